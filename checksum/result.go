@@ -104,9 +104,18 @@ type Difference struct {
 	Count   int64        `json:"count"` // rows it stands for: 1, or more for duplicates in a table without a key
 
 	// OldRow and NewRow are all columns of both images, in table order, for guarded repair; nil where a side has no
-	// such row. They never reach a report unless values are asked for.
-	OldRow []Field `json:"-"`
-	NewRow []Field `json:"-"`
+	// such row. They go to the ledger only, never into a report.
+	OldRow []Cell `json:"-"`
+	NewRow []Cell `json:"-"`
+}
+
+// Cell is a column's value in SQL, for repair.
+type Cell struct {
+	Column    string `json:"c"`           // unquoted name
+	Literal   string `json:"l"`           // expression that yields exactly this value when stored in the new side's column
+	Guard     string `json:"g"`           // predicate on the new side's row that holds only for exactly this value
+	Key       bool   `json:"k,omitempty"` // part of the walk key
+	Generated bool   `json:"x,omitempty"` // computed by the server: never written
 }
 
 // Counts are the numbers of a table or of a part of it. Rows and bytes are those of the pass that compared them.

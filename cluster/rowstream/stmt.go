@@ -9,11 +9,11 @@ import (
 
 // Stmt is a prepared statement of one connection.
 type Stmt struct {
-	conn     *Conn
-	id       uint32
-	params   int
-	columns  []Column // of the last execution
-	out      []byte   // the execute packet, reused
+	conn    *Conn
+	id      uint32
+	params  int
+	columns []Column // of the last execution
+	out     []byte   // the execute packet, reused
 }
 
 // Param is one parameter of an execution: a value in the binary protocol's encoding, which is also how a row packet
