@@ -1,0 +1,151 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+
+	"crosscheck/checksum"
+)
+
+type junitSuites struct {
+	XMLName  xml.Name   `xml:"testsuites"`
+	Name     string     `xml:"name,attr"`
+	Tests    int        `xml:"tests,attr"`
+	Failures int        `xml:"failures,attr"`
+	Errors   int        `xml:"errors,attr"`
+	Time     string     `xml:"time,attr"`
+	Suite    junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name       string          `xml:"name,attr"`
+	Tests      int             `xml:"tests,attr"`
+	Failures   int             `xml:"failures,attr"`
+	Errors     int             `xml:"errors,attr"`
+	Time       string          `xml:"time,attr"`
+	Timestamp  string          `xml:"timestamp,attr"`
+	Properties []junitProperty `xml:"properties>property"`
+	Cases      []junitCase     `xml:"testcase"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type junitCase struct {
+	Class   string        `xml:"classname,attr"`
+	Name    string        `xml:"name,attr"`
+	Time    string        `xml:"time,attr"`
+	Failure *junitProblem `xml:"failure,omitempty"`
+	Error   *junitProblem `xml:"error,omitempty"`
+	Output  string        `xml:"system-out,omitempty"`
+}
+
+type junitProblem struct {
+	Type    string `xml:"type,attr"`
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// renderJUnit writes one test case per table: a failure if it differs, an error if it is undecided. A run that is not
+// the same although all its tables are gets a case of its own, so that no pipeline turns green on it.
+func renderJUnit(w io.Writer, d *CheckDocument) error {
+	s := junitSuite{
+		Name:      "crosscheck check",
+		Time:      fmt.Sprintf("%.3f", d.ElapsedSeconds),
+		Timestamp: d.Started.Format("2006-01-02T15:04:05"),
+		Properties: []junitProperty{
+			{"summary", visible(d.Summary())},
+			{"old", visible(d.Old.Addr + " " + d.Old.product())},
+			{"old.position", visible(d.Old.Position)},
+			{"new", visible(d.New.Addr + " " + d.New.product())},
+			{"new.position", visible(d.New.Position)},
+			{"relation", visible(d.Relation)},
+		},
+		Cases: make([]junitCase, 0, len(d.Tables)+1),
+	}
+	for i := range d.Tables {
+		s.add(junitTable(&d.Tables[i]))
+	}
+	if d.Verdict != checksum.Same && s.Failures+s.Errors == 0 {
+		c := junitCase{Class: "crosscheck", Name: "whole run", Time: s.Time}
+		c.blame(d.Verdict, visible(d.Summary()), "")
+		s.add(c)
+	}
+	out := junitSuites{Name: s.Name, Tests: s.Tests, Failures: s.Failures, Errors: s.Errors, Time: s.Time, Suite: s}
+	text, err := xml.MarshalIndent(out, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, text)
+	return err
+}
+
+func (s *junitSuite) add(c junitCase) {
+	s.Tests++
+	if c.Failure != nil {
+		s.Failures++
+	}
+	if c.Error != nil {
+		s.Errors++
+	}
+	s.Cases = append(s.Cases, c)
+}
+
+func (c *junitCase) blame(v checksum.Verdict, message, text string) {
+	p := &junitProblem{Type: v.String(), Message: message, Text: text}
+	switch v {
+	case checksum.Same:
+	case checksum.Different:
+		c.Failure = p
+	default:
+		c.Error = p
+	}
+}
+
+func junitTable(t *Table) junitCase {
+	schema, name, ok := strings.Cut(t.Table, ".")
+	if !ok {
+		schema, name = "", t.Table
+	}
+	c := junitCase{Class: visible(schema), Name: visible(name), Time: fmt.Sprintf("%.3f", t.ElapsedSeconds)}
+	var text strings.Builder
+	for i := range t.Differences {
+		junitDifference(&text, &t.Differences[i])
+	}
+	if t.DifferencesOmitted > 0 {
+		fmt.Fprintf(&text, "… and %s not listed\n", plural(t.DifferencesOmitted, "row"))
+	}
+	message := t.outcome()
+	if t.Reason != "" {
+		message += ": " + t.Reason
+	}
+	c.blame(t.Verdict, visible(message), text.String())
+	var more []string
+	for _, l := range t.Lossy {
+		more = append(more, "lossy: "+visible(l))
+	}
+	for _, n := range t.Notes {
+		more = append(more, "note: "+visible(n))
+	}
+	c.Output = strings.Join(more, "\n")
+	return c
+}
+
+func junitDifference(b *strings.Builder, d *Difference) {
+	fmt.Fprintf(b, "%s %s", d.Kind, shorten(keyText(d.Key), 200))
+	if d.Count > 1 {
+		fmt.Fprintf(b, " × %s", number(d.Count))
+	}
+	for _, v := range d.Values {
+		old, new_ := shortenPair(textOf(v.Old), textOf(v.New), 200)
+		fmt.Fprintf(b, "\n    %s: %s → %s", visible(v.Column), old, new_)
+	}
+	for _, m := range d.Masked {
+		fmt.Fprintf(b, "\n    %s: %s → %s", visible(m.Column), m.Old, m.New)
+	}
+	b.WriteString("\n")
+}

@@ -1,0 +1,211 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"crosscheck/checksum"
+)
+
+// mark is a verdict's sign. It always stands beside the word: colour and shape alone say nothing to some readers.
+func mark(v checksum.Verdict) string {
+	switch v {
+	case checksum.Same:
+		return "✓"
+	case checksum.Different:
+		return "✗"
+	default:
+		return "?"
+	}
+}
+
+// Summary is the verdict in one sentence, such as "DIFFERENT: 7 rows in 3 tables (2 missing, 5 changed)". Names and
+// positions in it are not yet fit for a terminal.
+func (d *CheckDocument) Summary() string {
+	t := d.Totals
+	switch d.Verdict {
+	case checksum.Same:
+		s := fmt.Sprintf("SAME: %s, %s, %s compared in %s", plural(int64(t.Tables), "table"), plural(t.RowsOld, "row"),
+			bytesOf(t.BytesOld), duration(d.ElapsedSeconds))
+		if d.Old.Position != "" {
+			s += ", proven through old:" + shorten(d.Old.Position, 48)
+		}
+		return s
+	case checksum.Different:
+		s := "DIFFERENT: " + differentPart(d)
+		if t.TablesUndecided > 0 {
+			s += "; " + plural(int64(t.TablesUndecided), "table") + " undecided"
+		}
+		if d.Interrupted {
+			s += "; stopped before the end"
+		}
+		return s
+	default:
+		return "UNDECIDED: " + undecidedPart(d)
+	}
+}
+
+func differentPart(d *CheckDocument) string {
+	var byRows, otherwise int64
+	var whole string
+	for i := range d.Tables {
+		switch t := &d.Tables[i]; {
+		case t.Verdict != checksum.Different:
+		case t.Counts.Differences() > 0:
+			byRows++
+		default:
+			otherwise++
+			whole = t.Table + ": " + orElse(t.Reason, "differs")
+		}
+	}
+	var parts []string
+	if byRows > 0 {
+		parts = append(parts, fmt.Sprintf("%s in %s (%s)", plural(d.Totals.Differences(), "row"),
+			plural(byRows, "table"), kinds(d.Totals.Counts)))
+	}
+	switch {
+	case otherwise == 1:
+		parts = append(parts, whole)
+	case otherwise > 1:
+		parts = append(parts, plural(otherwise, "table")+" for other reasons than rows")
+	case len(parts) == 0:
+		return orElse(d.Reason, "no table says why")
+	}
+	return strings.Join(parts, ", and ")
+}
+
+// kinds lists the counts that are not zero: "2 missing, 5 changed".
+func kinds(c checksum.Counts) string {
+	var parts []string
+	for _, k := range []struct {
+		n    int64
+		word string
+	}{{c.Missing, "missing"}, {c.Extra, "extra"}, {c.Changed, "changed"}, {c.Undecided, "undecided"}} {
+		if k.n > 0 {
+			parts = append(parts, number(k.n)+" "+k.word)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func undecidedPart(d *CheckDocument) string {
+	t := d.Totals
+	reason := d.Reason
+	for i := 0; reason == "" && i < len(d.Tables); i++ {
+		if d.Tables[i].Verdict == checksum.Undecided {
+			reason = d.Tables[i].Reason
+		}
+	}
+	var parts []string
+	if d.Interrupted {
+		parts = append(parts, "stopped before the end")
+	}
+	if t.Undecided > 0 {
+		parts = append(parts, plural(t.Undecided, "row")+" not proven either way")
+	}
+	if t.TablesUndecided > 0 {
+		parts = append(parts, fmt.Sprintf("%s of %s", number(int64(t.TablesUndecided)), plural(int64(t.Tables), "table")))
+	}
+	if reason != "" {
+		parts = append(parts, reason)
+	}
+	if len(parts) == 0 {
+		return "nothing was proven"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// outcome is a table's verdict with its counts: "different: 2 missing, 1 extra".
+func (t *Table) outcome() string {
+	if k := kinds(t.Counts); k != "" {
+		return t.Verdict.String() + ": " + k
+	}
+	return t.Verdict.String()
+}
+
+// silent tells whether a table has nothing to say beyond its line in the list.
+func (t *Table) silent() bool {
+	return len(t.Differences) == 0 && t.DifferencesOmitted == 0 && len(t.Lossy) == 0 && len(t.Notes) == 0 &&
+		t.Reason == "" && t.ResumedChunks == 0
+}
+
+// proofs says by which rules the listed differences were proven.
+func (t *Table) proofs() []string {
+	used := map[checksum.Proof]bool{}
+	for _, d := range t.Differences {
+		used[d.Proof] = true
+	}
+	return proofTexts(used)
+}
+
+func (d *CheckDocument) proofs() []string {
+	used := map[checksum.Proof]bool{}
+	for _, t := range d.Tables {
+		for _, diff := range t.Differences {
+			used[diff.Proof] = true
+		}
+	}
+	return proofTexts(used)
+}
+
+func proofTexts(used map[checksum.Proof]bool) []string {
+	var out []string
+	for _, p := range []struct {
+		proof checksum.Proof
+		text  string
+	}{
+		{checksum.ProofBinlog, "stable across fences, and old's binlog shows no change of the row meanwhile"},
+		{checksum.ProofRounds, "stable across fences with growing delays (old's binlog could not be read)"},
+		{checksum.ProofGrace, "stable on both sides across the grace time (the servers do not replicate)"},
+	} {
+		if used[p.proof] {
+			out = append(out, p.text)
+		}
+	}
+	return out
+}
+
+// runNotes are the remarks on the run as a whole, with what its fields imply.
+func (d *CheckDocument) runNotes() []string {
+	var out []string
+	if d.Reason != "" && d.Verdict != checksum.Undecided { // there the summary says it
+		out = append(out, d.Reason)
+	}
+	if d.ResumedFrom != "" {
+		out = append(out, fmt.Sprintf("continues run %s: %s of %s proven there", d.ResumedFrom,
+			number(d.Totals.ResumedChunks), plural(d.Totals.Chunks, "chunk")))
+	}
+	if d.RepairCapped {
+		out = append(out, "more rows differ than the state directory keeps for repair: repair those, then check again")
+	}
+	return append(out, d.Notes...)
+}
+
+func (s Server) product() string {
+	name := s.Flavor
+	switch strings.ToLower(name) {
+	case "mysql":
+		name = "MySQL"
+	case "mariadb":
+		name = "MariaDB"
+	}
+	return strings.TrimSpace(name + " " + s.Version)
+}
+
+func (s Server) encryption() string {
+	if s.TLS == "" {
+		return "not encrypted"
+	}
+	return s.TLS
+}
+
+func bytesOf(n int64) string { return humanize.IBytes(uint64(max(n, 0))) } //nolint:gosec // never negative after max
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,267 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"crosscheck/checksum"
+)
+
+// The rules of the terminal form: it fits the width it is given; colour only where asked, and never as the only sign;
+// everything that came from a server passes through visible before it is written.
+
+const (
+	defaultWidth = 80
+	minWidth     = 60
+	detailIndent = "    "
+)
+
+// paint holds the escape sequences in use; all are empty without colour.
+type paint struct{ reset, bold, dim, red, green, yellow, banner string }
+
+func newPaint(color bool) paint {
+	if !color {
+		return paint{}
+	}
+	return paint{
+		reset: "\x1b[0m", bold: "\x1b[1m", dim: "\x1b[2m", red: "\x1b[31m", green: "\x1b[32m", yellow: "\x1b[33m",
+		banner: "\x1b[1;7m",
+	}
+}
+
+func (p paint) in(style, s string) string {
+	if style == "" || s == "" {
+		return s
+	}
+	return style + s + p.reset
+}
+
+func (p paint) verdict(v checksum.Verdict) string {
+	switch v {
+	case checksum.Same:
+		return p.green
+	case checksum.Different:
+		return p.red
+	default:
+		return p.yellow
+	}
+}
+
+// terminal writes one document; its methods keep the first error of w.
+type terminal struct {
+	w     io.Writer
+	err   error
+	paint paint
+	width int
+	doc   *CheckDocument
+
+	proofs []string // in use; a single one is said once, at the end
+}
+
+func renderTerminal(w io.Writer, doc *CheckDocument, opt TermOptions) error {
+	t := &terminal{w: w, paint: newPaint(opt.Color), width: opt.Width, doc: doc, proofs: doc.proofs()}
+	if t.width <= 0 {
+		t.width = defaultWidth
+	}
+	t.width = max(t.width, minWidth)
+	t.header()
+	if len(doc.Tables) > 0 {
+		t.line("")
+		t.tables()
+	}
+	for i := range doc.Tables {
+		if !doc.Tables[i].silent() {
+			t.line("")
+			t.details(&doc.Tables[i])
+		}
+	}
+	t.closing()
+	return t.err
+}
+
+func (t *terminal) line(s string) {
+	if t.err == nil {
+		_, t.err = fmt.Fprintln(t.w, s)
+	}
+}
+
+// wrapped writes text behind label, with further lines under the text's start.
+func (t *terminal) wrapped(label, style, text string) {
+	room := max(t.width-width(label), 20)
+	for i, l := range wrap(visible(text), room) {
+		if i > 0 {
+			label = strings.Repeat(" ", width(label))
+		}
+		t.line(label + t.paint.in(style, l))
+	}
+}
+
+func (t *terminal) header() {
+	d := t.doc
+	when := d.Started.Format("2006-01-02 15:04:05 UTC") + " · " + duration(d.ElapsedSeconds)
+	if d.Totals.RowsPerSecond > 0 {
+		when += " · " + number(d.Totals.RowsPerSecond) + " rows/s"
+	}
+	if d.FirstChunkSeconds > 0 {
+		when += " · first chunk " + duration(d.FirstChunkSeconds)
+	}
+	t.line(t.paint.in(t.paint.bold, "crosscheck check") + "  " + t.paint.in(t.paint.dim, when))
+	t.line("")
+	t.server("old", d.Old)
+	t.server("new", d.New)
+	if d.Relation != "" {
+		t.line("  " + t.paint.in(t.paint.dim, visible(d.Relation)))
+	}
+}
+
+func (t *terminal) server(side string, s Server) {
+	facts := []string{visible(orElse(s.Addr, "address unknown")), visible(s.product()), visible(s.encryption())}
+	t.line("  " + t.paint.in(t.paint.bold, side) + "  " + shorten(strings.Join(facts, " · "), t.width-7))
+	if s.Position != "" {
+		t.line("       " + t.paint.in(t.paint.dim, "at "+shorten(visible(s.Position), t.width-10)))
+	}
+}
+
+// details writes what the list has no room for: differences, conversions that lose information, notes.
+func (t *terminal) details(table *Table) {
+	head := fmt.Sprintf("%s %s", mark(table.Verdict), visible(table.Table))
+	t.line(t.paint.in(t.paint.verdict(table.Verdict), shorten(head, t.width)) +
+		t.paint.in(t.paint.dim, fitBehind(head, "  "+table.outcome(), t.width)))
+	if table.Reason != "" {
+		t.wrapped(detailIndent, t.paint.verdict(table.Verdict), table.Reason)
+	}
+	for i := range table.Differences {
+		t.difference(&table.Differences[i])
+	}
+	if n := table.DifferencesOmitted; n > 0 {
+		t.line(detailIndent + t.paint.in(t.paint.dim, fmt.Sprintf("… and %s not listed (--max-differences)", plural(n, "row"))))
+	}
+	if len(t.proofs) > 1 {
+		for _, p := range table.proofs() {
+			t.wrapped(detailIndent+"proof: ", t.paint.dim, p)
+		}
+	}
+	for _, l := range table.Lossy {
+		t.wrapped(detailIndent+"lossy: ", t.paint.yellow, l)
+	}
+	for _, n := range table.Notes {
+		t.wrapped(detailIndent+"note:  ", "", n)
+	}
+	if table.ResumedChunks > 0 {
+		t.line(detailIndent + "note:  " + plural(table.ResumedChunks, "chunk") + " of " + number(table.Chunks) +
+			" proven by an earlier run")
+	}
+}
+
+func fitBehind(head, tail string, n int) string {
+	if width(head)+width(tail) > n {
+		return ""
+	}
+	return tail
+}
+
+func (t *terminal) difference(d *Difference) {
+	key := shorten(keyText(d.Key), t.width-len(detailIndent)-12)
+	if d.Count > 1 {
+		key += fmt.Sprintf(" × %s", number(d.Count))
+	}
+	style := t.paint.red
+	tail := ""
+	switch d.Kind {
+	case checksum.Missing:
+		tail = "  only on old"
+	case checksum.Extra:
+		tail = "  only on new"
+	case checksum.Changed:
+	}
+	head := fmt.Sprintf("%s%-9s", detailIndent, d.Kind)
+	t.line(detailIndent + t.paint.in(style, head[len(detailIndent):]) + key +
+		t.paint.in(t.paint.dim, fitBehind(head+key, tail, t.width)))
+	names := 0
+	for _, c := range d.Columns {
+		names = max(names, width(visible(c)))
+	}
+	names = min(names, 24)
+	for _, v := range d.Values {
+		t.values(v.Column, names, textOf(v.Old), textOf(v.New), v.Nature)
+	}
+	for _, m := range d.Masked {
+		t.values(m.Column, names, m.Old, m.New, m.Nature)
+	}
+}
+
+// values writes one column of a changed row: on one line if both values fit beside each other.
+func (t *terminal) values(column string, names int, old, new_, nature string) {
+	indent := strings.Repeat(" ", len(detailIndent)+9)
+	column = shorten(visible(column), names)
+	head := indent + column + strings.Repeat(" ", names-width(column)) + "  "
+	if nature != "" {
+		nature = "  (" + nature + ")"
+	}
+	if width(head)+width(old)+3+width(new_) <= t.width {
+		one := old + " → " + new_
+		t.line(head + old + t.paint.in(t.paint.dim, " → ") + new_ +
+			t.paint.in(t.paint.dim, fitBehind(head+one, nature, t.width)))
+		if fitBehind(head+one, nature, t.width) == "" && nature != "" {
+			t.line(strings.Repeat(" ", width(head)) + t.paint.in(t.paint.dim, nature[2:]))
+		}
+		return
+	}
+	room := max(t.width-width(head)-4, 12)
+	old, new_ = shortenPair(old, new_, room)
+	t.line(head + t.paint.in(t.paint.dim, "old ") + old)
+	t.line(strings.Repeat(" ", width(head)) + t.paint.in(t.paint.dim, "new ") + new_)
+	if nature != "" {
+		t.line(strings.Repeat(" ", width(head)) + t.paint.in(t.paint.dim, nature[2:]))
+	}
+}
+
+func (t *terminal) closing() {
+	d := t.doc
+	notes := d.runNotes()
+	if len(notes) > 0 || len(t.proofs) == 1 {
+		t.line("")
+	}
+	if len(t.proofs) == 1 {
+		t.wrapped("proof: ", t.paint.dim, t.proofs[0])
+	}
+	for _, n := range notes {
+		t.wrapped("note:  ", "", n)
+	}
+	t.line("")
+	word, rest, _ := strings.Cut(d.Summary(), ":")
+	label := mark(d.Verdict) + " " + word
+	lines := wrap(visible(strings.TrimSpace(rest)), t.width-width(label)-3)
+	for i, l := range lines {
+		if i == 0 {
+			t.line(t.paint.in(t.paint.verdict(d.Verdict)+t.paint.bold, label+":") + " " + l)
+		} else {
+			t.line(strings.Repeat(" ", width(label)+2) + l)
+		}
+	}
+}
+
+// keyText writes a key as a condition would: id=42, region='eu west'.
+func keyText(k Key) string {
+	if len(k) == 0 {
+		return "(row of a table without a key)"
+	}
+	parts := make([]string, 0, len(k))
+	for _, p := range k {
+		parts = append(parts, visible(p.Column)+"="+textOf(p.Text))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// textOf writes a value so that NULL, ” and 'NULL' cannot be taken for each other: text is quoted, numbers are not.
+func textOf(v *string) string {
+	switch {
+	case v == nil:
+		return "NULL"
+	case isNumber(*v) || len(*v) > 2 && hexText.MatchString(*v):
+		return *v
+	default:
+		return "'" + visible(*v) + "'"
+	}
+}

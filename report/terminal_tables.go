@@ -1,0 +1,210 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+
+	"crosscheck/checksum"
+)
+
+const (
+	gap          = 2  // cells between columns
+	minNameWidth = 16 // a narrower column breaks names too often; other columns give way first
+)
+
+// column is one column of the table list: plain cells, and how each is painted.
+type column struct {
+	head  []string // lines
+	cells []string
+	style func(i int) string
+	left  bool
+	quiet bool // holds zeros only: the first to go where room is short
+}
+
+func (c *column) width() int {
+	w := 0
+	for _, s := range append(append([]string{}, c.head...), c.cells...) {
+		w = max(w, width(s))
+	}
+	return w
+}
+
+// tables writes the list of tables with a line of totals.
+func (t *terminal) tables() {
+	columns := t.columns()
+	room := t.width - 2
+	for i := range columns[1:] {
+		room -= columns[i+1].width() + gap
+	}
+	if room < columns[0].width() {
+		t.breakNames(&columns[0], max(room, minNameWidth))
+	}
+	header := make([]string, len(columns))
+	aligns := make([]tw.Align, len(columns))
+	lines := 1
+	for _, c := range columns {
+		lines = max(lines, len(c.head))
+	}
+	for i, c := range columns {
+		header[i] = strings.Repeat("\n", lines-len(c.head)) // stands on the rule below it
+		for l, text := range c.head {
+			if l > 0 {
+				header[i] += "\n"
+			}
+			header[i] += t.paint.in(t.paint.dim, text)
+		}
+		aligns[i] = tw.AlignRight
+		if c.left {
+			aligns[i] = tw.AlignLeft
+		}
+	}
+	table := tablewriter.NewTable(lineWriter{t},
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders: tw.Border{Left: tw.Off, Right: tw.Off, Top: tw.Off, Bottom: tw.Off},
+			Symbols: tw.NewSymbolCustom("rule").WithRow("─").WithCenter("─").WithHeaderMid("─").WithMidLeft("─").WithMidRight("─"),
+			Settings: tw.Settings{
+				Separators: tw.Separators{BetweenColumns: tw.Off, BetweenRows: tw.Off},
+				Lines:      tw.Lines{ShowHeaderLine: tw.On, ShowFooterLine: tw.On},
+			},
+		})),
+		tablewriter.WithHeaderAutoFormat(tw.Off), tablewriter.WithHeaderAutoWrap(tw.WrapNone),
+		tablewriter.WithRowAutoWrap(tw.WrapNone), tablewriter.WithFooterAutoWrap(tw.WrapNone),
+		tablewriter.WithFooterAutoFormat(tw.Off),
+		tablewriter.WithAlignment(aligns), tablewriter.WithTrimSpace(tw.Off),
+	)
+	table.Header(header)
+	n := len(t.doc.Tables)
+	for i := range n {
+		t.keep(table.Append(row(columns, i, t.paint)))
+	}
+	if len(columns[0].cells) > n {
+		table.Footer(row(columns, n, t.paint))
+	}
+	t.keep(table.Render())
+}
+
+func (t *terminal) keep(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+func row(columns []column, i int, p paint) []string {
+	out := make([]string, len(columns))
+	for c := range columns {
+		lines := strings.Split(columns[c].cells[i], "\n")
+		for l := range lines {
+			lines[l] = p.in(columns[c].style(i), lines[l])
+		}
+		out[c] = strings.Join(lines, "\n")
+	}
+	return out
+}
+
+// columns builds all columns and drops those that say least until the rest fits beside a name of usable width.
+func (t *terminal) columns() []column {
+	rows := t.doc.Tables
+	if len(rows) > 1 { // the totals
+		all := Table{Table: "total", Method: "all", Verdict: t.doc.Verdict, Counts: t.doc.Totals.Counts, RowsPerSecond: t.doc.Totals.RowsPerSecond}
+		rows = append(append([]Table{}, rows...), all)
+	}
+	none := func(int) string { return "" }
+	names := column{head: []string{"Table"}, left: true, style: none}
+	read := column{head: []string{"Rows"}, style: none}
+	speed := column{head: []string{"Rows/s"}, style: func(int) string { return t.paint.dim }}
+	verdicts := column{head: []string{"Verdict"}, left: true, style: func(i int) string { return t.paint.verdict(rows[i].Verdict) }}
+	for _, r := range rows {
+		names.cells = append(names.cells, visible(r.Table))
+		read.cells = append(read.cells, rowsRead(&r))
+		speed.cells = append(speed.cells, rate(r.RowsPerSecond))
+		verdicts.cells = append(verdicts.cells, mark(r.Verdict)+" "+r.Verdict.String())
+	}
+	missing := t.counts(rows, "Missing", t.paint.red, func(c checksum.Counts) int64 { return c.Missing })
+	extra := t.counts(rows, "Extra", t.paint.red, func(c checksum.Counts) int64 { return c.Extra })
+	changed := t.counts(rows, "Changed", t.paint.red, func(c checksum.Counts) int64 { return c.Changed })
+	undecided := t.counts(rows, "Un-\ndecided", t.paint.yellow, func(c checksum.Counts) int64 { return c.Undecided })
+	flight := t.counts(rows, "In\nflight", t.paint.dim, func(c checksum.Counts) int64 { return c.InFlight })
+
+	build := func(withSpeed, withFlight, withUndecided bool) []column {
+		out := []column{names, read, missing, extra, changed}
+		if withUndecided {
+			out = append(out, undecided)
+		}
+		if withFlight {
+			out = append(out, flight)
+		}
+		if withSpeed {
+			out = append(out, speed)
+		}
+		return append(out, verdicts)
+	}
+	want := min(names.width(), max(minNameWidth, t.width/4))
+	for _, c := range [][]column{
+		build(true, true, true), build(true, !flight.quiet, true), build(false, !flight.quiet, true),
+		build(false, !flight.quiet, !undecided.quiet),
+	} {
+		rest := 2
+		for i := range c[1:] {
+			rest += c[i+1].width() + gap
+		}
+		if rest+want <= t.width {
+			return c
+		}
+	}
+	return build(false, !flight.quiet, !undecided.quiet)
+}
+
+func (t *terminal) counts(rows []Table, head, style string, of func(checksum.Counts) int64) column {
+	c := column{head: strings.Split(head, "\n"), quiet: true}
+	for _, r := range rows {
+		if n := of(r.Counts); n > 0 {
+			c.cells = append(c.cells, number(n))
+			c.quiet = false
+		} else {
+			c.cells = append(c.cells, "·")
+		}
+	}
+	c.style = func(i int) string {
+		if of(rows[i].Counts) == 0 {
+			return t.paint.dim
+		}
+		return style
+	}
+	return c
+}
+
+// breakNames wraps names over lines of at most n cells: a name cut short could be mistaken for another table's.
+func (t *terminal) breakNames(c *column, n int) {
+	for i, name := range c.cells {
+		c.cells[i] = strings.Join(breakWord(name, n), "\n")
+	}
+}
+
+// rowsRead tells a table whose rows nobody read from an empty one.
+func rowsRead(t *Table) string {
+	n := max(t.RowsOld, t.RowsNew)
+	if n == 0 && (t.Method == "" || t.Method == "definition") {
+		return "–"
+	}
+	return number(n)
+}
+
+func rate(n int64) string {
+	if n <= 0 {
+		return "–"
+	}
+	return number(n)
+}
+
+// lineWriter gives tablewriter's output to the terminal, without the spaces it leaves at the ends of lines.
+type lineWriter struct{ t *terminal }
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	for l := range strings.SplitSeq(strings.TrimSuffix(string(p), "\n"), "\n") {
+		w.t.line(strings.TrimRight(l, " "))
+	}
+	return len(p), w.t.err
+}
