@@ -1,0 +1,131 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"crosscheck/cluster/gtid"
+)
+
+// readPosition is the position that covers everything that the server has
+// committed until now; it never covers less. It may cover a little more: a
+// place in the binary log includes transactions that are written but not yet
+// visible.
+//
+// MySQL with gtid_mode=ON gives gtid_executed. With any other mode anonymous
+// transactions may exist, so the place in the binary log is the proof, and the
+// set, if there is one, only comes along. MariaDB gives, per domain, the later
+// of gtid_binlog_pos (all that was logged here, written or replicated) and
+// gtid_slave_pos (all that was replicated, logged or not). gtid_current_pos
+// would not do: it leaves out what this server logged under an earlier
+// server_id.
+//
+// The place in the binary log is read after the GTIDs, so it covers them.
+func readPosition(ctx context.Context, r reader, v vocabulary) (gtid.Position, error) {
+	if v.maria {
+		return r.mariaPosition(ctx, v)
+	}
+	return r.mysqlPosition(ctx, v)
+}
+
+func (r reader) mysqlPosition(ctx context.Context, v vocabulary) (gtid.Position, error) {
+	mode, err := r.gtidMode(ctx, v)
+	if err != nil {
+		return gtid.Position{}, err
+	}
+	var p gtid.Position
+	status, err := r.rows(ctx, v.binlogStatus())
+	switch {
+	case err != nil && isDenied(err) && mode == gtidOn:
+		// gtid_executed needs no privilege; only the place stays unknown.
+	case err != nil:
+		return gtid.Position{}, r.fail(opPosition, err, v)
+	case len(status) > 0:
+		p.File = gtid.FilePos{File: status[0].str("file"), Pos: status[0].uint("position")}
+		if p.MySQL, err = gtid.ParseSet(status[0].str("executed_gtid_set")); err != nil {
+			return gtid.Position{}, r.fail(opPosition, err, v)
+		}
+	}
+	switch {
+	case mode == gtidOn && p.File.IsZero():
+		p.Kind = gtid.MySQLGTID
+		p.MySQL, err = r.executed(ctx, v)
+	case mode == gtidOn:
+		p.Kind = gtid.MySQLGTID
+	case !p.File.IsZero():
+		p.Kind = gtid.File
+	default:
+		err = r.noBinlog()
+	}
+	return p, err
+}
+
+func (r reader) noBinlog() error {
+	return fmt.Errorf("%s: %s: its binary log is off and it has no GTIDs, so nothing says how far it is; start it with log_bin", r.Label(), opPosition)
+}
+
+// executed reads gtid_executed.
+func (r reader) executed(ctx context.Context, v vocabulary) (gtid.Set, error) {
+	text, err := r.strings(ctx, "SELECT @@global.gtid_executed")
+	if err != nil {
+		return gtid.Set{}, r.fail(opPosition, err, v)
+	}
+	set, err := gtid.ParseSet(text[0])
+	if err != nil {
+		return gtid.Set{}, r.fail(opPosition, err, v)
+	}
+	return set, nil
+}
+
+// Values of gtid_mode that matter here; servers before 5.6 have none.
+const (
+	gtidOn  = "ON"
+	gtidOff = "OFF"
+)
+
+func (r reader) gtidMode(ctx context.Context, v vocabulary) (string, error) {
+	if !v.atLeast(5, 6, 5) {
+		return gtidOff, nil
+	}
+	mode, err := r.strings(ctx, "SELECT @@global.gtid_mode")
+	if err != nil {
+		return "", r.fail(opPosition, err, v)
+	}
+	return strings.ToUpper(mode[0]), nil
+}
+
+func (r reader) mariaPosition(ctx context.Context, v vocabulary) (gtid.Position, error) {
+	binlog, slave, err := r.mariaPositions(ctx, v)
+	if err != nil {
+		return gtid.Position{}, err
+	}
+	p := gtid.Position{Kind: gtid.MariaDBGTID, MariaDB: binlog.Union(slave)}
+	status, err := r.rows(ctx, v.binlogStatus())
+	if err != nil && !isDenied(err) {
+		return gtid.Position{}, r.fail(opPosition, err, v)
+	}
+	if len(status) > 0 {
+		p.File = gtid.FilePos{File: status[0].str("file"), Pos: status[0].uint("position")}
+	}
+	if err == nil && len(status) == 0 && p.MariaDB.IsEmpty() {
+		return gtid.Position{}, r.noBinlog()
+	}
+	return p, nil
+}
+
+// mariaPositions reads what a MariaDB server has logged and what it has
+// applied from elsewhere.
+func (r reader) mariaPositions(ctx context.Context, v vocabulary) (binlog, slave gtid.MariaPos, err error) {
+	text, err := r.strings(ctx, "SELECT @@global.gtid_slave_pos, @@global.gtid_binlog_pos")
+	if err != nil {
+		return binlog, slave, r.fail(opPosition, err, v)
+	}
+	if slave, err = gtid.ParseMariaPos(text[0]); err == nil {
+		binlog, err = gtid.ParseMariaPos(text[1])
+	}
+	if err != nil {
+		err = r.fail(opPosition, err, v)
+	}
+	return binlog, slave, err
+}

@@ -1,0 +1,309 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"crosscheck/cluster/gtid"
+)
+
+// Proof names what a Link goes by.
+type Proof int
+
+// The proofs.
+const (
+	ByFilePos Proof = iota
+	ByMySQLGTID
+	ByMariaDBGTID
+)
+
+// String is the proof's name in messages.
+func (p Proof) String() string {
+	switch p {
+	case ByMySQLGTID:
+		return "MySQL GTID set"
+	case ByMariaDBGTID:
+		return "MariaDB GTID position"
+	default:
+		return "file and position"
+	}
+}
+
+// Link is one direction of replication between two servers, and the fence on
+// it: it proves that `to` has applied everything that `from` had committed at
+// a position. Make one with Relate. Its methods may be called concurrently.
+//
+// What each proof goes by, and how sure it is:
+//
+//   - MySQL GTID set: GTID_SUBSET of the position in gtid_executed of `to`. A
+//     GTID is there only after its rows are visible. Exact in any topology.
+//   - MariaDB GTID position: gtid_slave_pos of `to` for what arrives by
+//     replication (it moves after the commit); gtid_binlog_pos of `to` for a
+//     domain whose last transaction `to` wrote itself, so that echoes in a
+//     two-way pair need not come back. Domains that cannot arrive, because
+//     from's binary log has none of them or the channel filters them, are left
+//     out: nothing of them is in flight.
+//   - file and position: the applier's place in the binary log of `from`, for a
+//     direct channel only. With parallel appliers it is a low-water mark, moved
+//     at checkpoints (every 300 ms on MySQL): late, never early, whether commit
+//     order is preserved or not. A single-threaded MySQL applier moves it just
+//     before the commit, so there the fence also waits for the applier to move
+//     on, to fall idle, or to stay for a second.
+type Link struct {
+	from, to     reader
+	fromID, toID identity
+	proof        Proof
+	direct       bool
+	channel      string // of a direct link
+	notes        []string
+
+	mu           sync.Mutex
+	stoppedSince time.Time // zero while the channel runs
+	restingAt    gtid.FilePos
+	restingSince time.Time
+	binlogged    map[uint32]bool // MariaDB: domains in from's binary log, once needed
+}
+
+// Proof is what the link goes by.
+func (l *Link) Proof() Proof { return l.proof }
+
+// Direct tells whether `to` replicates from `from` itself.
+func (l *Link) Direct() bool { return l.direct }
+
+// From is the label of the server whose changes travel over the link.
+func (l *Link) From() string { return l.from.Label() }
+
+// To is the label of the server that applies them.
+func (l *Link) To() string { return l.to.Label() }
+
+// Applied tells whether `to` has applied everything up to p, a position read
+// from `from`. It asks once and does not wait. The error is a *FenceError if p
+// is of a kind that this link cannot prove or the channel is gone; otherwise
+// that of the query.
+func (l *Link) Applied(ctx context.Context, p gtid.Position) (bool, error) {
+	left, err := l.missing(ctx, p)
+	return err == nil && left == nil, err
+}
+
+// missing asks how much of p `to` lacks; nil is nothing. What is returned may
+// stand in for p from then on, since servers do not lose transactions.
+func (l *Link) missing(ctx context.Context, p gtid.Position) (*gtid.Position, error) {
+	switch l.proof {
+	case ByMySQLGTID:
+		return l.missingMySQL(ctx, p)
+	case ByMariaDBGTID:
+		return l.missingMaria(ctx, p)
+	default:
+		return l.missingFile(ctx, p)
+	}
+}
+
+func (l *Link) missingMySQL(ctx context.Context, p gtid.Position) (*gtid.Position, error) {
+	if p.Kind != gtid.MySQLGTID {
+		return nil, l.incomparable(p)
+	}
+	if p.MySQL.IsEmpty() {
+		return nil, nil
+	}
+	// The set's text is safe in the statement, and unlike a parameter it needs
+	// no second round trip to prepare.
+	text, err := l.to.strings(ctx, "SELECT GTID_SUBTRACT('"+p.MySQL.String()+"', @@global.gtid_executed)")
+	if err != nil {
+		return nil, l.to.fail(opFence, err, l.toID.vocabulary)
+	}
+	left, err := gtid.ParseSet(text[0])
+	if err != nil {
+		return nil, l.to.fail(opFence, err, l.toID.vocabulary)
+	}
+	if left.IsEmpty() {
+		return nil, nil
+	}
+	return &gtid.Position{Kind: gtid.MySQLGTID, MySQL: left}, nil
+}
+
+func (l *Link) missingMaria(ctx context.Context, p gtid.Position) (*gtid.Position, error) {
+	if p.Kind != gtid.MariaDBGTID {
+		return nil, l.incomparable(p)
+	}
+	binlog, slave, err := l.to.mariaPositions(ctx, l.toID.vocabulary)
+	if err != nil {
+		return nil, err
+	}
+	var left []gtid.MariaGTID
+	for _, d := range p.MariaDB.Domains() {
+		want, _ := p.MariaDB.Last(d)
+		if has, ok := slave.Last(d); ok && has.Seq >= want.Seq {
+			continue
+		}
+		if has, ok := binlog.Last(d); ok && want.Server == l.toID.serverID && has.Seq >= want.Seq {
+			continue
+		}
+		arrives, err := l.canArrive(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		if arrives {
+			left = append(left, want)
+		}
+	}
+	if len(left) == 0 {
+		return nil, nil
+	}
+	return &gtid.Position{Kind: gtid.MariaDBGTID, MariaDB: gtid.MariaPosOf(left...)}, nil
+}
+
+// canArrive tells whether transactions of a domain can come over the link. A
+// domain that is in gtid_slave_pos of `from` only, such as a leftover of an
+// earlier life, is in no binary log and so on no way. With more than one
+// channel on `to` it may come by another one.
+func (l *Link) canArrive(ctx context.Context, domain uint32) (bool, error) {
+	if !l.direct || len(l.toID.channels) != 1 {
+		return true, nil
+	}
+	c := l.toID.channels[0]
+	if slices.Contains(c.IgnoreDomains, domain) || (len(c.DoDomains) > 0 && !slices.Contains(c.DoDomains, domain)) {
+		return false, nil
+	}
+	l.mu.Lock()
+	known := l.binlogged[domain]
+	l.mu.Unlock()
+	if known {
+		return true, nil
+	}
+	state, err := l.from.binlogState(ctx, l.fromID.vocabulary)
+	if err != nil {
+		return false, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.binlogged = map[uint32]bool{}
+	for _, d := range state.Domains() {
+		l.binlogged[d] = true
+	}
+	return l.binlogged[domain], nil
+}
+
+// Numbers that a receiver shows when its source cannot serve its place.
+const errnoSourceFatal = 1236
+
+func (l *Link) missingFile(ctx context.Context, p gtid.Position) (*gtid.Position, error) {
+	if p.File.IsZero() {
+		return nil, l.incomparable(p)
+	}
+	c, err := l.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	order, err := c.Exec.Compare(p.File)
+	switch {
+	case c.Exec.IsZero():
+		return &p, nil // configured, and nothing applied yet
+	case err != nil:
+		return nil, &FenceError{
+			From: l.From(), To: l.To(), Cause: FenceIncomparable, Err: err,
+			Detail: fmt.Sprintf("the applier is at %s, which is not in the binary log that %s writes now (%s)", c.Exec, l.From(), p.File),
+			Hint:   "did log_bin's name change? point the channel at the new files and begin again",
+		}
+	case order < 0 || c.IOErrno == errnoSourceFatal:
+		// After RESET MASTER file numbers begin again; the receiver then has
+		// this error, and the applier's old, higher place proves nothing.
+		return &p, nil
+	case order == 0 && !l.settled(c):
+		return &p, nil
+	}
+	return nil, nil
+}
+
+// settled tells whether the transaction before the applier's place is surely
+// committed, when the place is all that says so.
+func (l *Link) settled(c ReplicaChannel) bool {
+	// A commit takes an fsync or two; a second is long for that.
+	const longEnough = time.Second
+	if l.toID.maria || c.Workers > 0 || strings.Contains(c.SQLState, "has read all relay log") || !c.SQLRunning {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.restingAt != c.Exec {
+		l.restingAt, l.restingSince = c.Exec, time.Now()
+		return false
+	}
+	return time.Since(l.restingSince) >= longEnough
+}
+
+func (l *Link) incomparable(p gtid.Position) error {
+	return &FenceError{
+		From: l.From(), To: l.To(), Cause: FenceIncomparable, Err: gtid.ErrIncomparable,
+		Detail: fmt.Sprintf("the link goes by %s, the position is of kind %s", l.proof, p.Kind),
+		Hint:   "read both servers' state again: gtid_mode or the channel's settings may have changed",
+	}
+}
+
+// current reads the state of a direct link's channel.
+func (l *Link) current(ctx context.Context) (ReplicaChannel, error) {
+	list, err := readChannels(ctx, l.to, l.toID.vocabulary)
+	if err != nil {
+		return ReplicaChannel{}, err
+	}
+	c, ok := findChannel(list, l.channel)
+	if !ok || !c.leadsTo(l.fromID, l.toID) {
+		return c, &FenceError{
+			From: l.From(), To: l.To(), Cause: FenceStopped,
+			Detail: fmt.Sprintf("the replication channel %q of %s is gone or leads elsewhere now", l.channel, l.To()),
+			Hint:   "set replication up again",
+		}
+	}
+	return c, nil
+}
+
+// LinkState is how a link is doing now.
+type LinkState struct {
+	Proof   Proof
+	Direct  bool
+	Source  string // "host:port" of the channel, or of all channels on the way in
+	Running bool
+	Trouble string // why it does not run: threads, error numbers and texts
+	Errno   int    // the applier's, else the receiver's error number
+	Lag     *int64 // seconds, as the server says; nil: unknown
+	Delay   int64  // seconds of configured delay
+	Notes   []string
+}
+
+// State asks `to` how replication is doing. A stopped channel is not an error.
+func (l *Link) State(ctx context.Context) (LinkState, error) {
+	st := LinkState{Proof: l.proof, Direct: l.direct, Notes: l.notes, Running: true}
+	list, err := l.onTheWay(ctx)
+	var gone *FenceError
+	if errors.As(err, &gone) {
+		st.Running, st.Trouble = false, gone.Detail
+		return st, nil
+	}
+	if err != nil {
+		return st, err
+	}
+	st.Source = sources(list)
+	var troubles []string
+	for _, c := range list {
+		if c.LagSeconds != nil && (st.Lag == nil || *c.LagSeconds > *st.Lag) {
+			st.Lag = c.LagSeconds
+		}
+		st.Delay = max(st.Delay, c.DelaySeconds)
+		if !c.Running() {
+			st.Running = false
+			troubles = append(troubles, c.Trouble())
+			if st.Errno == 0 {
+				st.Errno = c.SQLErrno
+			}
+			if st.Errno == 0 {
+				st.Errno = c.IOErrno
+			}
+		}
+	}
+	st.Trouble = strings.Join(troubles, "; ")
+	return st, nil
+}
