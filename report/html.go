@@ -39,6 +39,7 @@ func renderHTML(w io.Writer, d *CheckDocument) error {
 		"outcome":  func(t Table) string { return t.outcome() },
 		"silent":   func(t Table) bool { return t.silent() },
 		"proofs":   func(t Table) []string { return t.proofs() },
+		"read":     func(t Table, n int64) string { return t.read(n) },
 		"runNotes": (*CheckDocument).runNotes,
 		"summary":  summaryParts,
 		"count":    func(n int) string { return number(int64(n)) },

@@ -29,10 +29,10 @@ func renderMarkdown(w io.Writer, d *CheckDocument) error {
 			"|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 		for i := range d.Tables {
 			t := &d.Tables[i]
-			markdownRow(&b, md(t.Table), t.Verdict, t.Counts, t.RowsPerSecond)
+			markdownRow(&b, md(t.Table), t)
 		}
 		if len(d.Tables) > 1 {
-			markdownRow(&b, "**total**", d.Verdict, d.Totals.Counts, d.Totals.RowsPerSecond)
+			markdownRow(&b, "**total**", d.total())
 		}
 	}
 	for i := range d.Tables {
@@ -56,14 +56,14 @@ func markdownMark(v checksum.Verdict) string {
 	}
 }
 
-func markdownRow(b *strings.Builder, name string, v checksum.Verdict, c checksum.Counts, perSecond int64) {
-	fmt.Fprintf(b, "| %s | %s %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", name, markdownMark(v), v,
-		number(c.RowsOld), number(c.RowsNew), number(c.Missing), number(c.Extra), number(c.Changed),
-		number(c.Undecided), number(c.InFlight), rate(perSecond))
+func markdownRow(b *strings.Builder, name string, t *Table) {
+	fmt.Fprintf(b, "| %s | %s %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", name, markdownMark(t.Verdict), t.Verdict,
+		t.read(t.RowsOld), t.read(t.RowsNew), number(t.Missing), number(t.Extra), number(t.Changed),
+		number(t.Undecided), number(t.InFlight), rate(t.RowsPerSecond))
 }
 
 func markdownDetails(b *strings.Builder, t *Table) {
-	fmt.Fprintf(b, "\n## %s %s: %s\n\n", markdownMark(t.Verdict), md(t.Table), t.outcome())
+	fmt.Fprintf(b, "\n## %s %s (%s)\n\n", markdownMark(t.Verdict), md(t.Table), t.outcome())
 	if t.Reason != "" {
 		fmt.Fprintf(b, "%s\n\n", md(t.Reason))
 	}

@@ -143,7 +143,7 @@ func resultHostile() checksum.Result {
 	r.Notes = []string{hostile}
 	t := sameTable("db."+hostile, 5)
 	t.Verdict, t.Counts.Changed, t.Reason, t.Notes, t.Lossy = checksum.Different, 1, hostile, []string{hostile}, []string{hostile}
-	t.Differences = []checksum.Difference{changed([]checksum.Field{field(hostile, hostile)}, diff(hostile, hostile, hostile+"2"))}
+	t.Differences = []checksum.Difference{changed([]checksum.Field{field(hostile, hostile)}, diff(hostile, strings.ToValidUTF8(hostile, ""), hostile))}
 	r.Tables = []checksum.TableResult{t}
 	return r
 }

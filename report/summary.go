@@ -98,15 +98,16 @@ func undecidedPart(d *CheckDocument) string {
 			reason = d.Tables[i].Reason
 		}
 	}
+	of := fmt.Sprintf("%s of %s", number(int64(t.TablesUndecided)), plural(int64(t.Tables), "table"))
 	var parts []string
 	if d.Interrupted {
 		parts = append(parts, "stopped before the end")
 	}
-	if t.Undecided > 0 {
-		parts = append(parts, plural(t.Undecided, "row")+" not proven either way")
-	}
-	if t.TablesUndecided > 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s", number(int64(t.TablesUndecided)), plural(int64(t.Tables), "table")))
+	switch {
+	case t.Undecided > 0:
+		parts = append(parts, fmt.Sprintf("%s in %s not proven either way", plural(t.Undecided, "row"), of))
+	case t.TablesUndecided > 0:
+		parts = append(parts, of+" not proven")
 	}
 	if reason != "" {
 		parts = append(parts, reason)
@@ -117,8 +118,26 @@ func undecidedPart(d *CheckDocument) string {
 	return strings.Join(parts, "; ")
 }
 
+// total is the line below the list of tables.
+func (d *CheckDocument) total() *Table {
+	return &Table{
+		Table: "total", Verdict: d.Verdict, Counts: d.Totals.Counts, Method: "all", RowsPerSecond: d.Totals.RowsPerSecond,
+	}
+}
+
+// read tells a table whose rows nobody read from an empty one.
+func (t *Table) read(rows int64) string {
+	if rows == 0 && (t.Method == "" || t.Method == "definition") {
+		return "–"
+	}
+	return number(rows)
+}
+
 // outcome is a table's verdict with its counts: "different: 2 missing, 1 extra".
 func (t *Table) outcome() string {
+	if t.Verdict == checksum.Undecided && t.Undecided > 0 {
+		return "undecided: " + plural(t.Undecided, "row")
+	}
 	if k := kinds(t.Counts); k != "" {
 		return t.Verdict.String() + ": " + k
 	}

@@ -108,8 +108,7 @@ func row(columns []column, i int, p paint) []string {
 func (t *terminal) columns() []column {
 	rows := t.doc.Tables
 	if len(rows) > 1 { // the totals
-		all := Table{Table: "total", Method: "all", Verdict: t.doc.Verdict, Counts: t.doc.Totals.Counts, RowsPerSecond: t.doc.Totals.RowsPerSecond}
-		rows = append(append([]Table{}, rows...), all)
+		rows = append(append([]Table{}, rows...), *t.doc.total())
 	}
 	none := func(int) string { return "" }
 	names := column{head: []string{"Table"}, left: true, style: none}
@@ -118,7 +117,7 @@ func (t *terminal) columns() []column {
 	verdicts := column{head: []string{"Verdict"}, left: true, style: func(i int) string { return t.paint.verdict(rows[i].Verdict) }}
 	for _, r := range rows {
 		names.cells = append(names.cells, visible(r.Table))
-		read.cells = append(read.cells, rowsRead(&r))
+		read.cells = append(read.cells, r.read(max(r.RowsOld, r.RowsNew)))
 		speed.cells = append(speed.cells, rate(r.RowsPerSecond))
 		verdicts.cells = append(verdicts.cells, mark(r.Verdict)+" "+r.Verdict.String())
 	}
@@ -181,15 +180,6 @@ func (t *terminal) breakNames(c *column, n int) {
 	for i, name := range c.cells {
 		c.cells[i] = strings.Join(breakWord(name, n), "\n")
 	}
-}
-
-// rowsRead tells a table whose rows nobody read from an empty one.
-func rowsRead(t *Table) string {
-	n := max(t.RowsOld, t.RowsNew)
-	if n == 0 && (t.Method == "" || t.Method == "definition") {
-		return "–"
-	}
-	return number(n)
 }
 
 func rate(n int64) string {
