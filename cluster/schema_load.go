@@ -1,0 +1,389 @@
+package cluster
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// LoadTables returns all user tables, views and sequences that the filter
+// chooses and the account may see, by schema and name. The server's own
+// schemas (mysql, information_schema, performance_schema, sys) are left out.
+// A pattern that matches nothing is no error here; see Filter.CheckMatched and
+// ListTables.
+func LoadTables(ctx context.Context, s *Server, f Filter) ([]Table, error) {
+	f = f.FoldCase(s.facts.LowerCaseTableNames != 0)
+	l := loader{server: s, ctx: ctx, keep: f.Match}
+	if schemas, ok := f.schemas(); ok && s.facts.LowerCaseTableNames == 0 {
+		for _, name := range schemas {
+			if err := l.load("= " + quoteText(name)); err != nil {
+				return nil, s.Explain("read the tables of "+name, err)
+			}
+		}
+		return l.done(), nil
+	}
+	if err := l.load(notSystem); err != nil {
+		return nil, s.Explain("read the tables", err)
+	}
+	return l.done(), nil
+}
+
+// LoadTable returns one table, or nil if there is none or the account may not
+// see it; TableAccess tells which.
+func LoadTable(ctx context.Context, s *Server, schema, name string) (*Table, error) {
+	fold := s.facts.LowerCaseTableNames != 0
+	l := loader{server: s, ctx: ctx, keep: func(haveSchema, have string) bool {
+		if fold {
+			return strings.EqualFold(haveSchema, schema) && strings.EqualFold(have, name)
+		}
+		return haveSchema == schema && have == name
+	}}
+	if s.facts.LowerCaseTableNames == 1 { // stored in lower case
+		schema, name = strings.ToLower(schema), strings.ToLower(name)
+	}
+	err := l.load(fmt.Sprintf("= %s AND TABLE_NAME = %s", quoteText(schema), quoteText(name)))
+	if err != nil {
+		return nil, s.Explain("read table "+schema+"."+name, err)
+	}
+	tables := l.done()
+	if len(tables) == 0 {
+		return nil, nil //nolint:nilnil // absence is an answer, documented above
+	}
+	return &tables[0], nil
+}
+
+// ListTables returns the names of all user tables, views and sequences that the
+// account may see: what patterns are checked against.
+func ListTables(ctx context.Context, s *Server) ([]TableName, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA "+notSystem)
+	if err != nil {
+		return nil, s.Explain("list the tables", err)
+	}
+	defer rows.Close()
+	var out []TableName
+	for rows.Next() {
+		var n TableName
+		if err := rows.Scan(&n.Schema, &n.Name); err != nil {
+			return nil, s.Explain("list the tables", err)
+		}
+		out = append(out, n)
+	}
+	return out, s.Explain("list the tables", rows.Err())
+}
+
+const (
+	notSystem = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')"
+	// maxSchemaQueries is up to how many schemas are read one by one. Older
+	// servers open every table of a schema for information_schema, so reading
+	// only those that are asked for saves much; reading many singly does not.
+	maxSchemaQueries = 8
+)
+
+// schemas returns the schemas that the include patterns name outright, if all
+// of them do.
+func (f Filter) schemas() ([]string, bool) {
+	var out []string
+	for _, p := range f.include {
+		name, ok := p.schema.literal()
+		if !ok {
+			return nil, false
+		}
+		if !slices.Contains(out, name) && !isSystemSchema(name) {
+			out = append(out, name)
+		}
+	}
+	return out, len(f.include) > 0 && len(out) <= maxSchemaQueries
+}
+
+// loader collects tables from information_schema in one statement per kind of
+// thing, whatever their number.
+type loader struct {
+	server *Server
+	ctx    context.Context
+	keep   func(schema, table string) bool
+	tables map[TableName]*Table
+	has    map[string]bool // columns of information_schema, "STATISTICS.EXPRESSION"
+}
+
+// load adds what matches a condition on TABLE_SCHEMA.
+func (l *loader) load(where string) error {
+	if l.has == nil {
+		l.tables = map[TableName]*Table{}
+		if err := l.readDictionary(); err != nil {
+			return err
+		}
+	}
+	for _, step := range []func(string) error{l.readTables, l.readColumns, l.readKeys, l.readPartitions, l.readJSONChecks} {
+		if err := step(where); err != nil {
+			return err
+		}
+	}
+	return l.orderKeys()
+}
+
+func (l *loader) done() []Table {
+	out := make([]Table, 0, len(l.tables))
+	for _, t := range l.tables {
+		out = append(out, *t)
+	}
+	slices.SortFunc(out, func(a, b Table) int {
+		if c := strings.Compare(a.Schema, b.Schema); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return out
+}
+
+// each runs a query and calls scan for each row.
+func (l *loader) each(query string, scan func(*sql.Rows) error) error {
+	rows, err := l.server.db.QueryContext(l.ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// readDictionary learns which columns this server's information_schema has:
+// surer than version numbers of three families.
+func (l *loader) readDictionary() error {
+	l.has = map[string]bool{}
+	return l.each("SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' "+
+		"AND TABLE_NAME IN ('COLUMNS', 'STATISTICS', 'CHECK_CONSTRAINTS')", func(r *sql.Rows) error {
+		var table, column string
+		err := r.Scan(&table, &column)
+		l.has[strings.ToUpper(table+"."+column)] = true
+		return err
+	})
+}
+
+// optional returns the column of an information_schema table where it exists,
+// else a stand-in.
+func (l *loader) optional(table, column, otherwise string) string {
+	if l.has[table+"."+column] {
+		return column
+	}
+	return otherwise
+}
+
+func (l *loader) readTables(where string) error {
+	return l.each("SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, ROW_FORMAT, TABLE_ROWS, DATA_LENGTH, TABLE_COLLATION, "+
+		"CREATE_OPTIONS, TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA "+where, func(r *sql.Rows) error {
+		var t Table
+		var kind string
+		var engine, format, collation, options, comment sql.NullString
+		var count, size sql.Null[uint64]
+		if err := r.Scan(&t.Schema, &t.Name, &kind, &engine, &format, &count, &size, &collation, &options, &comment); err != nil {
+			return err
+		}
+		var ok bool
+		if t.Kind, ok = tableKind(kind); !ok || isSystemSchema(t.Schema) || !l.keep(t.Schema, t.Name) {
+			return nil
+		}
+		t.Engine, t.RowFormat, t.Collation = engine.String, format.String, collation.String
+		t.CreateOptions, t.Comment = options.String, comment.String
+		t.EstRows, t.DataBytes = int64(count.V), int64(size.V)
+		t.Charset, _, _ = strings.Cut(t.Collation, "_")
+		t.Charset = canonicalCharset(t.Charset)
+		l.tables[TableName{t.Schema, t.Name}] = &t
+		return nil
+	})
+}
+
+func tableKind(s string) (TableKind, bool) {
+	switch s {
+	case "BASE TABLE":
+		return TableBase, true
+	case "VIEW":
+		return TableView, true
+	case "SEQUENCE":
+		return TableSequence, true
+	case "SYSTEM VERSIONED":
+		return TableVersioned, true
+	}
+	return "", false // SYSTEM VIEW, TEMPORARY
+}
+
+func (l *loader) readColumns(where string) error {
+	query := "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, COLUMN_DEFAULT, IS_NULLABLE, DATA_TYPE, " +
+		"CHARACTER_MAXIMUM_LENGTH, CHARACTER_OCTET_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, " +
+		l.optional("COLUMNS", "DATETIME_PRECISION", "NULL") + ", CHARACTER_SET_NAME, COLLATION_NAME, COLUMN_TYPE, EXTRA, COLUMN_COMMENT, " +
+		l.optional("COLUMNS", "GENERATION_EXPRESSION", "NULL") + ", " + l.optional("COLUMNS", "SRS_ID", "NULL") +
+		" FROM information_schema.COLUMNS WHERE TABLE_SCHEMA " + where
+	err := l.each(query, func(r *sql.Rows) error {
+		var name TableName
+		var c columnRow
+		if err := r.Scan(&name.Schema, &name.Name, &c.name, &c.ordinal, &c.def, &c.nullable, &c.dataType, &c.charLen, &c.octetLen,
+			&c.precision, &c.scale, &c.frac, &c.charset, &c.collation, &c.columnType, &c.extra, &c.comment, &c.expr, &c.srid); err != nil {
+			return err
+		}
+		if t := l.tables[name]; t != nil {
+			t.Columns = append(t.Columns, c.column(l.server.facts))
+		}
+		return nil
+	})
+	for _, t := range l.tables {
+		slices.SortFunc(t.Columns, func(a, b Column) int { return a.Ordinal - b.Ordinal })
+	}
+	return err
+}
+
+func (l *loader) readKeys(where string) error {
+	visible := "'YES'"
+	switch {
+	case l.has["STATISTICS.IS_VISIBLE"]:
+		visible = "IS_VISIBLE"
+	case l.has["STATISTICS.IGNORED"]:
+		visible = "IF(IGNORED = 'YES', 'NO', 'YES')"
+	}
+	type part struct {
+		seq int
+		KeyPart
+	}
+	parts := map[*Table]map[string][]part{}
+	query := "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, NON_UNIQUE, SEQ_IN_INDEX, COLUMN_NAME, COLLATION, SUB_PART, INDEX_TYPE, " +
+		visible + ", " + l.optional("STATISTICS", "EXPRESSION", "NULL") + " FROM information_schema.STATISTICS WHERE TABLE_SCHEMA " + where
+	err := l.each(query, func(r *sql.Rows) error {
+		var name TableName
+		var key Key
+		var p part
+		var nonUnique, prefix sql.NullInt64
+		var column, order, show, expr sql.NullString
+		if err := r.Scan(&name.Schema, &name.Name, &key.Name, &nonUnique, &p.seq, &column, &order, &prefix, &key.Type, &show, &expr); err != nil {
+			return err
+		}
+		t := l.tables[name]
+		if t == nil {
+			return nil
+		}
+		if parts[t] == nil {
+			parts[t] = map[string][]part{}
+		}
+		if parts[t][key.Name] == nil {
+			key.Primary = key.Name == "PRIMARY" // no other key may have that name
+			key.Unique, key.Visible = nonUnique.Int64 == 0, show.String == "YES"
+			t.Keys = append(t.Keys, key)
+		}
+		p.Column, p.Prefix, p.Descending, p.Expression = column.String, int(prefix.Int64), order.String == "D", expr.String
+		parts[t][key.Name] = append(parts[t][key.Name], p)
+		return nil
+	})
+	for t, keys := range parts {
+		for i := range t.Keys {
+			k := &t.Keys[i]
+			ps := keys[k.Name]
+			slices.SortFunc(ps, func(a, b part) int { return a.seq - b.seq })
+			for _, p := range ps {
+				k.Parts = append(k.Parts, p.KeyPart)
+			}
+		}
+		slices.SortStableFunc(t.Keys, func(a, b Key) int { return keyRank(a) - keyRank(b) })
+	}
+	return err
+}
+
+func keyRank(k Key) int {
+	switch {
+	case k.Primary:
+		return 0
+	case k.Unique:
+		return 1
+	}
+	return 2
+}
+
+// orderKeys brings the keys of tables without a primary key into the server's
+// own order, which information_schema does not promise: WalkKey wants the key
+// that the rows are stored by. Few tables need it.
+func (l *loader) orderKeys() error {
+	for _, t := range l.tables {
+		candidates := 0
+		for i := range t.Keys {
+			if t.Keys[i].Unique && t.walkable(&t.Keys[i]) {
+				candidates++
+			}
+		}
+		if t.PrimaryKey() != nil || candidates < 2 {
+			continue
+		}
+		rank := map[string]int{}
+		if err := l.showIndex(t, rank); err != nil {
+			return err
+		}
+		slices.SortStableFunc(t.Keys, func(a, b Key) int { return rank[a.Name] - rank[b.Name] })
+	}
+	return nil
+}
+
+// showIndex notes the place of each key in SHOW INDEX.
+func (l *loader) showIndex(t *Table, rank map[string]int) error {
+	rows, err := l.server.db.QueryContext(l.ctx, "SHOW INDEX FROM "+t.QuotedName())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	values := make([]sql.RawBytes, len(columns))
+	into := make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		const keyName = 2 // Table, Non_unique, Key_name
+		if name := string(values[keyName]); rank[name] == 0 {
+			rank[name] = len(rank) + 1
+		}
+	}
+	return rows.Err()
+}
+
+// readPartitions reads names where a table has partitions at all; the view is
+// dear on older servers.
+func (l *loader) readPartitions(where string) error {
+	any := false
+	for _, t := range l.tables {
+		any = any || strings.Contains(t.CreateOptions, "partitioned")
+	}
+	if !any {
+		return nil
+	}
+	type place struct {
+		name    string
+		ordinal int64
+	}
+	places := map[*Table][]place{}
+	err := l.each("SELECT TABLE_SCHEMA, TABLE_NAME, PARTITION_NAME, PARTITION_ORDINAL_POSITION FROM information_schema.PARTITIONS "+
+		"WHERE PARTITION_NAME IS NOT NULL AND TABLE_SCHEMA "+where, func(r *sql.Rows) error {
+		var name TableName
+		var p place
+		if err := r.Scan(&name.Schema, &name.Name, &p.name, &p.ordinal); err != nil {
+			return err
+		}
+		if t := l.tables[name]; t != nil && !slices.Contains(places[t], p) { // subpartitions repeat it
+			places[t] = append(places[t], p)
+		}
+		return nil
+	})
+	for t, ps := range places {
+		slices.SortFunc(ps, func(a, b place) int { return int(a.ordinal - b.ordinal) })
+		t.Partitions = nil
+		for _, p := range ps {
+			t.Partitions = append(t.Partitions, p.name)
+		}
+	}
+	return err
+}

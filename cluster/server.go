@@ -1,0 +1,218 @@
+package cluster
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/go-mysql-org/go-mysql/client"
+)
+
+// Server is one endpoint: a pool of connections for statements, and a dialer
+// for raw ones. Every session of either kind is set up alike and can only
+// read. It is safe for concurrent use.
+type Server struct {
+	cfg   Config
+	log   *slog.Logger
+	facts Facts
+	vars  variables
+	tls   tlsChoice
+	setup setup
+	db    *sql.DB
+}
+
+// maxConns bounds the pool: lanes use raw connections, so statements are few.
+const maxConns = 16
+
+// Open connects, learns the facts and prepares the pool. Where the server
+// refuses an account without a password and cfg.Prompt is set, it asks. Errors
+// are *ServerError or *ConfigError. The caller closes the Server.
+func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
+	if cfg.TLS == "" {
+		cfg.TLS = TLSPreferred
+	}
+	s := &Server{cfg: cfg, log: log.With("side", cfg.Label, "addr", cfg.Addr)}
+	var err error
+	if s.tls, err = newTLSChoice(cfg); err != nil {
+		return nil, err
+	}
+	c, err := s.firstDial(ctx)
+	if err != nil {
+		return nil, s.Explain("connect", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer stop()
+	defer c.Close()
+	if err := s.learn(c); err != nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, s.Explain("connect", err)
+	}
+	if s.db, err = s.openPool(); err != nil {
+		return nil, s.Explain("connect", err)
+	}
+	if err := s.db.PingContext(ctx); err != nil {
+		_ = s.db.Close()
+		return nil, s.Explain("connect", err)
+	}
+	s.log.Debug("connected", "version", s.facts.Version, "uuid", s.facts.ServerUUID, "account", s.facts.Account, "tls", s.facts.TLS)
+	return s, nil
+}
+
+// firstDial dials, asks for a password if only that is missing, and gives TLS
+// up where it is a preference that cannot be met.
+func (s *Server) firstDial(ctx context.Context) (*client.Conn, error) {
+	c, err := s.dial(ctx)
+	if s.tls.mayGiveUp(err) && ctx.Err() == nil {
+		s.log.Warn("TLS was offered but failed; going on without", "err", err)
+		s.tls.config = nil
+		c, err = s.dial(ctx)
+	}
+	n := ErrorNumber(err)
+	if (n != errAccessDenied && n != errAccessDeniedNoPw) || s.cfg.Password != "" || s.cfg.Prompt == nil {
+		return c, err
+	}
+	pw, askErr := s.cfg.Prompt(s.cfg.User, s.cfg.Addr)
+	if askErr != nil {
+		return nil, fmt.Errorf("%w (no password was given, and asking for one failed: %w)", err, askErr)
+	}
+	s.cfg.Password = Secret(pw)
+	return s.dial(ctx)
+}
+
+// learn reads the facts over a fresh connection and tries the session set-up
+// on it.
+func (s *Server) learn(c *client.Conn) error {
+	if _, err := c.Execute("SET NAMES utf8mb4"); err != nil {
+		// Servers before 5.5.3 have no four-byte characters.
+		if _, err := c.Execute("SET NAMES utf8"); err != nil {
+			return err
+		}
+		s.setup.utf8only = true
+	}
+	vars, err := pairs(c, "SHOW GLOBAL VARIABLES")
+	if err != nil {
+		return err
+	}
+	s.vars, s.facts = vars, factsFrom(vars)
+	if s.facts.Account, err = scalar(c, "SELECT CURRENT_USER()"); err != nil {
+		return err
+	}
+	status, err := pairs(c, "SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+	if err != nil {
+		return err
+	}
+	s.facts.TLS = status["ssl_cipher"]
+	s.setup.build(vars)
+	return s.setUpRaw(c)
+}
+
+// pairs runs a statement whose rows are a name and a value.
+func pairs(c *client.Conn, query string) (variables, error) {
+	r, err := c.Execute(query)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	out := make(variables, r.RowNumber())
+	for i := range r.RowNumber() {
+		name, err := r.GetString(i, 0)
+		if err != nil {
+			return nil, err
+		}
+		value, err := r.GetString(i, 1)
+		if err != nil {
+			return nil, err
+		}
+		// The result's memory is reused after Close.
+		out[strings.ToLower(name)] = strings.Clone(value)
+	}
+	return out, nil
+}
+
+func scalar(c *client.Conn, query string) (string, error) {
+	r, err := c.Execute(query)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	s, err := r.GetString(0, 0)
+	return strings.Clone(s), err
+}
+
+// DB is a pool of connections with decoded results in utf8mb4; times are text
+// in UTC.
+func (s *Server) DB() *sql.DB { return s.db }
+
+// Facts are those of the moment of Open.
+func (s *Server) Facts() Facts { return s.facts }
+
+// Config is the configuration that connected, a prompted password included.
+func (s *Server) Config() Config { return s.cfg }
+
+// Label is "old" or "new".
+func (s *Server) Label() string { return s.cfg.Label }
+
+// Close closes the pool. Raw connections are their callers' to close.
+func (s *Server) Close() error { return s.db.Close() }
+
+// Variables returns the server's global variables as they are now, by
+// lower-case name.
+func (s *Server) Variables(ctx context.Context) (map[string]string, error) {
+	v, err := s.variables(ctx, "SHOW GLOBAL VARIABLES")
+	return v, s.Explain("read the variables", err)
+}
+
+func (s *Server) variables(ctx context.Context, query string) (variables, error) {
+	rows, err := s.db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := variables{}
+	for rows.Next() {
+		var name string
+		var value sql.NullString
+		if err := rows.Scan(&name, &value); err != nil {
+			return nil, err
+		}
+		out[strings.ToLower(name)] = value.String
+	}
+	return out, rows.Err()
+}
+
+// ServerChangedError says that another server answers at the address than the
+// one that Open met: nothing proven about the one holds for the other.
+type ServerChangedError struct {
+	Label, Addr string
+	Want, Got   string // identities, as Facts.ServerUUID
+}
+
+func (e *ServerChangedError) Error() string {
+	return fmt.Sprintf("%s (%s): another server answers now (%s) than at the start (%s); begin anew, and give an address that does not move",
+		e.Label, e.Addr, e.Got, e.Want)
+}
+
+// SameServer asks whether the server at the address is still the one that Open
+// met: nil if so, a *ServerChangedError if not, else the error of asking.
+func (s *Server) SameServer(ctx context.Context) error {
+	v, err := s.variables(ctx, "SHOW GLOBAL VARIABLES WHERE Variable_name IN "+
+		"('server_uuid','server_uid','server_id','hostname','port','datadir','version')")
+	if err != nil {
+		return s.Explain("ask for the server's identity", err)
+	}
+	if got := factsFrom(v).ServerUUID; got != s.facts.ServerUUID {
+		return &ServerChangedError{Label: s.cfg.Label, Addr: s.cfg.Addr, Want: s.facts.ServerUUID, Got: got}
+	}
+	return nil
+}
+
+// IsServerChanged tells whether err says that another server answers.
+func IsServerChanged(err error) bool {
+	var e *ServerChangedError
+	return errors.As(err, &e)
+}

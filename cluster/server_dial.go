@@ -1,0 +1,154 @@
+package cluster
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/client"
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"crosscheck/cluster/rowstream"
+)
+
+const (
+	dialTimeout = 10 * time.Second
+	// keepAlive finds a vanished peer while a long statement sends nothing.
+	keepAlive = 15 * time.Second
+	// maxGreeting is far above any server's greeting; a larger first packet is
+	// another protocol's.
+	maxGreeting = 4096
+)
+
+// DialRaw returns a connection for reading packets as they come, with its
+// session set up: like DB's, but with character_set_results NULL, and without
+// the protocol's options that rowstream does not speak. ctx bounds the dial and
+// the set-up only. The caller closes the connection.
+func (s *Server) DialRaw(ctx context.Context) (*client.Conn, error) {
+	c, err := s.dial(ctx)
+	if err != nil {
+		return nil, s.Explain("connect", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	err = s.setUpRaw(c)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = c.Close()
+		return nil, s.Explain("connect", err)
+	}
+	return c, nil
+}
+
+// dial connects and authenticates. It reads the server's greeting itself first,
+// because the library wants to know about TLS before it reads it.
+func (s *Server) dial(ctx context.Context) (*client.Conn, error) {
+	var conn net.Conn
+	var greeting []byte
+	var shake *handshake
+	stop := func() bool { return true }
+	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		var err error
+		if conn, err = dialNetwork(ctx, network, addr); err != nil {
+			return nil, err
+		}
+		stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
+		// The handshake has no limit of its own: a stopped server would hang it.
+		_ = conn.SetDeadline(time.Now().Add(dialTimeout))
+		if greeting, err = readGreeting(conn); err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		return &replayConn{Conn: conn, head: greeting}, nil
+	}
+	options := func(c *client.Conn) error {
+		c.SetAttributes(map[string]string{"program_name": programName})
+		if err := c.SetCollation("utf8mb4_general_ci"); err != nil {
+			return err
+		}
+		if offered, isError := offersTLS(greeting); !offered {
+			if s.tls.required && !isError {
+				return ErrNoTLS
+			}
+		} else if s.tls.config != nil {
+			shake = newHandshake(s.tls.config)
+			c.SetTLSConfig(shake.config)
+		}
+		return rowstream.Configure(c)
+	}
+	c, err := client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Password.Reveal(), "", dialer, options)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		if conn != nil {
+			_ = conn.Close()
+		}
+		return nil, shake.explain(err)
+	}
+	return c, conn.SetDeadline(time.Time{})
+}
+
+func dialNetwork(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
+	return d.DialContext(ctx, network, addr)
+}
+
+// readGreeting returns the server's first packet with its header.
+func readGreeting(conn net.Conn) ([]byte, error) {
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(conn, head); err != nil {
+		return nil, errors.Join(ErrNoGreeting, err)
+	}
+	n := int(binary.LittleEndian.Uint32(head) & 0xffffff)
+	if n == 0 || n > maxGreeting || head[3] != 0 {
+		return nil, ErrNotMySQL
+	}
+	packet := append(head, make([]byte, n)...)
+	if _, err := io.ReadFull(conn, packet[4:]); err != nil {
+		return nil, errors.Join(ErrNoGreeting, err)
+	}
+	if first := packet[4]; first != gomysql.ClassicProtocolVersion && first != gomysql.ERR_HEADER {
+		return nil, ErrNotMySQL
+	}
+	return packet, nil
+}
+
+// offersTLS reads the capabilities of a greeting. An error packet in its place
+// (too many connections, host blocked) has none.
+func offersTLS(packet []byte) (offered, isError bool) {
+	if len(packet) < 5 || packet[4] == gomysql.ERR_HEADER {
+		return false, true
+	}
+	p := packet[5:] // behind header and protocol version: the version's text, up to a zero byte
+	for i, b := range p {
+		if b != 0 {
+			continue
+		}
+		const behind = 1 + 4 + 8 + 1 // zero byte, connection id, scramble, filler
+		if len(p) < i+behind+2 {
+			return false, false
+		}
+		return uint32(binary.LittleEndian.Uint16(p[i+behind:]))&gomysql.CLIENT_SSL != 0, false
+	}
+	return false, false
+}
+
+// replayConn gives the greeting once more before the rest of the stream.
+type replayConn struct {
+	net.Conn
+	head []byte
+}
+
+func (c *replayConn) Read(p []byte) (int, error) {
+	if len(c.head) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.head)
+	c.head = c.head[n:]
+	return n, nil
+}

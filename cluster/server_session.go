@@ -1,0 +1,137 @@
+package cluster
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/go-mysql-org/go-mysql/client"
+	"github.com/go-sql-driver/mysql"
+)
+
+const programName = "crosscheck"
+
+// setup is what every session runs first. None of it needs a privilege.
+type setup struct {
+	utf8only   bool // no utf8mb4 on this server
+	statements []string
+}
+
+const (
+	// lockWaitSeconds is short because no read of ours is worth making a
+	// writer's metadata lock queue behind it.
+	lockWaitSeconds = 5
+	// statementSeconds is a backstop against runaway statements; chunks are
+	// sized to run far shorter.
+	statementSeconds = 600
+	// idleSeconds covers pauses of ours between statements (pacing, fences)
+	// and inside results (a busy reader).
+	idleSeconds    = 7 * 24 * 3600
+	networkSeconds = 3600
+)
+
+// build composes the statements from the variables that the server has, which
+// is surer than version numbers of three families.
+func (u *setup) build(vars variables) {
+	set := []string{"autocommit = 1", "time_zone = '+00:00'", "sql_mode = ''"}
+	add := func(name string, value any) {
+		if vars.has(name) {
+			set = append(set, fmt.Sprintf("%s = %v", name, value))
+		}
+	}
+	add("lock_wait_timeout", lockWaitSeconds)
+	add("innodb_lock_wait_timeout", lockWaitSeconds)
+	add("wait_timeout", idleSeconds)
+	add("net_read_timeout", networkSeconds)
+	add("net_write_timeout", networkSeconds)
+	add("sql_select_limit", uint64(1<<64-1))
+	add("sql_big_selects", 1) // else max_join_size may refuse long ranges
+	add("sql_auto_is_null", 0)
+	add("sql_quote_show_create", 1)
+	add("max_execution_time", statementSeconds*1000) // MySQL, milliseconds
+	add("show_gipk_in_create_table_and_information_schema", "ON")
+	if vars.has("max_statement_time") && strings.Contains(vars["version"], "MariaDB") {
+		add("max_statement_time", statementSeconds) // Percona's 5.6 has the name, too, in milliseconds
+	}
+	level := "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+	if vars.has("transaction_read_only") || vars.has("tx_read_only") {
+		level += ", READ ONLY"
+	}
+	charset := "utf8mb4"
+	if u.utf8only {
+		charset = "utf8"
+	}
+	u.statements = []string{"SET NAMES " + charset, "SET " + strings.Join(set, ", "), level}
+}
+
+// setUpRaw prepares a raw session: results come in each column's own charset,
+// so that not a byte is converted.
+func (s *Server) setUpRaw(c *client.Conn) error {
+	for _, q := range append(s.setup.statements[:len(s.setup.statements):len(s.setup.statements)], "SET character_set_results = NULL") {
+		if _, err := c.Execute(q); err != nil {
+			return fmt.Errorf("set up the session with %q: %w", q, err)
+		}
+	}
+	return nil
+}
+
+// openPool makes the pool for statements.
+func (s *Server) openPool() (*sql.DB, error) {
+	c := mysql.NewConfig()
+	c.Net, c.Addr, c.User, c.Passwd = s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Password.Reveal()
+	c.Timeout = dialTimeout
+	c.Collation = "utf8mb4_general_ci" // known to every server since 5.5.3
+	if s.setup.utf8only {
+		c.Collation = "utf8_general_ci"
+	}
+	c.MaxAllowedPacket = 1 << 30 // the servers' own limit
+	c.ConnectionAttributes = "program_name:" + programName
+	c.Logger = driverLogger{s.log}
+	c.DialFunc = dialNetwork
+	if s.tls.config != nil {
+		c.TLS = s.tls.config
+		c.AllowFallbackToPlaintext = s.cfg.TLS == TLSPreferred
+	}
+	inner, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(&connector{Connector: inner, statements: s.setup.statements})
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxConns / 2)
+	return db, nil
+}
+
+// connector sets up each session of the pool.
+type connector struct {
+	driver.Connector
+	statements []string
+}
+
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	run, ok := conn.(driver.ExecerContext)
+	if !ok {
+		_ = conn.Close()
+		return nil, fmt.Errorf("set up a session: the driver's %T runs no statements", conn)
+	}
+	for _, q := range c.statements {
+		if _, err := run.ExecContext(ctx, q, nil); err != nil {
+			_ = conn.Close()
+			return nil, fmt.Errorf("set up the session with %q: %w", q, err)
+		}
+	}
+	return conn, nil
+}
+
+// driverLogger takes what the driver would print to stderr; the errors
+// themselves come back to callers, so this is for debugging only.
+type driverLogger struct{ log *slog.Logger }
+
+func (l driverLogger) Print(v ...any) { l.log.Debug("driver: " + strings.TrimSpace(fmt.Sprint(v...))) }
