@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // identity is who a server is in a replication topology.
@@ -22,14 +23,6 @@ type identity struct {
 	galera     string // wsrep_cluster_name, "" when off
 	galeraUUID string
 	channels   []ReplicaChannel
-	replicas   []registered
-	denied     bool // the list of replicas could not be read
-}
-
-// registered is a replica that is connected to a source right now.
-type registered struct {
-	serverID uint32
-	uuid     string
 }
 
 func (r reader) identity(ctx context.Context) (identity, error) {
@@ -64,16 +57,8 @@ func (r reader) identity(ctx context.Context) (identity, error) {
 			id.galeraUUID = status[1]
 		}
 	}
-	if id.channels, err = readChannels(ctx, r, v); err != nil {
-		return identity{}, err
-	}
-	// Only a confirmation; MariaDB wants a privilege for it that we do not ask for.
-	hosts, err := r.rows(ctx, v.replicas())
-	id.denied = err != nil
-	for _, h := range hosts {
-		id.replicas = append(id.replicas, registered{uint32(h.uint("server_id")), strings.ToLower(h.str("slave_uuid"))})
-	}
-	return id, nil
+	id.channels, err = readChannels(ctx, r, v)
+	return id, err
 }
 
 func parseID(s string) uint32 {
@@ -93,38 +78,100 @@ func (id identity) same(other identity) bool {
 	return id.serverID == other.serverID && slices.Equal(id.hosts, other.hosts) && slices.Equal(id.ports, other.ports)
 }
 
-// leadsTo tells whether a channel of replica goes straight to the server
-// source. The UUID decides where there is one. A server_id alone is not
-// enough: many servers keep the default 1, and a server in between may have
-// the same as the one behind it. So the address must fit too, or the source
-// must list the replica as connected, which also sees through tunnels and
-// proxies.
-func (c ReplicaChannel) leadsTo(source, replica identity) bool {
+// kinship is what a channel's description says about a possible source.
+type kinship int
+
+const (
+	stranger kinship = iota
+	likely           // the server_id fits, the address cannot be matched
+	certain
+)
+
+// leadsTo tells whether a channel of replica goes straight to source. The UUID
+// decides where there is one; MariaDB has none, neither to give nor to show.
+// There a server_id alone is not enough: many servers keep the default 1, and
+// a server in between may have the same as the one behind it. So the address
+// must fit too; where it does not, as through a tunnel, sitsAtEnd decides.
+func (c ReplicaChannel) leadsTo(ctx context.Context, source, replica identity) kinship {
 	if c.SourceUUID != "" && source.uuid != "" {
-		return c.SourceUUID == source.uuid
+		if c.SourceUUID == source.uuid {
+			return certain
+		}
+		return stranger
 	}
 	if c.SourceServerID != 0 && c.SourceServerID != source.serverID {
-		return false
+		return stranger
 	}
-	if source.answersAt(c.SourceHost, c.SourcePort, replica) {
-		return true
+	if source.answersAt(ctx, c.SourceHost, c.SourcePort, replica) {
+		return certain
 	}
-	return c.SourceServerID != 0 && c.IORunning && slices.ContainsFunc(source.replicas, func(x registered) bool {
-		return x.serverID == replica.serverID && (x.uuid == "" || replica.uuid == "" || x.uuid == replica.uuid)
-	})
+	if c.SourceServerID != 0 {
+		return likely
+	}
+	return stranger
 }
 
 // answersAt tells whether host:port, as the replica sees it, is this server. A
 // loopback address is this server's only if both are on one machine.
-func (id identity) answersAt(host string, port int, replica identity) bool {
+func (id identity) answersAt(ctx context.Context, host string, port int, replica identity) bool {
 	if !slices.Contains(id.ports, port) {
 		return false
 	}
-	if slices.ContainsFunc(id.hosts, func(h string) bool { return strings.EqualFold(h, host) && !isLoopback(h) }) {
-		return true
-	}
 	if isLoopback(host) {
 		return len(id.hosts) > 0 && len(replica.hosts) > 0 && strings.EqualFold(id.hosts[0], replica.hosts[0])
+	}
+	if slices.ContainsFunc(id.hosts, func(h string) bool { return strings.EqualFold(h, host) }) {
+		return true
+	}
+	wanted := addresses(ctx, host)
+	return slices.ContainsFunc(id.hosts, func(h string) bool {
+		return slices.ContainsFunc(addresses(ctx, h), func(a string) bool { return !isLoopback(a) && slices.Contains(wanted, a) })
+	})
+}
+
+// addresses resolves a host's name, within a moment: it only confirms.
+func addresses(ctx context.Context, host string) []string {
+	if net.ParseIP(host) != nil {
+		return []string{host}
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	list, err := net.DefaultResolver.LookupHost(ctx, host)
+	if err != nil {
+		return nil // names that only the servers know
+	}
+	return list
+}
+
+// sitsAtEnd tells whether a channel's receiver is exactly where source's
+// binary log ends. Two servers with one server_id, one log name and one length
+// of log, to the byte, are one server. On a busy source a look may miss.
+func sitsAtEnd(ctx context.Context, source, replica reader, fid, tid identity, name string) bool {
+	const looks = 10
+	for range looks {
+		before, err1 := readPosition(ctx, source, fid.vocabulary)
+		list, err2 := readChannels(ctx, replica, tid.vocabulary)
+		after, err3 := readPosition(ctx, source, fid.vocabulary)
+		if err1 != nil || err2 != nil || err3 != nil {
+			return false
+		}
+		c, ok := findChannel(list, name)
+		if !ok || !c.IORunning || before.File.IsZero() {
+			return false
+		}
+		lo, errLo := c.Read.Compare(before.File)
+		hi, errHi := c.Read.Compare(after.File)
+		if errLo != nil || errHi != nil || hi > 0 {
+			return false
+		}
+		if lo >= 0 {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 	return false
 }

@@ -53,20 +53,27 @@ func (p Proof) String() string {
 //     at checkpoints (every 300 ms on MySQL): late, never early, whether commit
 //     order is preserved or not. A single-threaded MySQL applier moves it just
 //     before the commit, so there the fence also waits for the applier to move
-//     on, to fall idle, or to stay for a second.
+//     on, to fall idle, or to stay for a second. Where the transactions carry
+//     GTIDs all the same (AUTO_POSITION=0), the first fence goes by place, and
+//     later ones by what the set has gained since: that spares the wait for a
+//     checkpoint, and GTIDs from before the copy do not matter.
 type Link struct {
 	from, to     reader
 	fromID, toID identity
 	proof        Proof
 	direct       bool
 	channel      string // of a direct link
+	source       string // host:port of that channel when the link was made
 	notes        []string
 
 	mu           sync.Mutex
 	stoppedSince time.Time // zero while the channel runs
+	trouble      string    // what it has been stopped by since then
 	restingAt    gtid.FilePos
 	restingSince time.Time
 	binlogged    map[uint32]bool // MariaDB: domains in from's binary log, once needed
+	settledSet   gtid.Set        // MySQL by file: a set that an earlier fence has covered
+	hasSettled   bool
 }
 
 // Proof is what the link goes by.
@@ -195,6 +202,9 @@ func (l *Link) missingFile(ctx context.Context, p gtid.Position) (*gtid.Position
 	if p.File.IsZero() {
 		return nil, l.incomparable(p)
 	}
+	if done, err := l.gainedMySQL(ctx, p); err != nil || done {
+		return nil, err
+	}
 	c, err := l.current(ctx)
 	if err != nil {
 		return nil, err
@@ -216,7 +226,37 @@ func (l *Link) missingFile(ctx context.Context, p gtid.Position) (*gtid.Position
 	case order == 0 && !l.settled(c):
 		return &p, nil
 	}
+	l.remember(p)
 	return nil, nil
+}
+
+// gainedMySQL tells, for a link by place whose transactions carry GTIDs,
+// whether all that the set has gained since an earlier fence is applied. False
+// only means that the place must decide.
+//
+// The set of a position is read before its place, so a fence reached by place
+// covers the set: whatever of it `to` still lacks then, never comes.
+func (l *Link) gainedMySQL(ctx context.Context, p gtid.Position) (bool, error) {
+	if p.Kind != gtid.MySQLGTID || !l.bothOn() {
+		return false, nil
+	}
+	l.mu.Lock()
+	known, gained := l.hasSettled, p.MySQL.Subtract(l.settledSet)
+	l.mu.Unlock()
+	if !known {
+		return false, nil
+	}
+	left, err := l.missingMySQL(ctx, gtid.Position{Kind: gtid.MySQLGTID, MySQL: gained})
+	return err == nil && left == nil, err
+}
+
+func (l *Link) remember(p gtid.Position) {
+	if p.Kind != gtid.MySQLGTID || !l.bothOn() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settledSet, l.hasSettled = l.settledSet.Union(p.MySQL), true
 }
 
 // settled tells whether the transaction before the applier's place is surely
@@ -251,7 +291,10 @@ func (l *Link) current(ctx context.Context) (ReplicaChannel, error) {
 		return ReplicaChannel{}, err
 	}
 	c, ok := findChannel(list, l.channel)
-	if !ok || !c.leadsTo(l.fromID, l.toID) {
+	// After a restart without a connection the server_id reads 0.
+	elsewhere := c.Source() != l.source || (c.SourceUUID != "" && l.fromID.uuid != "" && c.SourceUUID != l.fromID.uuid) ||
+		(c.SourceServerID != 0 && c.SourceServerID != l.fromID.serverID)
+	if !ok || elsewhere {
 		return c, &FenceError{
 			From: l.From(), To: l.To(), Cause: FenceStopped,
 			Detail: fmt.Sprintf("the replication channel %q of %s is gone or leads elsewhere now", l.channel, l.To()),

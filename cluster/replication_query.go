@@ -227,13 +227,6 @@ func (v vocabulary) replicaStatus() string {
 	}
 }
 
-func (v vocabulary) replicas() string {
-	if !v.maria && v.atLeast(8, 0, 22) {
-		return "SHOW REPLICAS"
-	}
-	return "SHOW SLAVE HOSTS"
-}
-
 // Operations that need a privilege; they are also the words in errors.
 const (
 	opPosition = "read the position"

@@ -95,11 +95,12 @@ func Relate(ctx context.Context, oldSide, newSide endpoint) (Relation, error) {
 func connect(ctx context.Context, from, to reader, fid, tid identity) (*Link, string, error) {
 	l := &Link{from: from, to: to, fromID: fid, toID: tid}
 	for _, c := range tid.channels {
-		if !c.leadsTo(fid, tid) {
+		kin := c.leadsTo(ctx, fid, tid)
+		if kin == stranger || (kin == likely && !sitsAtEnd(ctx, from, to, fid, tid, c.Name)) {
 			continue
 		}
-		l.direct, l.channel = true, c.Name
-		l.chooseProof(c)
+		l.direct, l.channel, l.source = true, c.Name, c.Source()
+		l.chooseProof(ctx, c)
 		return l, fmt.Sprintf("%s replicates from %s (%s%s), proof by %s", to.Label(), from.Label(), c.Source(), named(c), l.proof), nil
 	}
 	if fid.group != "" && strings.EqualFold(fid.group, tid.group) && fid.gtidMode == gtidOn && tid.gtidMode == gtidOn {
@@ -145,9 +146,9 @@ func sources(list []ReplicaChannel) string {
 // source's; its place in the source's binary log is exact. MariaDB with
 // MASTER_USE_GTID=no is alike. Two MariaDB primaries that share a domain
 // number their transactions alike, so there the place decides as well.
-func (l *Link) chooseProof(c ReplicaChannel) {
+func (l *Link) chooseProof(ctx context.Context, c ReplicaChannel) {
 	shared := l.fromID.maria && l.toID.maria && l.fromID.domain == l.toID.domain &&
-		slices.ContainsFunc(l.fromID.channels, func(back ReplicaChannel) bool { return back.leadsTo(l.toID, l.fromID) })
+		slices.ContainsFunc(l.fromID.channels, func(back ReplicaChannel) bool { return back.leadsTo(ctx, l.toID, l.fromID) != stranger })
 	switch {
 	case l.fromID.maria != l.toID.maria || !c.AutoPosition:
 		l.proof = ByFilePos

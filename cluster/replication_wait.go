@@ -33,8 +33,9 @@ const (
 // Wait returns nil as soon as `to` has applied everything up to p. Otherwise
 // it returns a *FenceError, or the context's error when that ends first:
 // FenceStopped when the channel has been stopped for StopGrace (counted from
-// when the link first saw it, so that a thousand waits on a dead channel do
-// not take a thousand graces) and cannot get there with what it has received;
+// when the link first saw it in that state, so that a thousand waits on a dead
+// channel do not take a thousand graces) and cannot get there with what it has
+// received;
 // FenceMissing when some of p never arrives; FenceTimeout; FenceUnreachable
 // when `to` did not answer until Timeout. Lost connections are tried again.
 func (l *Link) Wait(ctx context.Context, p gtid.Position, opt WaitOptions) error {
@@ -147,7 +148,7 @@ func (w *waiter) expired(outer context.Context) error {
 func (l *Link) running() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stoppedSince = time.Time{}
+	l.stoppedSince, l.trouble = time.Time{}, ""
 }
 
 func (l *Link) wasStopped() bool {
@@ -156,12 +157,14 @@ func (l *Link) wasStopped() bool {
 	return !l.stoppedSince.IsZero()
 }
 
-// stopped notes that the channel is not at work and returns for how long.
-func (l *Link) stopped() time.Duration {
+// stopped notes that the channel is not at work and returns for how long. When
+// the trouble changes, as from stopped to connecting, somebody is at work on
+// it, and the time begins again.
+func (l *Link) stopped(trouble string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stoppedSince.IsZero() {
-		l.stoppedSince = time.Now()
+	if l.stoppedSince.IsZero() || l.trouble != trouble {
+		l.stoppedSince, l.trouble = time.Now(), trouble
 	}
 	return time.Since(l.stoppedSince)
 }
@@ -174,7 +177,7 @@ func (w *waiter) checkChannels(ctx context.Context) error {
 	var gone *FenceError
 	switch {
 	case errors.As(err, &gone):
-		if l.stopped() < w.opt.StopGrace {
+		if l.stopped(gone.Detail) < w.opt.StopGrace {
 			return nil
 		}
 		return gone
@@ -186,7 +189,7 @@ func (w *waiter) checkChannels(ctx context.Context) error {
 		l.running()
 		return w.checkMissing(ctx, list)
 	}
-	if l.stopped() < w.opt.StopGrace {
+	if l.stopped(trouble) < w.opt.StopGrace {
 		return nil
 	}
 	return &FenceError{

@@ -114,17 +114,15 @@ func (s *Set) parseUUIDPart(part string) error {
 		return err
 	}
 	if !found {
-		return fmt.Errorf("no interval after %s", u)
+		return nil // servers take a UUID, or a tag, without intervals for nothing
 	}
 	src := Source{UUID: u}
-	bareTag := false
 	for item := range strings.SplitSeq(rest, ":") {
 		item = strings.TrimSpace(item)
-		if isTag(item) && !bareTag {
-			src.Tag, bareTag = strings.ToLower(item), true
+		if isTag(item) {
+			src.Tag = strings.ToLower(item)
 			continue
 		}
-		bareTag = false
 		iv, err := parseInterval(item)
 		if err != nil {
 			return err
@@ -134,9 +132,6 @@ func (s *Set) parseUUIDPart(part string) error {
 		}
 		s.init()
 		s.bySource[src] = append(s.bySource[src], iv)
-	}
-	if bareTag {
-		return fmt.Errorf("no interval after %s", src)
 	}
 	return nil
 }

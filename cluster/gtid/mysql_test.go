@@ -33,6 +33,9 @@ func TestParseSet(t *testing.T) {
 		{"tags sort, untagged first", uuidA + ":zz:1:aa:2-3," + uuidA + ":1-5", uuidA + ":1-5:aa:2-3:zz:1"},
 		{"tag in upper case", uuidA + ":TAG_1:1:5", uuidA + ":tag_1:1:5"},
 		{"same numbers with and without tag", uuidA + ":1:t:1", uuidA + ":1:t:1"},
+		{"bare uuid is nothing", uuidA, ""},
+		{"bare tag is nothing", uuidA + ":1:tag", uuidA + ":1"},
+		{"tag after bare tag", uuidA + ":a:b:1", uuidA + ":b:1"},
 		{"largest number", uuidA + ":9223372036854775806", uuidA + ":9223372036854775806"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -49,8 +52,8 @@ func TestParseSet(t *testing.T) {
 
 func TestParseSetRefuses(t *testing.T) {
 	for _, in := range []string{
-		"x", uuidA, uuidA + ":", uuidA + ":0", uuidA + ":0-5", uuidA + ":a-b", uuidA + ":1-", uuidA + ":-1", uuidA + ":tag", uuidA + ":1:tag",
-		uuidA + ":a:b:1", uuidA + ":9223372036854775807", uuidA + ":" + strings.Repeat("t", 33) + ":1", "0-1-5", "binlog.000001:4",
+		"x", uuidA + ":", uuidA + ":0", uuidA + ":0-5", uuidA + ":a-b", uuidA + ":1-", uuidA + ":-1",
+		uuidA + ":9223372036854775807", uuidA + ":" + strings.Repeat("t", 33) + ":1", "0-1-5", "binlog.000001:4",
 		uuidA[:35] + "g:1", strings.ReplaceAll(uuidA, "-", "") + ":1",
 	} {
 		if s, err := ParseSet(in); err == nil {
