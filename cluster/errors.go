@@ -181,10 +181,8 @@ func explain(label, addr, op, account string, err error) error {
 		return fmt.Errorf("%s (%s): %s: %w", label, addr, op, err)
 	}
 	n := ErrorNumber(err)
-	hint := ""
-	if n != 0 {
-		hint = numberHint(n, label, account)
-	} else {
+	hint := numberHint(n, label, account)
+	if n == 0 {
 		hint = networkHint(addr, err)
 	}
 	return &ServerError{Label: label, Addr: addr, Op: op, Number: n, Hint: hint, Err: err}

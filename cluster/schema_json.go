@@ -11,7 +11,6 @@ func (l *loader) readJSONChecks(where string) error {
 	if !l.server.facts.IsMariaDB() || !l.has["CHECK_CONSTRAINTS.TABLE_NAME"] {
 		return nil
 	}
-
 	return l.each("SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA "+where,
 		func(r *sql.Rows) error {
 			var name TableName

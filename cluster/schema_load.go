@@ -165,13 +165,12 @@ func (l *loader) readDictionary() error {
 	})
 }
 
-// optional returns the column of an information_schema table where it exists,
-// else a stand-in.
-func (l *loader) optional(table, column, otherwise string) string {
+// orNull returns the column of an information_schema table where it exists.
+func (l *loader) orNull(table, column string) string {
 	if l.has[table+"."+column] {
 		return column
 	}
-	return otherwise
+	return "NULL"
 }
 
 func (l *loader) readTables(where string) error {
@@ -215,8 +214,8 @@ func tableKind(s string) (TableKind, bool) {
 func (l *loader) readColumns(where string) error {
 	query := "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, COLUMN_DEFAULT, IS_NULLABLE, DATA_TYPE, " +
 		"CHARACTER_MAXIMUM_LENGTH, CHARACTER_OCTET_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, " +
-		l.optional("COLUMNS", "DATETIME_PRECISION", "NULL") + ", CHARACTER_SET_NAME, COLLATION_NAME, COLUMN_TYPE, EXTRA, COLUMN_COMMENT, " +
-		l.optional("COLUMNS", "GENERATION_EXPRESSION", "NULL") + ", " + l.optional("COLUMNS", "SRS_ID", "NULL") +
+		l.orNull("COLUMNS", "DATETIME_PRECISION") + ", CHARACTER_SET_NAME, COLLATION_NAME, COLUMN_TYPE, EXTRA, COLUMN_COMMENT, " +
+		l.orNull("COLUMNS", "GENERATION_EXPRESSION") + ", " + l.orNull("COLUMNS", "SRS_ID") +
 		" FROM information_schema.COLUMNS WHERE TABLE_SCHEMA " + where
 	err := l.each(query, func(r *sql.Rows) error {
 		var name TableName
@@ -250,7 +249,7 @@ func (l *loader) readKeys(where string) error {
 	}
 	parts := map[*Table]map[string][]part{}
 	query := "SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, NON_UNIQUE, SEQ_IN_INDEX, COLUMN_NAME, COLLATION, SUB_PART, INDEX_TYPE, " +
-		visible + ", " + l.optional("STATISTICS", "EXPRESSION", "NULL") + " FROM information_schema.STATISTICS WHERE TABLE_SCHEMA " + where
+		visible + ", " + l.orNull("STATISTICS", "EXPRESSION") + " FROM information_schema.STATISTICS WHERE TABLE_SCHEMA " + where
 	err := l.each(query, func(r *sql.Rows) error {
 		var name TableName
 		var key Key

@@ -44,9 +44,11 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 		return nil, s.Explain("connect", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
-	defer stop()
-	defer c.Close()
-	if err := s.learn(c); err != nil {
+	defer func() {
+		stop()
+		_ = c.Close()
+	}()
+	if err = s.learn(c); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
@@ -55,7 +57,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	if s.db, err = s.openPool(); err != nil {
 		return nil, s.Explain("connect", err)
 	}
-	if err := s.db.PingContext(ctx); err != nil {
+	if err = s.db.PingContext(ctx); err != nil {
 		_ = s.db.Close()
 		return nil, s.Explain("connect", err)
 	}

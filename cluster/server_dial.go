@@ -100,15 +100,15 @@ func dialNetwork(ctx context.Context, network, addr string) (net.Conn, error) {
 
 // readGreeting returns the server's first packet with its header.
 func readGreeting(conn net.Conn) ([]byte, error) {
-	head := make([]byte, 4)
-	if _, err := io.ReadFull(conn, head); err != nil {
+	packet := make([]byte, 4)
+	if _, err := io.ReadFull(conn, packet); err != nil {
 		return nil, errors.Join(ErrNoGreeting, err)
 	}
-	n := int(binary.LittleEndian.Uint32(head) & 0xffffff)
-	if n == 0 || n > maxGreeting || head[3] != 0 {
+	n := int(binary.LittleEndian.Uint32(packet) & 0xffffff)
+	if n == 0 || n > maxGreeting || packet[3] != 0 {
 		return nil, ErrNotMySQL
 	}
-	packet := append(head, make([]byte, n)...)
+	packet = append(packet, make([]byte, n)...)
 	if _, err := io.ReadFull(conn, packet[4:]); err != nil {
 		return nil, errors.Join(ErrNoGreeting, err)
 	}
