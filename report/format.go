@@ -45,7 +45,7 @@ func ParseFormat(name string) (Format, error) {
 // TermOptions say what the terminal can do. They matter to FormatTable only.
 type TermOptions struct {
 	Color bool
-	Width int // cells; 0 means 80
+	Width int // cells; less than 80 counts as 80
 }
 
 // Render writes doc to w in the given format.

@@ -29,8 +29,15 @@ func (d *CheckDocument) Summary() string {
 	case checksum.Same:
 		s := fmt.Sprintf("SAME: %s, %s, %s compared in %s", plural(int64(t.Tables), "table"), plural(t.RowsOld, "row"),
 			bytesOf(t.BytesOld), duration(d.ElapsedSeconds))
-		if d.Old.Position != "" {
+		if d.Old.Position != "" && d.Relation != "independent" { // without replication a position of old says nothing
 			s += ", proven through old:" + shorten(d.Old.Position, 48)
+		}
+		var lossy int64
+		for i := range d.Tables {
+			lossy += int64(len(d.Tables[i].Lossy))
+		}
+		if lossy > 0 { // a yes must not be read as more than it is
+			s += "; " + plural(lossy, "column") + " compared through a conversion that loses information"
 		}
 		return s
 	case checksum.Different:

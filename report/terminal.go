@@ -12,8 +12,7 @@ import (
 // everything that came from a server passes through visible before it is written.
 
 const (
-	defaultWidth = 80
-	minWidth     = 60
+	minWidth     = 80 // the list of tables needs it; a narrower terminal breaks the lines itself
 	detailIndent = "    "
 )
 
@@ -60,11 +59,7 @@ type terminal struct {
 }
 
 func renderTerminal(w io.Writer, doc *CheckDocument, opt TermOptions) error {
-	t := &terminal{w: w, paint: newPaint(opt.Color), width: opt.Width, doc: doc, proofs: doc.proofs()}
-	if t.width <= 0 {
-		t.width = defaultWidth
-	}
-	t.width = max(t.width, minWidth)
+	t := &terminal{w: w, paint: newPaint(opt.Color), width: max(opt.Width, minWidth), doc: doc, proofs: doc.proofs()}
 	t.header()
 	if len(doc.Tables) > 0 {
 		t.line("")
@@ -99,19 +94,24 @@ func (t *terminal) wrapped(label, style, text string) {
 
 func (t *terminal) header() {
 	d := t.doc
-	when := d.Started.Format("2006-01-02 15:04:05 UTC") + " · " + duration(d.ElapsedSeconds)
-	if d.Totals.RowsPerSecond > 0 {
-		when += " · " + number(d.Totals.RowsPerSecond) + " rows/s"
-	}
+	const title = "crosscheck check"
+	facts := []string{d.Started.Format("2006-01-02 15:04:05 UTC"), duration(d.ElapsedSeconds)}
 	if d.FirstChunkSeconds > 0 {
-		when += " · first chunk " + duration(d.FirstChunkSeconds)
+		facts = append(facts, "first chunk "+duration(d.FirstChunkSeconds))
 	}
-	t.line(t.paint.in(t.paint.bold, "crosscheck check") + "  " + t.paint.in(t.paint.dim, when))
+	if d.Totals.RowsPerSecond > 0 {
+		facts = append(facts, number(d.Totals.RowsPerSecond)+" rows/s")
+	}
+	when := "  " + strings.Join(facts, " · ")
+	for width(title+when) > t.width { // the last fact matters least
+		when = when[:strings.LastIndex(when, " · ")]
+	}
+	t.line(t.paint.in(t.paint.bold, title) + t.paint.in(t.paint.dim, when))
 	t.line("")
 	t.server("old", d.Old)
 	t.server("new", d.New)
 	if d.Relation != "" {
-		t.line("  " + t.paint.in(t.paint.dim, visible(d.Relation)))
+		t.line("  " + t.paint.in(t.paint.dim, shorten(visible(d.Relation), t.width-2)))
 	}
 }
 

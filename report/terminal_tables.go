@@ -40,7 +40,7 @@ func (t *terminal) tables() {
 		room -= columns[i+1].width() + gap
 	}
 	if room < columns[0].width() {
-		t.breakNames(&columns[0], max(room, minNameWidth))
+		t.breakNames(&columns[0], max(room, 8))
 	}
 	header := make([]string, len(columns))
 	aligns := make([]tw.Align, len(columns))

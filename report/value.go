@@ -86,13 +86,13 @@ func nature(a, b checksum.Value) string {
 		return ""
 	case x == y:
 		return "same text, different bytes"
-	case len(x) > maxNatureBytes || len(y) > maxNatureBytes:
+	case len(x) > maxNatureBytes || len(y) > maxNatureBytes, hexText.MatchString(x) && hexText.MatchString(y):
 		return ""
 	case strings.TrimRight(x, " ") == strings.TrimRight(y, " "):
 		return "trailing spaces only"
 	case isNumber(x) && isNumber(y):
 		return numberNature(x, y)
-	case strings.EqualFold(x, y) && !hexText.MatchString(x):
+	case strings.EqualFold(x, y):
 		return "letter case only"
 	case norm.NFC.String(x) == norm.NFC.String(y):
 		return "Unicode form only"
