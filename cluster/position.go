@@ -8,7 +8,7 @@ import (
 	"crosscheck/cluster/gtid"
 )
 
-// readPosition is the position that covers everything that the server has
+// Position is the position that covers everything that the server has
 // committed until now; it never covers less. It may cover a little more: a
 // place in the binary log includes transactions that are written but not yet
 // visible.
@@ -22,35 +22,39 @@ import (
 // server_id.
 //
 // The place in the binary log is read after the GTIDs, so it covers them.
-func readPosition(ctx context.Context, r reader, v vocabulary) (gtid.Position, error) {
-	if v.maria {
-		return r.mariaPosition(ctx, v)
+//
+// Without the privilege to read the place (REPLICATION CLIENT) a position with
+// GTIDs comes without it. Errors are *PrivilegeError and *ServerError.
+func (s *Server) Position(ctx context.Context) (gtid.Position, error) {
+	r := reader{s}
+	if s.facts.IsMariaDB() {
+		return r.mariaPosition(ctx)
 	}
-	return r.mysqlPosition(ctx, v)
+	return r.mysqlPosition(ctx)
 }
 
-func (r reader) mysqlPosition(ctx context.Context, v vocabulary) (gtid.Position, error) {
-	mode, err := r.gtidMode(ctx, v)
+func (r reader) mysqlPosition(ctx context.Context) (gtid.Position, error) {
+	mode, err := r.gtidMode(ctx)
 	if err != nil {
 		return gtid.Position{}, err
 	}
 	var p gtid.Position
-	status, err := r.rows(ctx, v.binlogStatus())
+	status, err := r.rows(ctx, r.binlogStatus())
 	switch {
 	case err != nil && isDenied(err) && mode == gtidOn:
 		// gtid_executed needs no privilege; only the place stays unknown.
 	case err != nil:
-		return gtid.Position{}, r.fail(opPosition, err, v)
+		return gtid.Position{}, r.fail(opPosition, err)
 	case len(status) > 0:
 		p.File = gtid.FilePos{File: status[0].str("file"), Pos: status[0].uint("position")}
 		if p.MySQL, err = gtid.ParseSet(status[0].str("executed_gtid_set")); err != nil {
-			return gtid.Position{}, r.fail(opPosition, err, v)
+			return gtid.Position{}, r.fail(opPosition, err)
 		}
 	}
 	switch {
 	case mode == gtidOn && p.File.IsZero():
 		p.Kind = gtid.MySQLGTID
-		p.MySQL, err = r.executed(ctx, v)
+		p.MySQL, err = r.executed(ctx)
 	case mode == gtidOn:
 		p.Kind = gtid.MySQLGTID
 	case !p.File.IsZero():
@@ -62,48 +66,51 @@ func (r reader) mysqlPosition(ctx context.Context, v vocabulary) (gtid.Position,
 }
 
 func (r reader) noBinlog() error {
-	return fmt.Errorf("%s: %s: its binary log is off and it has no GTIDs, so nothing says how far it is; start it with log_bin", r.Label(), opPosition)
+	return fmt.Errorf("%s (%s): %s: its binary log is off and it has no GTIDs, so nothing says how far it is; start it with log_bin",
+		r.Label(), r.cfg.Addr, opPosition)
 }
 
 // executed reads gtid_executed.
-func (r reader) executed(ctx context.Context, v vocabulary) (gtid.Set, error) {
+func (r reader) executed(ctx context.Context) (gtid.Set, error) {
 	text, err := r.strings(ctx, "SELECT @@global.gtid_executed")
 	if err != nil {
-		return gtid.Set{}, r.fail(opPosition, err, v)
+		return gtid.Set{}, r.fail(opPosition, err)
 	}
 	set, err := gtid.ParseSet(text[0])
 	if err != nil {
-		return gtid.Set{}, r.fail(opPosition, err, v)
+		return gtid.Set{}, r.fail(opPosition, err)
 	}
 	return set, nil
 }
 
-// Values of gtid_mode that matter here; servers before 5.6 have none.
+// Values of gtid_mode that matter here.
 const (
 	gtidOn  = "ON"
 	gtidOff = "OFF"
 )
 
-func (r reader) gtidMode(ctx context.Context, v vocabulary) (string, error) {
-	if !v.atLeast(5, 6, 5) {
+// gtidMode is asked for each time, because it can be changed at any time.
+// Servers before 5.6 have none.
+func (r reader) gtidMode(ctx context.Context) (string, error) {
+	if r.facts.GTIDMode == "" {
 		return gtidOff, nil
 	}
 	mode, err := r.strings(ctx, "SELECT @@global.gtid_mode")
 	if err != nil {
-		return "", r.fail(opPosition, err, v)
+		return "", r.fail(opPosition, err)
 	}
 	return strings.ToUpper(mode[0]), nil
 }
 
-func (r reader) mariaPosition(ctx context.Context, v vocabulary) (gtid.Position, error) {
-	binlog, slave, err := r.mariaPositions(ctx, v)
+func (r reader) mariaPosition(ctx context.Context) (gtid.Position, error) {
+	binlog, slave, err := r.mariaPositions(ctx)
 	if err != nil {
 		return gtid.Position{}, err
 	}
 	p := gtid.Position{Kind: gtid.MariaDBGTID, MariaDB: binlog.Union(slave)}
-	status, err := r.rows(ctx, v.binlogStatus())
+	status, err := r.rows(ctx, r.binlogStatus())
 	if err != nil && !isDenied(err) {
-		return gtid.Position{}, r.fail(opPosition, err, v)
+		return gtid.Position{}, r.fail(opPosition, err)
 	}
 	if len(status) > 0 {
 		p.File = gtid.FilePos{File: status[0].str("file"), Pos: status[0].uint("position")}
@@ -116,16 +123,16 @@ func (r reader) mariaPosition(ctx context.Context, v vocabulary) (gtid.Position,
 
 // mariaPositions reads what a MariaDB server has logged and what it has
 // applied from elsewhere.
-func (r reader) mariaPositions(ctx context.Context, v vocabulary) (binlog, slave gtid.MariaPos, err error) {
+func (r reader) mariaPositions(ctx context.Context) (binlog, slave gtid.MariaPos, err error) {
 	text, err := r.strings(ctx, "SELECT @@global.gtid_slave_pos, @@global.gtid_binlog_pos")
 	if err != nil {
-		return binlog, slave, r.fail(opPosition, err, v)
+		return binlog, slave, r.fail(opPosition, err)
 	}
 	if slave, err = gtid.ParseMariaPos(text[0]); err == nil {
 		binlog, err = gtid.ParseMariaPos(text[1])
 	}
 	if err != nil {
-		err = r.fail(opPosition, err, v)
+		err = r.fail(opPosition, err)
 	}
 	return binlog, slave, err
 }

@@ -79,28 +79,32 @@ func threadTrouble(thread, word string, no int, text string) string {
 	return fmt.Sprintf("%s %s with error %d (%s)", thread, word, no, text)
 }
 
-func readChannels(ctx context.Context, r reader, v vocabulary) ([]ReplicaChannel, error) {
-	status, err := r.rows(ctx, v.replicaStatus())
+// Channels lists the configured sources of a server, running or not; none for
+// a server that replicates from nowhere. Errors are *PrivilegeError and
+// *ServerError.
+func (s *Server) Channels(ctx context.Context) ([]ReplicaChannel, error) {
+	r := reader{s}
+	status, err := r.rows(ctx, r.replicaStatus())
 	if err != nil {
-		return nil, r.fail(opChannels, err, v)
+		return nil, r.fail(opChannels, err)
 	}
 	if len(status) == 0 {
 		return nil, nil
 	}
-	vars, err := r.variables(ctx, v, applierVariables...)
+	vars, err := r.some(ctx, applierVariables...)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]ReplicaChannel, 0, len(status))
-	for _, s := range status {
-		c := channelOf(s, v)
-		c.setVariables(vars, v)
+	for _, x := range status {
+		c := channelOf(x, s.facts.IsMariaDB())
+		c.setVariables(vars, s.facts.IsMariaDB())
 		out = append(out, c)
 	}
 	return out, nil
 }
 
-func channelOf(s row, v vocabulary) ReplicaChannel {
+func channelOf(s row, maria bool) ReplicaChannel {
 	c := ReplicaChannel{
 		Name:           s.str("channel_name") + s.str("connection_name"),
 		SourceHost:     s.str("master_host"),
@@ -134,7 +138,7 @@ func channelOf(s row, v vocabulary) ReplicaChannel {
 			c.Filters = append(c.Filters, strings.ReplaceAll(f, "_", "-")+"="+val)
 		}
 	}
-	if v.maria {
+	if maria {
 		c.AutoPosition = !strings.EqualFold(s.str("using_gtid"), "No")
 		c.Retrieved, c.Executed = mariaPosition(s.str("gtid_io_pos")), mariaPosition(s.str("gtid_slave_pos"))
 		return c
@@ -166,31 +170,31 @@ var applierVariables = []string{
 	"slave_preserve_commit_order", "replica_preserve_commit_order", "slave_parallel_mode",
 }
 
-func (c *ReplicaChannel) setVariables(vars map[string]string, v vocabulary) {
+func (c *ReplicaChannel) setVariables(vars map[string]string, maria bool) {
 	c.ExecMode = vars["slave_exec_mode"]
 	if skip := vars["slave_skip_errors"]; skip != "" && !strings.EqualFold(skip, "OFF") {
 		c.SkipErrors = splitList(skip)
 	}
 	workers := vars["slave_parallel_workers"]
-	if v.maria {
+	if maria {
 		workers = vars["slave_parallel_threads"]
 	}
 	_, _ = fmt.Sscan(workers, &c.Workers) // none on old servers: 0
 	// MariaDB's appliers always commit in order within a domain.
-	c.CommitOrder = v.maria || c.Workers == 0 || strings.EqualFold(vars["slave_preserve_commit_order"], "ON") ||
+	c.CommitOrder = maria || c.Workers == 0 || strings.EqualFold(vars["slave_preserve_commit_order"], "ON") ||
 		vars["slave_preserve_commit_order"] == "1"
 }
 
-// variables reads global variables by name; those that the server lacks are
+// some reads a few global variables by name; those that the server lacks are
 // left out. Keys are in the old vocabulary.
-func (r reader) variables(ctx context.Context, v vocabulary, names ...string) (map[string]string, error) {
+func (r reader) some(ctx context.Context, names ...string) (map[string]string, error) {
 	quoted := make([]string, len(names))
 	for i, n := range names {
 		quoted[i] = "'" + n + "'"
 	}
 	rows, err := r.rows(ctx, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("+strings.Join(quoted, ",")+")")
 	if err != nil {
-		return nil, r.fail(opIdentity, err, v)
+		return nil, r.fail(opIdentity, err)
 	}
 	out := make(map[string]string, len(rows))
 	for _, x := range rows {

@@ -19,10 +19,10 @@ func follow(t *testing.T, replica, source *fixtures.Server, options string) {
 		"SOURCE_CONNECT_RETRY=1, GET_SOURCE_PUBLIC_KEY=1, %s", source.Port(), fixtures.Replicator, source.Password(fixtures.Replicator), options), "START REPLICA")
 }
 
-func serverPair(t *testing.T, family fixtures.Family) (*fixtures.Set, side, side) {
+func serverPair(t *testing.T, family fixtures.Family) (*fixtures.Set, *Server, *Server) {
 	t.Helper()
 	set := fixtures.ForTest(t, fixtures.Spec{Old: family, Topology: fixtures.Independent})
-	return set, sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	return set, open(t, set.Old, "old"), open(t, set.New, "new")
 }
 
 // A common real case: new was copied without gtid_purged, and replicates by
@@ -32,7 +32,7 @@ func TestFenceMySQLAutoPositionOff(t *testing.T) {
 	set, o, n := serverPair(t, fixtures.MySQL)
 	relate(t, o, n, Independent)
 	run(t, set.Old, "CREATE DATABASE before_copy", "CREATE DATABASE before_copy_2")
-	at := o.position(t)
+	at := positionOf(t, o)
 	follow(t, set.New, set.Old, fmt.Sprintf("SOURCE_AUTO_POSITION=0, SOURCE_LOG_FILE='%s', SOURCE_LOG_POS=%d", at.File.File, at.File.Pos))
 	rel := relate(t, o, n, OneWay)
 	wantProof(t, rel.OldToNew, ByFilePos, true)
@@ -41,7 +41,7 @@ func TestFenceMySQLAutoPositionOff(t *testing.T) {
 	}
 	checkFence(t, rel.OldToNew, o, set.Old, set.New,
 		func() { run(t, set.New, "STOP REPLICA") }, func() { run(t, set.New, "START REPLICA") })
-	if p := n.position(t); p.MySQL.Contains(at.MySQL) {
+	if p := positionOf(t, n); p.MySQL.Contains(at.MySQL) {
 		t.Fatalf("the case is not what it should be: new has %s", p.MySQL)
 	}
 }
@@ -50,11 +50,11 @@ func TestFenceMySQLAutoPositionOff(t *testing.T) {
 func TestFenceMySQLMissing(t *testing.T) {
 	t.Parallel()
 	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MySQL})
-	o, n := sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	rel := relate(t, o, n, OneWay)
 	const lost = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-7"
 	run(t, set.Old, "SET GLOBAL gtid_purged='+"+lost+"'", "CREATE DATABASE after_purge")
-	err := rel.OldToNew.Wait(t.Context(), o.position(t), waitOpt)
+	err := rel.OldToNew.Wait(t.Context(), positionOf(t, o), waitOpt)
 	var fe *FenceError
 	if !errors.As(err, &fe) || fe.Cause != FenceMissing || !strings.Contains(fe.Detail, lost) {
 		t.Fatalf("got %v", err)
@@ -62,7 +62,7 @@ func TestFenceMySQLMissing(t *testing.T) {
 	t.Log(err)
 	// Seeding new with gtid_purged, as a dump does, mends it.
 	run(t, set.New, "STOP REPLICA", "SET GLOBAL gtid_purged='+"+lost+"'", "START REPLICA")
-	if err = rel.OldToNew.Wait(t.Context(), o.position(t), waitOpt); err != nil {
+	if err = rel.OldToNew.Wait(t.Context(), positionOf(t, o), waitOpt); err != nil {
 		t.Fatal(err)
 	}
 	checkTimeout(t, set, rel.OldToNew, o)
@@ -71,10 +71,10 @@ func TestFenceMySQLMissing(t *testing.T) {
 }
 
 // A lock that the applier waits for: replication runs, and does not arrive.
-func checkTimeout(t *testing.T, set *fixtures.Set, l *Link, o side) {
+func checkTimeout(t *testing.T, set *fixtures.Set, l *Link, o *Server) {
 	t.Helper()
 	run(t, set.Old, "CREATE TABLE after_purge.t (id INT PRIMARY KEY)")
-	if err := l.Wait(t.Context(), o.position(t), waitOpt); err != nil {
+	if err := l.Wait(t.Context(), positionOf(t, o), waitOpt); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := set.New.DB().Conn(t.Context())
@@ -86,7 +86,7 @@ func checkTimeout(t *testing.T, set *fixtures.Set, l *Link, o side) {
 		t.Fatal(err)
 	}
 	run(t, set.Old, "INSERT INTO after_purge.t VALUES (1)")
-	p := o.position(t)
+	p := positionOf(t, o)
 	err = l.Wait(t.Context(), p, WaitOptions{Timeout: time.Second})
 	var fe *FenceError
 	if !errors.As(err, &fe) || fe.Cause != FenceTimeout || !strings.Contains(fe.Detail, "not applied yet") {
@@ -103,14 +103,14 @@ func checkTimeout(t *testing.T, set *fixtures.Set, l *Link, o side) {
 
 // A restart of new during a Wait is survived; a server that stays away is
 // said to be unreachable; a canceled context is the context's error.
-func checkRestart(t *testing.T, set *fixtures.Set, l *Link, o side) {
+func checkRestart(t *testing.T, set *fixtures.Set, l *Link, o *Server) {
 	t.Helper()
 	ctx := t.Context()
 	if err := set.New.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	run(t, set.Old, "INSERT INTO after_purge.t VALUES (2)")
-	p := o.position(t)
+	p := positionOf(t, o)
 	err := l.Wait(ctx, p, WaitOptions{Timeout: time.Second})
 	var fe *FenceError
 	if !errors.As(err, &fe) || fe.Cause != FenceUnreachable {
@@ -138,24 +138,24 @@ func checkRestart(t *testing.T, set *fixtures.Set, l *Link, o side) {
 // Without privileges the errors name them.
 func checkDenied(t *testing.T, srv *fixtures.Server) {
 	t.Helper()
-	db, err := srv.Open(fixtures.App, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	poor := side{db, "new"}
-	_, err = Relate(t.Context(), poor, poor)
-	if err == nil || !strings.Contains(err.Error(), "GRANT ") || !strings.Contains(err.Error(), "REPLICATION CLIENT") && !strings.Contains(err.Error(), "SLAVE MONITOR") {
+	poor := openAs(t, srv, "new", fixtures.App)
+	var pe *PrivilegeError
+	_, err := poor.Channels(t.Context())
+	if !errors.As(err, &pe) || !strings.Contains(pe.Grant, "GRANT "+string(pe.Missing)+" ON") {
 		t.Errorf("without privileges: %v", err)
 	}
 	t.Log(err)
+	// GTIDs are for everybody to see, their place in the log is not.
+	if p, err := poor.Position(t.Context()); err != nil || p.Kind == gtid.File || !p.File.IsZero() {
+		t.Errorf("without privileges: %s, %v", p, err)
+	}
 }
 
 // old → middle → new: only GTIDs tell, and a stop in the middle is a timeout.
 func TestFenceMySQLChain(t *testing.T) {
 	t.Parallel()
 	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MySQL, Topology: fixtures.Chain})
-	o, n := sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	run(t, set.Old, "CREATE DATABASE chained")
 	if err := set.WaitCaughtUp(t.Context()); err != nil {
 		t.Fatal(err)
@@ -169,13 +169,13 @@ func TestFenceMySQLChain(t *testing.T) {
 	}
 	run(t, set.Old, "CREATE TABLE chained.t (id INT PRIMARY KEY)")
 	var fe *FenceError
-	err := rel.OldToNew.Wait(t.Context(), o.position(t), WaitOptions{Timeout: 500 * time.Millisecond})
+	err := rel.OldToNew.Wait(t.Context(), positionOf(t, o), WaitOptions{Timeout: 500 * time.Millisecond})
 	if !errors.As(err, &fe) || fe.Cause != FenceTimeout {
 		t.Fatalf("got %v", err)
 	}
 	t.Log(err)
 	// The nodes side by side: middle and new.
-	m := sideOf(t, set.Middle, "middle")
+	m := open(t, set.Middle, "middle")
 	relate(t, m, n, OneWay)
 }
 
@@ -187,7 +187,7 @@ func TestFenceMariaDBSharedDomain(t *testing.T) {
 		Old: fixtures.MariaDB, Topology: fixtures.Dual,
 		OldOptions: fixtures.ServerOptions{Variables: shared}, NewOptions: fixtures.ServerOptions{Variables: shared},
 	})
-	o, n := sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	rel := relate(t, o, n, TwoWay)
 	wantProof(t, rel.OldToNew, ByFilePos, true)
 	if !strings.Contains(strings.Join(rel.Notes, " "), "gtid_domain_id") {
@@ -199,7 +199,7 @@ func TestFenceMariaDBSharedDomain(t *testing.T) {
 		run(t, set.New, fmt.Sprintf("CREATE DATABASE ahead_%d", i))
 	}
 	run(t, set.Old, "CREATE DATABASE behind")
-	p := o.position(t)
+	p := positionOf(t, o)
 	if ok, err := rel.OldToNew.Applied(t.Context(), p); err != nil || ok {
 		t.Errorf("new is ahead in numbers only, yet Applied says %v, %v", ok, err)
 	}
@@ -217,7 +217,7 @@ func TestFenceMariaDBSharedDomain(t *testing.T) {
 func TestFenceMariaDBForeignDomains(t *testing.T) {
 	t.Parallel()
 	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MariaDB})
-	o, n := sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	run(t, set.New, "STOP ALL SLAVES", "CHANGE MASTER TO IGNORE_DOMAIN_IDS=(7)", "START ALL SLAVES")
 	run(t, set.Old, "SET GLOBAL gtid_slave_pos='9-5-1000'")
 	rel := relate(t, o, n, OneWay)
@@ -232,7 +232,7 @@ func TestFenceMariaDBForeignDomains(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := o.position(t)
+	p := positionOf(t, o)
 	if len(p.MariaDB.Domains()) < 3 {
 		t.Fatalf("the case is not what it should be: %s", p)
 	}
@@ -247,7 +247,7 @@ func TestFenceMariaDBForeignDomains(t *testing.T) {
 	checkSessions(t, set.Old, o)
 }
 
-func checkSessions(t *testing.T, srv *fixtures.Server, s side) {
+func checkSessions(t *testing.T, srv *fixtures.Server, s *Server) {
 	t.Helper()
 	db, err := srv.Open(fixtures.App, "fence")
 	if err != nil {
@@ -263,81 +263,57 @@ func checkSessions(t *testing.T, srv *fixtures.Server, s side) {
 	if err = conn.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	r := reader{s}
-	v, err := r.vocabulary(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := readSessions(t.Context(), r, v, nil)
+	list, err := s.Sessions(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var app, dump bool
 	for _, x := range list {
-		app = app || x.ID == id && x.User == "app" && x.DB == "fence" && x.Command == "Sleep" && x.Host == "127.0.0.1"
+		app = app || x.ID == id && x.User == "app" && x.DB == "fence" && x.Command == "Sleep" && x.Host == "127.0.0.1" && !x.MayBeOwn
 		dump = dump || strings.HasPrefix(x.Command, "Binlog Dump")
-		if x.User == "system user" {
-			t.Errorf("a thread of the server is listed: %+v", x)
+		if x.User == "system user" || (x.User == "crosscheck" && !x.MayBeOwn) {
+			t.Errorf("it should not be listed: %+v", x)
 		}
 	}
 	if !app || !dump {
 		t.Errorf("app %v, dump %v in %+v", app, dump, list)
 	}
-	if list, err = readSessions(t.Context(), r, v, map[uint64]bool{id: true}); err != nil || slicesHas(list, id) {
-		t.Errorf("an own session is listed, or %v", err)
-	}
-	if running, err := readThreadsRunning(t.Context(), r, v); err != nil || running < 1 {
+	if running, err := s.ThreadsRunning(t.Context()); err != nil || running < 1 {
 		t.Errorf("threads running: %d, %v", running, err)
 	}
-	if _, ok, err := readHistoryLength(t.Context(), r, v); err != nil || !ok {
+	if _, ok, err := s.HistoryLength(t.Context()); err != nil || !ok {
 		t.Errorf("history length: %v, %v", ok, err)
 	}
 }
 
-func slicesHas(list []Session, id uint64) bool {
-	for _, s := range list {
-		if s.ID == id {
-			return true
-		}
-	}
-	return false
-}
-
 func TestRelateSameServer(t *testing.T) {
 	t.Parallel()
-	srv := fixtures.ServerForTest(t, fixtures.MySQL, fixtures.ServerOptions{})
-	a, b := sideOf(t, srv, "old"), sideOf(t, srv, "new")
+	srv := fixtures.ServerForTest(t, fixtures.MySQL, fixtures.ServerOptions{PerformanceSchema: true})
+	a, b := open(t, srv, "old"), open(t, srv, "new")
 	if rel, err := Relate(t.Context(), a, b); !errors.Is(err, ErrSameServer) {
 		t.Errorf("got %+v, %v", rel, err)
 	}
-	checkSessions56(t, a)
-	p := a.position(t)
+	list, err := a.Sessions(t.Context())
+	if err != nil {
+		t.Error(err)
+	}
+	for _, x := range list {
+		if x.User == "crosscheck" || x.MayBeOwn {
+			t.Errorf("an own session is listed: %+v", x)
+		}
+	}
+	if n, ok, err := a.HistoryLength(t.Context()); err != nil || !ok {
+		t.Errorf("history length: %d %v, %v", n, ok, err)
+	}
+	p := positionOf(t, a)
 	if p.Kind != gtid.MySQLGTID || p.File.IsZero() {
 		t.Errorf("position %s", p)
 	}
 	for _, mode := range []string{"ON_PERMISSIVE", "OFF_PERMISSIVE"} {
 		run(t, srv, "SET GLOBAL gtid_mode="+mode)
-		if p = a.position(t); p.Kind != gtid.File || p.File.IsZero() {
+		if p = positionOf(t, a); p.Kind != gtid.File || p.File.IsZero() {
 			t.Errorf("with gtid_mode=%s the position is %s", mode, p)
 		}
-	}
-}
-
-func checkSessions56(t *testing.T, s side) {
-	t.Helper()
-	r := reader{s}
-	v, err := r.vocabulary(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err = readSessions(t.Context(), r, v, nil); err != nil {
-		t.Error(err)
-	}
-	if _, err = readThreadsRunning(t.Context(), r, v); err != nil {
-		t.Error(err)
-	}
-	if n, ok, err := readHistoryLength(t.Context(), r, v); err != nil || !ok {
-		t.Errorf("history length: %d %v, %v", n, ok, err)
 	}
 }
 

@@ -11,8 +11,9 @@ import (
 
 // identity is who a server is in a replication topology.
 type identity struct {
-	vocabulary
-	uuid       string
+	maria      bool
+	unique     string // Facts.ServerUUID
+	uuid       string // server_uuid, which channels name; "" on MariaDB
 	serverID   uint32
 	hosts      []string // names and addresses it calls itself
 	ports      []int
@@ -26,20 +27,20 @@ type identity struct {
 }
 
 func (r reader) identity(ctx context.Context) (identity, error) {
-	v, err := r.vocabulary(ctx)
-	if err != nil {
-		return identity{}, err
-	}
-	vars, err := r.variables(ctx, v, "server_uuid", "server_id", "hostname", "report_host", "port", "report_port",
+	vars, err := r.some(ctx, "server_uuid", "server_id", "hostname", "report_host", "port", "report_port",
 		"bind_address", "gtid_mode", "gtid_domain_id", "log_bin", "group_replication_group_name", "wsrep_on", "wsrep_cluster_name")
 	if err != nil {
 		return identity{}, err
 	}
-	id := identity{vocabulary: v, uuid: strings.ToLower(vars["server_uuid"]), gtidMode: strings.ToUpper(vars["gtid_mode"])}
+	id := identity{maria: r.facts.IsMariaDB(), unique: r.facts.ServerUUID, uuid: strings.ToLower(vars["server_uuid"]), gtidMode: strings.ToUpper(vars["gtid_mode"])}
 	id.logBin = strings.EqualFold(vars["log_bin"], "ON")
 	id.serverID = parseID(vars["server_id"])
 	id.domain = parseID(vars["gtid_domain_id"])
-	for _, h := range []string{vars["hostname"], vars["report_host"], vars["bind_address"]} {
+	if id.maria {
+		id.uuid = ""
+	}
+	// hostname stands first: answersAt compares machines by it.
+	for _, h := range []string{vars["hostname"], vars["report_host"], vars["bind_address"], r.dialedHost()} {
 		if h != "" && h != "*" && h != "::" && h != "0.0.0.0" && !slices.Contains(id.hosts, h) {
 			id.hosts = append(id.hosts, h)
 		}
@@ -57,7 +58,7 @@ func (r reader) identity(ctx context.Context) (identity, error) {
 			id.galeraUUID = status[1]
 		}
 	}
-	id.channels, err = readChannels(ctx, r, v)
+	id.channels, err = r.Channels(ctx)
 	return id, err
 }
 
@@ -69,13 +70,16 @@ func parseID(s string) uint32 {
 	return uint32(n)
 }
 
-// same tells whether two identities are of one server.
-func (id identity) same(other identity) bool {
-	if id.uuid != "" || other.uuid != "" {
-		return id.uuid == other.uuid
+// dialedHost is the host that we reach the server at, "" for a socket's path.
+func (r reader) dialedHost() string {
+	if r.cfg.Net == "unix" {
+		return ""
 	}
-	// MariaDB has no UUID, but one host has one server on a port.
-	return id.serverID == other.serverID && slices.Equal(id.hosts, other.hosts) && slices.Equal(id.ports, other.ports)
+	host, _, err := net.SplitHostPort(r.cfg.Addr)
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // kinship is what a channel's description says about a possible source.
@@ -146,12 +150,12 @@ func addresses(ctx context.Context, host string) []string {
 // sitsAtEnd tells whether a channel's receiver is exactly where source's
 // binary log ends. Two servers with one server_id, one log name and one length
 // of log, to the byte, are one server. On a busy source a look may miss.
-func sitsAtEnd(ctx context.Context, source, replica reader, fid, tid identity, name string) bool {
+func sitsAtEnd(ctx context.Context, source, replica *Server, name string) bool {
 	const looks = 10
 	for range looks {
-		before, err1 := readPosition(ctx, source, fid.vocabulary)
-		list, err2 := readChannels(ctx, replica, tid.vocabulary)
-		after, err3 := readPosition(ctx, source, fid.vocabulary)
+		before, err1 := source.Position(ctx)
+		list, err2 := replica.Channels(ctx)
+		after, err3 := source.Position(ctx)
 		if err1 != nil || err2 != nil || err3 != nil {
 			return false
 		}

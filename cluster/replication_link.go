@@ -121,11 +121,11 @@ func (l *Link) missingMySQL(ctx context.Context, p gtid.Position) (*gtid.Positio
 	// no second round trip to prepare.
 	text, err := l.to.strings(ctx, "SELECT GTID_SUBTRACT('"+p.MySQL.String()+"', @@global.gtid_executed)")
 	if err != nil {
-		return nil, l.to.fail(opFence, err, l.toID.vocabulary)
+		return nil, l.to.fail(opFence, err)
 	}
 	left, err := gtid.ParseSet(text[0])
 	if err != nil {
-		return nil, l.to.fail(opFence, err, l.toID.vocabulary)
+		return nil, l.to.fail(opFence, err)
 	}
 	if left.IsEmpty() {
 		return nil, nil
@@ -137,7 +137,7 @@ func (l *Link) missingMaria(ctx context.Context, p gtid.Position) (*gtid.Positio
 	if p.Kind != gtid.MariaDBGTID {
 		return nil, l.incomparable(p)
 	}
-	binlog, slave, err := l.to.mariaPositions(ctx, l.toID.vocabulary)
+	binlog, slave, err := l.to.mariaPositions(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func (l *Link) canArrive(ctx context.Context, domain uint32) (bool, error) {
 	if known {
 		return true, nil
 	}
-	state, err := l.from.binlogState(ctx, l.fromID.vocabulary)
+	state, err := l.from.binlogState(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -286,7 +286,7 @@ func (l *Link) incomparable(p gtid.Position) error {
 
 // current reads the state of a direct link's channel.
 func (l *Link) current(ctx context.Context) (ReplicaChannel, error) {
-	list, err := readChannels(ctx, l.to, l.toID.vocabulary)
+	list, err := l.to.Channels(ctx)
 	if err != nil {
 		return ReplicaChannel{}, err
 	}

@@ -3,82 +3,36 @@ package cluster
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
-	"fmt"
-	"io"
-	"net"
-	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/go-sql-driver/mysql"
 )
 
-// endpoint is what positions, channels, fences and sessions need of a server.
-type endpoint interface {
-	DB() *sql.DB
-	Label() string // "old" or "new", for messages
-}
+// reader is a server for the questions of this file and its neighbors, which
+// speak the words of its version.
+type reader struct{ *Server }
 
-// Numbers of server errors that this file and its neighbors tell apart.
-const (
-	errnoUnknownVariable = 1193
-	errnoAccessDenied    = 1227 // a global privilege is missing
-	errnoTableDenied     = 1142
-	errnoDatabaseDenied  = 1044
-	errnoNoSuchTable     = 1146
-	errnoParse           = 1064
-)
-
-// errno is the server's error number, 0 for errors that no server sent.
-func errno(err error) uint16 {
-	var m *mysql.MySQLError
-	if errors.As(err, &m) {
-		return m.Number
-	}
-	return 0
-}
-
+// isDenied tells whether a privilege is missing (not a password).
 func isDenied(err error) bool {
-	return slices.Contains([]uint16{errnoAccessDenied, errnoTableDenied, errnoDatabaseDenied}, errno(err))
-}
-
-// isTransient tells whether trying again on a new connection may help.
-func isTransient(err error) bool {
-	const (
-		tooManyConnections = 1040
-		shutdown           = 1053
-		queryInterrupted   = 1317
-		mariaKilled        = 1927
-		inactivity         = 4031
-		killedByAdmin      = 3169
-		offlineMode        = 3032
-	)
-	switch errno(err) {
-	case 0:
-	case tooManyConnections, shutdown, queryInterrupted, mariaKilled, inactivity, killedByAdmin, offlineMode:
+	switch ErrorNumber(err) {
+	case errSpecificAccess, errTableAccessDenied, errDBAccessDenied:
 		return true
-	default:
-		return false
 	}
-	var ne net.Error
-	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, io.EOF) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &ne)
+	return false
 }
 
-// reader wraps one server for reading what it says of itself.
-type reader struct{ endpoint }
-
-// fail wraps an error with the server, the operation and, where a privilege is
-// missing, its name and the GRANT.
-func (r reader) fail(op string, err error, v vocabulary) error {
-	if !isDenied(err) {
-		return fmt.Errorf("%s: %s: %w", r.Label(), op, err)
+// fail wraps an error with the server and the operation; where a privilege is
+// missing it is a *PrivilegeError that names the one that the operation needs.
+func (r reader) fail(op string, err error) error {
+	missing := privilegeFor(op)
+	if !isDenied(err) || missing == "" {
+		return r.Explain(op, err)
 	}
-	priv := v.privilegeFor(op)
-	return fmt.Errorf("%s: %s: the account lacks %s; as an administrator run: GRANT %s ON *.* TO <this account>: %w",
-		r.Label(), op, priv, priv, err)
+	if missing == PrivReplicaMonitor && !r.facts.hasReplicaMonitor() {
+		missing = PrivReplicationClient
+	}
+	return &PrivilegeError{
+		Label: r.Label(), Addr: r.cfg.Addr, Account: r.facts.Account, Missing: missing, Grant: r.grantFor(missing),
+	}
 }
 
 // strings runs a query with one row and returns its values, NULL as "".
@@ -188,42 +142,34 @@ func (r row) ids(name string) []uint32 {
 	return out
 }
 
-// vocabulary is what statements and privileges are called on a version.
-type vocabulary struct {
-	maria               bool
-	major, minor, patch int
-}
-
-func parseVocabulary(version string) vocabulary {
-	v := vocabulary{maria: strings.Contains(strings.ToLower(version), "mariadb")}
-	// A replication-compatibility prefix of older MariaDB: "5.5.5-10.3.1-MariaDB".
-	if v.maria {
-		version = strings.TrimPrefix(version, "5.5.5-")
-	}
-	// A short or odd version leaves zeros, which compare as "older".
-	_, _ = fmt.Sscanf(version, "%d.%d.%d", &v.major, &v.minor, &v.patch)
-	return v
-}
-
-func (v vocabulary) atLeast(major, minor, patch int) bool {
-	return slices.Compare([]int{v.major, v.minor, v.patch}, []int{major, minor, patch}) >= 0
-}
-
-func (v vocabulary) binlogStatus() string {
-	if !v.maria && v.atLeast(8, 2, 0) {
+// binlogStatus is the statement that shows where the binary log ends.
+func (r reader) binlogStatus() string {
+	if !r.facts.IsMariaDB() && r.facts.AtLeast(8, 2, 0) {
 		return "SHOW BINARY LOG STATUS"
 	}
 	return "SHOW MASTER STATUS"
 }
 
-func (v vocabulary) replicaStatus() string {
+func (r reader) replicaStatus() string {
 	switch {
-	case v.maria:
+	case r.facts.IsMariaDB():
 		return "SHOW ALL SLAVES STATUS"
-	case v.atLeast(8, 0, 22):
+	case r.facts.AtLeast(8, 0, 22):
 		return "SHOW REPLICA STATUS"
 	default:
 		return "SHOW SLAVE STATUS"
+	}
+}
+
+// startReplica is the statement that starts what has stopped.
+func (r reader) startReplica() string {
+	switch {
+	case r.facts.IsMariaDB():
+		return "START ALL SLAVES"
+	case r.facts.AtLeast(8, 0, 22):
+		return "START REPLICA"
+	default:
+		return "START SLAVE"
 	}
 }
 
@@ -237,32 +183,16 @@ const (
 	opIdentity = "read the server's variables"
 )
 
-// privilegeFor names what an account needs for an operation.
-func (v vocabulary) privilegeFor(op string) string {
-	split := v.maria && v.atLeast(10, 5, 0)
+// privilegeFor names what an account needs for an operation, "" for nothing
+// beyond a connection.
+func privilegeFor(op string) Privilege {
 	switch op {
 	case opPosition:
-		if split {
-			return "BINLOG MONITOR"
-		}
-		return "REPLICATION CLIENT"
+		return PrivReplicationClient
 	case opChannels, opFence:
-		if split {
-			return "SLAVE MONITOR"
-		}
-		return "REPLICATION CLIENT"
+		return PrivReplicaMonitor
 	case opSessions, opHistory:
-		return "PROCESS"
-	default:
-		return "SELECT"
+		return PrivProcess
 	}
-}
-
-// vocabulary asks the server for its version.
-func (r reader) vocabulary(ctx context.Context) (vocabulary, error) {
-	v, err := r.strings(ctx, "SELECT VERSION()")
-	if err != nil {
-		return vocabulary{}, r.fail("read the version", err, vocabulary{})
-	}
-	return parseVocabulary(v[0]), nil
+	return ""
 }

@@ -51,7 +51,7 @@ var ErrSameServer = errors.New("old and new are the same server")
 // Relate finds out how old and new replicate. It asks both servers and changes
 // nothing. Errors are those of reaching and reading the servers, and
 // ErrSameServer.
-func Relate(ctx context.Context, oldSide, newSide endpoint) (Relation, error) {
+func Relate(ctx context.Context, oldSide, newSide *Server) (Relation, error) {
 	o, n := reader{oldSide}, reader{newSide}
 	oid, err := o.identity(ctx)
 	if err != nil {
@@ -61,8 +61,8 @@ func Relate(ctx context.Context, oldSide, newSide endpoint) (Relation, error) {
 	if err != nil {
 		return Relation{}, err
 	}
-	if oid.same(nid) {
-		return Relation{}, fmt.Errorf("%w (server_id %d, UUID %q): check the two addresses", ErrSameServer, oid.serverID, oid.uuid)
+	if oid.unique == nid.unique {
+		return Relation{}, fmt.Errorf("%w (%s): check the two addresses", ErrSameServer, oid.unique)
 	}
 	var rel Relation
 	var why [2]string
@@ -96,7 +96,7 @@ func connect(ctx context.Context, from, to reader, fid, tid identity) (*Link, st
 	l := &Link{from: from, to: to, fromID: fid, toID: tid}
 	for _, c := range tid.channels {
 		kin := c.leadsTo(ctx, fid, tid)
-		if kin == stranger || (kin == likely && !sitsAtEnd(ctx, from, to, fid, tid, c.Name)) {
+		if kin == stranger || (kin == likely && !sitsAtEnd(ctx, from.Server, to.Server, c.Name)) {
 			continue
 		}
 		l.direct, l.channel, l.source = true, c.Name, c.Source()
@@ -240,18 +240,18 @@ func (l *Link) holdsOwnGTIDs(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, nil //nolint:nilerr // a server without a UUID has no GTIDs of its own
 	}
-	have, err := l.to.executed(ctx, l.toID.vocabulary)
+	have, err := l.to.executed(ctx)
 	return err == nil && !have.Of(u).IsEmpty(), err
 }
 
 // holdsOwnDomain tells whether to has applied transactions, in some domain, up
 // to one whose writer also wrote into that domain of from's binary log.
 func (l *Link) holdsOwnDomain(ctx context.Context) (bool, error) {
-	state, err := l.from.binlogState(ctx, l.fromID.vocabulary)
+	state, err := l.from.binlogState(ctx)
 	if err != nil {
 		return false, err
 	}
-	_, slave, err := l.to.mariaPositions(ctx, l.toID.vocabulary)
+	_, slave, err := l.to.mariaPositions(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -263,10 +263,10 @@ func (l *Link) holdsOwnDomain(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-func (r reader) binlogState(ctx context.Context, v vocabulary) (gtid.MariaState, error) {
+func (r reader) binlogState(ctx context.Context) (gtid.MariaState, error) {
 	text, err := r.strings(ctx, "SELECT @@global.gtid_binlog_state")
 	if err != nil {
-		return nil, r.fail(opPosition, err, v)
+		return nil, r.fail(opPosition, err)
 	}
 	return gtid.ParseMariaState(text[0])
 }

@@ -2,9 +2,9 @@ package cluster
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -13,33 +13,26 @@ import (
 	"crosscheck/fixtures"
 )
 
-// side is a fixture server seen with the rights that crosscheck may have.
-type side struct {
-	db    *sql.DB
-	label string
+// open connects to a fixture server with the rights that crosscheck may have.
+func open(t testing.TB, srv *fixtures.Server, label string) *Server {
+	return openAs(t, srv, label, fixtures.Crosscheck)
 }
 
-func (s side) DB() *sql.DB   { return s.db }
-func (s side) Label() string { return s.label }
-
-func sideOf(t testing.TB, srv *fixtures.Server, label string) side {
+func openAs(t testing.TB, srv *fixtures.Server, label string, user fixtures.User) *Server {
 	t.Helper()
-	db, err := srv.Open(fixtures.Crosscheck, "")
+	s, err := Open(t.Context(), Config{
+		Label: label, Net: "tcp", Addr: srv.Addr(), User: string(user), Password: Secret(srv.Password(user)),
+	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
-	return side{db, label}
+	t.Cleanup(func() { s.Close() })
+	return s
 }
 
-func (s side) position(t testing.TB) gtid.Position {
+func positionOf(t testing.TB, s *Server) gtid.Position {
 	t.Helper()
-	r := reader{s}
-	v, err := r.vocabulary(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := readPosition(t.Context(), r, v)
+	p, err := s.Position(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,17 +63,17 @@ var waitOpt = WaitOptions{Timeout: 20 * time.Second, StopGrace: 300 * time.Milli
 // checkFence is the test that each link must pass: while the applier is
 // stopped, what is written on `from` is not applied and Wait says so soon;
 // once it runs, the fence comes true and the row is there at that moment.
-func checkFence(t *testing.T, l *Link, a side, from, to *fixtures.Server, stop, start func()) {
+func checkFence(t *testing.T, l *Link, a *Server, from, to *fixtures.Server, stop, start func()) {
 	t.Helper()
 	ctx := t.Context()
 	table := strings.ReplaceAll("t_"+l.From()+"_"+l.To(), " ", "_")
 	run(t, from, "CREATE DATABASE IF NOT EXISTS fence", "CREATE TABLE fence."+table+" (id INT PRIMARY KEY, v INT)")
-	if err := l.Wait(ctx, a.position(t), waitOpt); err != nil {
+	if err := l.Wait(ctx, positionOf(t, a), waitOpt); err != nil {
 		t.Fatalf("while all is well: %v", err)
 	}
 	stop()
 	run(t, from, "INSERT INTO fence."+table+" VALUES (1, 1)")
-	p := a.position(t)
+	p := positionOf(t, a)
 	if ok, err := l.Applied(ctx, p); err != nil || ok {
 		t.Fatalf("stopped, yet Applied says %v, %v", ok, err)
 	}
@@ -109,8 +102,8 @@ func checkFence(t *testing.T, l *Link, a side, from, to *fixtures.Server, stop, 
 	if n := count(t, to, "SELECT COUNT(*) FROM fence."+table); n != 1 {
 		t.Fatalf("the fence is true and there are %d rows", n)
 	}
-	if ok, err := l.Applied(ctx, p); err != nil || !ok {
-		t.Errorf("after Wait, Applied says %v, %v", ok, err)
+	if ok, appliedErr := l.Applied(ctx, p); appliedErr != nil || !ok {
+		t.Errorf("after Wait, Applied says %v, %v", ok, appliedErr)
 	}
 	if st, err = l.State(ctx); err != nil || !st.Running {
 		t.Errorf("state of a running link: %+v, %v", st, err)
@@ -122,7 +115,7 @@ func checkFence(t *testing.T, l *Link, a side, from, to *fixtures.Server, stop, 
 	}
 	for i := 2; i < 2+rounds; i++ {
 		run(t, from, fmt.Sprintf("INSERT INTO fence.%s VALUES (%d, %d)", table, i, i))
-		if err = l.Wait(ctx, a.position(t), waitOpt); err != nil {
+		if err = l.Wait(ctx, positionOf(t, a), waitOpt); err != nil {
 			t.Fatal(err)
 		}
 		if n := count(t, to, fmt.Sprintf("SELECT COUNT(*) FROM fence.%s WHERE id=%d", table, i)); n != 1 {
@@ -131,7 +124,7 @@ func checkFence(t *testing.T, l *Link, a side, from, to *fixtures.Server, stop, 
 	}
 }
 
-func checkLink(t *testing.T, set *fixtures.Set, l *Link, a side, from, to fixtures.Side) {
+func checkLink(t *testing.T, set *fixtures.Set, l *Link, a *Server, from, to fixtures.Side) {
 	t.Helper()
 	checkFence(t, l, a, set.Server(from), set.Server(to), func() {
 		if err := set.StopReplication(context.Background(), to); err != nil {
@@ -144,7 +137,7 @@ func checkLink(t *testing.T, set *fixtures.Set, l *Link, a side, from, to fixtur
 	})
 }
 
-func relate(t *testing.T, o, n side, want Mode) Relation {
+func relate(t *testing.T, o, n *Server, want Mode) Relation {
 	t.Helper()
 	rel, err := Relate(t.Context(), o, n)
 	if err != nil {
@@ -167,7 +160,7 @@ func wantProof(t *testing.T, l *Link, p Proof, direct bool) {
 func TestFenceMariaDBPair(t *testing.T) {
 	t.Parallel()
 	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MariaDB})
-	o, n := sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	rel := relate(t, o, n, OneWay)
 	wantProof(t, rel.OldToNew, ByMariaDBGTID, true)
 	checkLink(t, set, rel.OldToNew, o, fixtures.Old, fixtures.New)
@@ -176,7 +169,7 @@ func TestFenceMariaDBPair(t *testing.T) {
 func TestFenceMariaDBDual(t *testing.T) {
 	t.Parallel()
 	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MariaDB, Topology: fixtures.Dual})
-	o, n := sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	rel := relate(t, o, n, TwoWay)
 	wantProof(t, rel.OldToNew, ByMariaDBGTID, true)
 	wantProof(t, rel.NewToOld, ByMariaDBGTID, true)
@@ -187,7 +180,7 @@ func TestFenceMariaDBDual(t *testing.T) {
 func TestFenceMariaDBFilePos(t *testing.T) {
 	t.Parallel()
 	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MariaDB, GTID: fixtures.GTIDOff})
-	o, n := sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	rel := relate(t, o, n, OneWay)
 	wantProof(t, rel.OldToNew, ByFilePos, true)
 	checkLink(t, set, rel.OldToNew, o, fixtures.Old, fixtures.New)
@@ -196,7 +189,7 @@ func TestFenceMariaDBFilePos(t *testing.T) {
 func TestFenceMySQLPair(t *testing.T) {
 	t.Parallel()
 	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MySQL})
-	o, n := sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	rel := relate(t, o, n, OneWay)
 	wantProof(t, rel.OldToNew, ByMySQLGTID, true)
 	checkLink(t, set, rel.OldToNew, o, fixtures.Old, fixtures.New)
@@ -205,7 +198,7 @@ func TestFenceMySQLPair(t *testing.T) {
 func TestFenceMySQLWithoutGTID(t *testing.T) {
 	t.Parallel()
 	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MySQL, GTID: fixtures.GTIDOff})
-	o, n := sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	rel := relate(t, o, n, OneWay)
 	wantProof(t, rel.OldToNew, ByFilePos, true)
 	checkLink(t, set, rel.OldToNew, o, fixtures.Old, fixtures.New)
@@ -214,7 +207,7 @@ func TestFenceMySQLWithoutGTID(t *testing.T) {
 func TestFenceMySQL56ToMariaDB(t *testing.T) {
 	t.Parallel()
 	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MySQL56, New: fixtures.MariaDB})
-	o, n := sideOf(t, set.Old, "old"), sideOf(t, set.New, "new")
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	rel := relate(t, o, n, OneWay)
 	wantProof(t, rel.OldToNew, ByFilePos, true)
 	checkLink(t, set, rel.OldToNew, o, fixtures.Old, fixtures.New)

@@ -111,7 +111,7 @@ func (w *waiter) look(ctx context.Context) (done bool, err error) {
 			w.pause = w.opt.Poll
 		}
 		return false, nil
-	case ctx.Err() == nil && isTransient(err):
+	case ctx.Err() == nil && (IsTransient(err) || errors.Is(err, context.DeadlineExceeded)):
 		w.lost, w.pause = err, w.backoff
 		w.backoff = min(w.backoff*2, maxBackoff)
 		return false, nil
@@ -127,8 +127,7 @@ func (w *waiter) expired(outer context.Context) error {
 	if w.lost != nil {
 		return &FenceError{
 			From: w.l.From(), To: w.l.To(), Cause: FenceUnreachable, Err: w.lost,
-			Detail: fmt.Sprintf("%s did not answer for %s: %v", w.l.To(), w.opt.Timeout, w.lost),
-			Hint:   "see whether it runs and is reachable",
+			Detail: fmt.Sprintf("no answer within %s: %v", w.opt.Timeout, w.lost),
 		}
 	}
 	// The diagnosis has a little time of its own.
@@ -195,18 +194,7 @@ func (w *waiter) checkChannels(ctx context.Context) error {
 	return &FenceError{
 		From: l.From(), To: l.To(), Cause: FenceStopped,
 		Detail: fmt.Sprintf("replication on %s has stopped: %s", l.To(), trouble),
-		Hint:   "mend the cause and run START " + l.toID.replicaWord(),
-	}
-}
-
-func (v vocabulary) replicaWord() string {
-	switch {
-	case v.maria:
-		return "ALL SLAVES"
-	case v.atLeast(8, 0, 22):
-		return "REPLICA"
-	default:
-		return "SLAVE"
+		Hint:   "mend the cause and run " + l.to.startReplica(),
 	}
 }
 
@@ -216,7 +204,7 @@ func (l *Link) onTheWay(ctx context.Context) ([]ReplicaChannel, error) {
 		c, err := l.current(ctx)
 		return []ReplicaChannel{c}, err
 	}
-	return readChannels(ctx, l.to, l.toID.vocabulary)
+	return l.to.Channels(ctx)
 }
 
 // stuck tells why none of the channels can bring what is left; "" if one can.

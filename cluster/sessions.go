@@ -2,10 +2,8 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -19,42 +17,61 @@ type Session struct {
 	State   string
 	Time    time.Duration // since the state began, to the second
 	Program string        // program_name of the client, where the server knows it
+	// MayBeOwn: the server does not know programs (performance_schema is off),
+	// and the session comes from our account and host.
+	MayBeOwn bool
 }
 
-// readSessions lists the connections of clients, without the server's own
-// threads and without those in own. The statement's text is not asked for: it
-// may hold data.
-func readSessions(ctx context.Context, r reader, v vocabulary, own map[uint64]bool) ([]Session, error) {
+// Sessions lists the connections of clients, replicas among them, without the
+// server's own threads and without those that are known to be crosscheck's.
+// Other accounts' sessions need PROCESS. The statements' texts are not asked
+// for: they may hold data.
+func (s *Server) Sessions(ctx context.Context) ([]Session, error) {
+	r := reader{s}
+	// All sources are read on one connection, whose own row tells who we are.
+	const columns = "SELECT p.id AS id, p.user AS user, p.host AS host, p.db AS db, p.command AS command, p.time AS time, p.state AS state, " +
+		"CONNECTION_ID() AS me FROM "
 	from := "information_schema.processlist"
-	if !v.maria && v.atLeast(8, 0, 22) {
+	if !s.facts.IsMariaDB() && s.facts.AtLeast(8, 0, 22) {
 		// The older view takes a lock that all sessions need.
 		from = "performance_schema.processlist"
 	}
-	q := "SELECT p.id AS id, p.user AS user, p.host AS host, p.db AS db, p.command AS command, p.time AS time, p.state AS state FROM " + from + " p"
-	list, err := r.rows(ctx, q)
-	if errno(err) == errnoNoSuchTable || (isDenied(err) && strings.HasPrefix(from, "performance_schema")) {
-		q = strings.Replace(q, from, "information_schema.processlist", 1)
-		list, err = r.rows(ctx, q)
+	list, err := r.rows(ctx, columns+from+" p")
+	if n := ErrorNumber(err); n != 0 && (n == errNoSuchTable || isDenied(err)) {
+		list, err = r.rows(ctx, columns+"information_schema.processlist p")
 	}
 	if err != nil {
-		return nil, r.fail(opSessions, err, v)
+		return nil, r.fail(opSessions, err)
 	}
 	programs := r.programs(ctx)
-	var out []Session
+	var me Session
+	out := make([]Session, 0, len(list))
 	for _, x := range list {
-		s := Session{
-			ID: x.uint("id"), User: x.str("user"), DB: x.str("db"), Command: x.str("command"), State: x.str("state"),
-			Host: hostOnly(x.str("host")), Program: programs[x.uint("id")],
+		c := sessionOf(x)
+		c.Program = programs[c.ID]
+		switch {
+		case c.ID == x.uint("me"):
+			me = c
+		case c.User == "system user", c.User == "event_scheduler", c.Command == "Daemon", c.Program == programName:
+		default:
+			out = append(out, c)
 		}
-		if s.User == "system user" || s.User == "event_scheduler" || s.Command == "Daemon" || own[s.ID] {
-			continue
-		}
-		if sec := x.optInt("time"); sec != nil {
-			s.Time = time.Duration(max(*sec, 0)) * time.Second
-		}
-		out = append(out, s)
+	}
+	for i, c := range out {
+		out[i].MayBeOwn = me.Program == "" && c.User == me.User && c.Host == me.Host
 	}
 	return out, nil
+}
+
+func sessionOf(x row) Session {
+	c := Session{
+		ID: x.uint("id"), User: x.str("user"), DB: x.str("db"), Command: x.str("command"), State: x.str("state"),
+		Host: hostOnly(x.str("host")),
+	}
+	if sec := x.optInt("time"); sec != nil {
+		c.Time = time.Duration(max(*sec, 0)) * time.Second
+	}
+	return c
 }
 
 func hostOnly(s string) string {
@@ -78,33 +95,32 @@ func (r reader) programs(ctx context.Context) map[uint64]string {
 	return out
 }
 
-// readThreadsRunning is the number of sessions that work right now, this one
-// among them.
-func readThreadsRunning(ctx context.Context, r reader, v vocabulary) (int, error) {
-	x, err := r.strings(ctx, "SHOW GLOBAL STATUS LIKE 'Threads_running'")
+// ThreadsRunning is the number of sessions that work right now, this one among
+// them.
+func (s *Server) ThreadsRunning(ctx context.Context) (int, error) {
+	const op = "read Threads_running"
+	x, err := reader{s}.strings(ctx, "SHOW GLOBAL STATUS LIKE 'Threads_running'")
 	if err != nil {
-		return 0, r.fail("read Threads_running", err, v)
+		return 0, s.Explain(op, err)
 	}
 	n, err := strconv.Atoi(x[len(x)-1])
-	if err != nil {
-		return 0, fmt.Errorf("%s: read Threads_running: %w", r.Label(), err)
-	}
-	return n, nil
+	return n, s.Explain(op, err)
 }
 
-// readHistoryLength is the count of undo records that InnoDB has not purged
-// yet. ok is false where the server does not say, or not to us.
-func readHistoryLength(ctx context.Context, r reader, v vocabulary) (n uint64, ok bool, err error) {
+// HistoryLength is the count of undo records that InnoDB has not purged yet.
+// ok is false where the server does not say, or not to us.
+func (s *Server) HistoryLength(ctx context.Context) (n uint64, ok bool, err error) {
+	r := reader{s}
 	q := "SELECT count FROM information_schema.innodb_metrics WHERE name='trx_rseg_history_len' AND status='enabled'"
-	if v.maria {
+	if s.facts.IsMariaDB() {
 		q = "SHOW GLOBAL STATUS LIKE 'Innodb_history_list_length'"
 	}
 	list, err := r.rows(ctx, q)
 	switch {
-	case isDenied(err) || errno(err) == errnoNoSuchTable:
+	case isDenied(err) || ErrorNumber(err) == errNoSuchTable:
 		return 0, false, nil
 	case err != nil:
-		return 0, false, r.fail(opHistory, err, v)
+		return 0, false, r.fail(opHistory, err)
 	case len(list) == 0:
 		return 0, false, nil
 	}
