@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -226,19 +227,22 @@ func numberHint(n uint16, label, account string) string {
 
 func networkHint(addr string, err error) string {
 	var dns *net.DNSError
+	var name x509.HostnameError
 	var cert *tls.CertificateVerificationError
 	var shake *handshakeError
 	var op *net.OpError
 	switch {
 	case errors.Is(err, ErrNoTLS):
 		return "enable TLS on the server, or write tls=preferred or tls=disabled in the DSN"
+	case errors.As(err, &name):
+		return "write the name that the certificate carries as server-name=NAME in the DSN, or tls=verify-ca to check the authority only"
 	case errors.As(err, &cert):
 		return "give the authority that signed the server's certificate with ssl-ca=FILE, or write tls=required to encrypt without checking it"
 	case errors.As(err, &shake):
 		return "both sides may have no TLS version in common, or the server wants a client certificate (ssl-cert, ssl-key); write tls=preferred to go on without encryption where it fails"
 	case errors.As(err, &dns):
 		if dns.IsNotFound {
-			return "no such host: check the name"
+			return "check the name"
 		}
 		return "the name service does not answer: check the network"
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -274,14 +278,15 @@ func causeText(err error) string {
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
-		return oneLine(dns.Error())
+		return dns.Err // the name is already in the line
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno.Error() // and so is the address
 	}
 	var op *net.OpError
-	if errors.As(err, &op) {
-		if op.Op == "dial" && op.Err != nil {
-			return oneLine(op.Err.Error()) // the address is already in the line
-		}
-		return oneLine(op.Error())
+	if errors.As(err, &op) && op.Err != nil {
+		return oneLine(op.Err.Error())
 	}
 	return oneLine(err.Error())
 }

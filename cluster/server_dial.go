@@ -3,7 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/binary"
-	"errors"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -102,7 +102,7 @@ func dialNetwork(ctx context.Context, network, addr string) (net.Conn, error) {
 func readGreeting(conn net.Conn) ([]byte, error) {
 	packet := make([]byte, 4)
 	if _, err := io.ReadFull(conn, packet); err != nil {
-		return nil, errors.Join(ErrNoGreeting, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoGreeting, err)
 	}
 	n := int(binary.LittleEndian.Uint32(packet) & 0xffffff)
 	if n == 0 || n > maxGreeting || packet[3] != 0 {
@@ -110,7 +110,7 @@ func readGreeting(conn net.Conn) ([]byte, error) {
 	}
 	packet = append(packet, make([]byte, n)...)
 	if _, err := io.ReadFull(conn, packet[4:]); err != nil {
-		return nil, errors.Join(ErrNoGreeting, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoGreeting, err)
 	}
 	if first := packet[4]; first != gomysql.ClassicProtocolVersion && first != gomysql.ERR_HEADER {
 		return nil, ErrNotMySQL
