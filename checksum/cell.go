@@ -1,0 +1,108 @@
+package checksum
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/rowstream"
+)
+
+// cells writes a row's values as SQL for repairing the new side: a literal that stores the value there, and a guard
+// that only a row of new with this value passes. expr is what the plan selects on new for the column.
+func (p *tablePlan) cells(values []cellValue, columns []rowstream.Column) []Cell {
+	out := make([]Cell, len(values))
+	for i, v := range values {
+		c := p.columns[i]
+		lit := literal(c, columns[i], v)
+		out[i] = Cell{
+			Column: c.new.Name, Literal: lit, Key: c.key,
+			Guard:     guard(c, columns[i], v, lit),
+			Generated: c.new.Generated != cluster.GeneratedNone,
+		}
+	}
+	return out
+}
+
+// literal writes a value so that new's column stores exactly it.
+func literal(c planColumn, wire rowstream.Column, v cellValue) string {
+	if v.null {
+		return "NULL"
+	}
+	switch wire.Type {
+	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_YEAR, mysql.MYSQL_TYPE_INT24,
+		mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG, mysql.MYSQL_TYPE_NEWDECIMAL:
+		return v.text
+	case mysql.MYSQL_TYPE_FLOAT:
+		// The nearest double of the float, so that comparing with a FLOAT column is exact.
+		return exponent(float64(math.Float32frombits(binary.LittleEndian.Uint32(v.raw))))
+	case mysql.MYSQL_TYPE_DOUBLE:
+		return exponent(math.Float64frombits(binary.LittleEndian.Uint64(v.raw)))
+	case mysql.MYSQL_TYPE_DATE, mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP, mysql.MYSQL_TYPE_TIME:
+		return "'" + v.text + "'"
+	}
+	content := lengthPrefixed(v.raw)
+	switch classOf(c.new) {
+	case classJSON:
+		if c.new.DataType == "json" {
+			return fmt.Sprintf("CAST(CONVERT(X'%x' USING utf8mb4) AS JSON)", content)
+		}
+	case classBytes, classFixedBytes, classGeometry, classOther:
+		return fmt.Sprintf("X'%x'", content)
+	case classBit:
+		var n uint64
+		for _, b := range content {
+			n = n<<8 | uint64(b)
+		}
+		return strconv.FormatUint(n, 10)
+	}
+	cs := charset(c.new)
+	if cs == "" || utf8Bytes(cs) || c.proj.new != cluster.Quote(c.new.Name) {
+		cs = "utf8mb4" // selected through a conversion
+	}
+	return fmt.Sprintf("_%s X'%x'", cs, content)
+}
+
+// exponent writes a double so that the server reads back the same bits.
+func exponent(f float64) string { return strconv.FormatFloat(f, 'e', -1, 64) }
+
+// guard writes a predicate on new's row. Strings are compared by their bytes, since collations call different ones
+// equal; key columns are compared as such too, so that the index finds the row.
+func guard(c planColumn, wire rowstream.Column, v cellValue, lit string) string {
+	col := cluster.Quote(c.new.Name)
+	expr := c.proj.new
+	if v.null {
+		return expr + " IS NULL"
+	}
+	if len(v.raw) == 0 || wire.FixedSize() > 0 || !stringType(wire.Type) {
+		if c.key {
+			return col + " = " + lit
+		}
+		return expr + " <=> " + lit
+	}
+	if classOf(c.new) == classBit {
+		return col + " <=> " + lit
+	}
+	if c.new.DataType == "json" {
+		return expr + " <=> " + lit
+	}
+	exact := fmt.Sprintf("CAST(%s AS BINARY) <=> X'%x'", expr, lengthPrefixed(v.raw))
+	if c.key {
+		return col + " = " + lit + " AND " + exact
+	}
+	return exact
+}
+
+// stringType reports whether values of a wire type are byte or character strings.
+func stringType(t byte) bool {
+	switch t {
+	case mysql.MYSQL_TYPE_NEWDECIMAL, mysql.MYSQL_TYPE_DATE, mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP,
+		mysql.MYSQL_TYPE_TIME:
+		return false
+	}
+	return true
+}

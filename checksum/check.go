@@ -1,0 +1,337 @@
+package checksum
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"crosscheck/chunker"
+	"crosscheck/cluster"
+)
+
+// Options are what a check needs besides the two servers. The zero value of a number means its default.
+type Options struct {
+	Filter         cluster.Filter
+	Workers        int           // lanes walked at a time; default 2
+	Strict         bool          // a conversion that loses information makes a table undecided
+	Virtual        bool          // compare virtual generated columns
+	MaxDifferences int           // samples kept per table in the result; default 20
+	RetryFor       time.Duration // how long a lost server is tried again; default 1 minute
+	FenceTimeout   time.Duration // how long replication may take to arrive; default 2 minutes
+	MaxRows        int64         // rows per second and side; 0: no limit
+	MaxBytes       int64         // bytes per second and side; 0: no limit
+	Journal        Journal
+	Observer       Observer
+	Started        time.Time // when the first connection was begun; default now
+	Log            *slog.Logger
+}
+
+func (o *Options) defaults() {
+	set := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	set(&o.Workers, 2)
+	set(&o.MaxDifferences, 20)
+	if o.RetryFor <= 0 {
+		o.RetryFor = time.Minute
+	}
+	if o.FenceTimeout <= 0 {
+		o.FenceTimeout = 2 * time.Minute
+	}
+	if o.Started.IsZero() {
+		o.Started = time.Now()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// checker is one run of a check.
+type checker struct {
+	opt      Options
+	old, new *cluster.Server
+	paceOld  *pace
+	paceNew  *pace
+	schedule *schedule
+	settler  *settler
+	tables   []tablePair
+	abort    context.CancelCauseFunc
+	started  time.Time
+
+	mu     sync.Mutex
+	next   int // of tables
+	result Result
+}
+
+// ErrNoTables reports that the filter and the accounts leave nothing to compare: that is never "the same".
+var ErrNoTables = errors.New("no table to compare")
+
+// Survey is what is known of both sides before anything is compared.
+type Survey struct {
+	Old, New EndpointInfo
+	Relation cluster.Relation
+}
+
+// Look finds out which servers the two sides are and how they replicate.
+func Look(ctx context.Context, old, new *cluster.Server) (Survey, error) {
+	var v Survey
+	var err error
+	if v.Relation, err = cluster.Relate(ctx, old, new); err != nil {
+		return v, err
+	}
+	for _, s := range []struct {
+		server *cluster.Server
+		info   *EndpointInfo
+	}{{old, &v.Old}, {new, &v.New}} {
+		f := s.server.Facts()
+		*s.info = EndpointInfo{
+			Addr: s.server.Config().Addr, ServerUUID: f.ServerUUID, Version: f.Version, Flavor: string(f.Flavor), TLS: f.TLS,
+		}
+		if p, err := s.server.Position(ctx); err == nil { // no binary log is no reason not to compare
+			s.info.Position = p.String()
+		}
+	}
+	return v, nil
+}
+
+// Run compares the tables of old and new that opt.Filter selects and returns what was proven. When ctx ends early the
+// result holds what is proven so far, marked as interrupted, and no error. An error means that the check could not be
+// carried out: a server lost for too long, a privilege missing, the journal not writable.
+func Run(ctx context.Context, old, new *cluster.Server, v Survey, opt Options) (Result, error) {
+	opt.defaults()
+	c := &checker{
+		opt: opt, old: old, new: new, started: opt.Started,
+		paceOld: newPace(opt.MaxRows, opt.MaxBytes), paceNew: newPace(opt.MaxRows, opt.MaxBytes),
+	}
+	c.result.Started = c.started
+	if err := c.prepare(ctx, v); err != nil {
+		return c.result, err
+	}
+	err := c.compare(ctx)
+	if cause := context.Cause(ctx); ctx.Err() != nil {
+		c.opt.Log.Info("interrupted", "cause", cause)
+		c.result.Interrupted = true
+		err = nil
+	}
+	return c.conclude(), err
+}
+
+// prepare lists what there is to compare and builds the fence.
+func (c *checker) prepare(ctx context.Context, v Survey) error {
+	c.result.Old, c.result.New = v.Old, v.New
+	c.result.Relation = v.Relation.Mode.String()
+	c.result.Notes = append(c.result.Notes, v.Relation.Notes...)
+	if v.Relation.Mode == cluster.Independent {
+		c.result.Notes = append(c.result.Notes, "the servers do not replicate from each other ("+v.Relation.Reason+
+			"): a difference is what stays on both sides across a grace time")
+	}
+	var err error
+	if c.tables, err = c.pairTables(ctx); err != nil {
+		return err
+	}
+	c.settler = newSettler(c, newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout))
+	return nil
+}
+
+// compare walks all tables with all workers and settles what differs.
+func (c *checker) compare(ctx context.Context) error {
+	ctx, c.abort = context.WithCancelCause(ctx)
+	defer c.abort(nil)
+	c.schedule = newSchedule(c.begin)
+	defer context.AfterFunc(ctx, c.schedule.close)()
+
+	settled := make(chan error, 1)
+	go func() { settled <- c.settler.run(ctx) }()
+	workers, wctx := errgroup.WithContext(ctx)
+	defer context.AfterFunc(wctx, c.schedule.close)()
+	for range c.opt.Workers {
+		workers.Go(func() error { return c.work(wctx) })
+	}
+	err := workers.Wait()
+	if err != nil {
+		c.abort(err)
+	}
+	c.settler.finish()
+	if serr := <-settled; err == nil {
+		err = serr
+	}
+	if cause := context.Cause(ctx); cause != nil && err != nil {
+		err = cause
+	}
+	return err
+}
+
+// work walks lanes until there are none.
+func (c *checker) work(ctx context.Context) error {
+	w := c.newWorker()
+	defer w.close()
+	for {
+		l, err := c.schedule.take(ctx)
+		if l == nil {
+			return err
+		}
+		err = w.walkAny(ctx, l)
+		if err != nil {
+			err = l.table.failed(ctx, err)
+		}
+		c.schedule.done()
+		l.table.release(context.WithoutCancel(ctx))
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// walkAny compares a lane by its table's method.
+func (w *worker) walkAny(ctx context.Context, l *lane) error {
+	if l.table.plan.method == methodChunks {
+		return w.walk(ctx, l)
+	}
+	return w.bucket(ctx, l.table)
+}
+
+// failed decides whether an error ends the table or, returned, the run. What one table's definition or data causes
+// ends the table.
+func (t *tableRun) failed(ctx context.Context, err error) error {
+	t.fail(err)
+	if ctx.Err() == nil && isTableError(err) {
+		return nil
+	}
+	return err
+}
+
+// isTableError reports whether an error is the table's own: it vanished, changed its definition, or cannot be read by
+// its engine.
+func isTableError(err error) bool {
+	switch cluster.ErrorNumber(err) {
+	case 1030, 1034, 1054, 1146, 1194, 1195, 1286, 1356, 1412:
+		return true
+	}
+	return false
+}
+
+// begin starts the next table: it returns the lanes that are to be walked.
+func (c *checker) begin(ctx context.Context) ([]*lane, bool, error) {
+	c.mu.Lock()
+	if c.next >= len(c.tables) {
+		c.mu.Unlock()
+		return nil, false, nil
+	}
+	pair := c.tables[c.next]
+	c.next++
+	more := c.next < len(c.tables)
+	c.mu.Unlock()
+
+	if pair.verdict != nil {
+		r, err := pair.verdict(ctx)
+		if err == nil {
+			c.opt.Observer.TableStarted(r.Table, 0, 0)
+			c.tableDone(ctx, r)
+		}
+		return nil, more, err
+	}
+	lanes, err := c.beginTable(ctx, newPlan(pair.old, pair.new, planOptions{virtual: c.opt.Virtual}))
+	return lanes, more, err
+}
+
+// beginTable asks the journal what is proven of a table already and makes lanes of the rest.
+func (c *checker) beginTable(ctx context.Context, plan *tablePlan) ([]*lane, error) {
+	t := &tableRun{check: c, plan: plan, started: time.Now()}
+	t.result = TableResult{Table: plan.name, Method: string(plan.method), Lossy: plan.lossy, Notes: plan.notes}
+	proven, changed, err := c.opt.Journal.Begin(ctx, TableIdentity{Table: plan.name, Fingerprint: plan.fingerprint()})
+	if err != nil {
+		return nil, err
+	}
+	if changed != "" {
+		t.result.Notes = append(t.result.Notes, changed)
+		c.opt.Observer.Notice(plan.name + ": " + changed)
+	}
+	for _, p := range proven {
+		t.cover.Add(p.Range)
+		t.take(p.Counts, p.Differences)
+	}
+	t.result.Resumed = int64(len(proven))
+	t.hold() // until the lanes are made
+	defer t.release(context.WithoutCancel(ctx))
+	c.opt.Observer.TableStarted(plan.name, plan.old.table.EstRows, t.result.Counts.RowsOld)
+
+	gaps := []chunker.Range{{}}
+	if len(proven) > 0 {
+		s := c.session(false)
+		defer s.close()
+		gaps, err = t.cover.Gaps(func(b []chunker.Bound) ([]chunker.Bound, error) { return s.sortBounds(ctx, plan, b) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	var lanes []*lane
+	for _, g := range gaps {
+		t.hold()
+		lanes = append(lanes, &lane{table: t, rng: g})
+	}
+	return lanes, nil
+}
+
+// tableDone takes in a table's outcome.
+func (c *checker) tableDone(ctx context.Context, r TableResult) {
+	if err := c.opt.Journal.Finish(context.WithoutCancel(ctx), r); err != nil {
+		c.abort(err)
+	}
+	c.mu.Lock()
+	c.result.Tables = append(c.result.Tables, r)
+	c.mu.Unlock()
+	c.opt.Observer.TableDone(r)
+}
+
+// firstChunk notes when the first chunk was compared.
+func (c *checker) firstChunk() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.result.FirstChunk == 0 {
+		c.result.FirstChunk = time.Since(c.started)
+	}
+}
+
+// session returns a session of one side that connects when it is first used.
+func (c *checker) session(newSide bool) *session {
+	s := &session{server: c.old, pace: c.paceOld, newSide: newSide, log: c.opt.Log, retry: c.opt.RetryFor}
+	if newSide {
+		s.server, s.pace = c.new, c.paceNew
+	}
+	return s
+}
+
+// conclude puts the whole together. Tables that were never begun make the run undecided.
+func (c *checker) conclude() Result {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := &c.result
+	r.Elapsed = time.Since(c.started)
+	slices.SortFunc(r.Tables, func(a, b TableResult) int {
+		switch {
+		case a.Table < b.Table:
+			return -1
+		case a.Table > b.Table:
+			return 1
+		}
+		return 0
+	})
+	r.Verdict = Same
+	for _, t := range r.Tables {
+		r.Verdict = r.Verdict.And(t.Verdict)
+	}
+	if len(r.Tables) < len(c.tables) || len(r.Tables) == 0 || r.Interrupted {
+		r.Verdict = r.Verdict.And(Undecided)
+	}
+	if r.Interrupted {
+		r.Reason = "interrupted: what was proven until then is kept and can be resumed"
+	}
+	return *r
+}

@@ -1,0 +1,218 @@
+package checksum
+
+import (
+	"context"
+	"strings"
+
+	"crosscheck/cluster/rowstream"
+)
+
+// maxImage is the size up to which a differing row is kept and shown column by column, in bytes. The difference
+// counts whatever the size.
+const maxImage = 64 << 20
+
+// maxImages bounds the images that one round keeps in memory.
+const maxImages = 4 * maxImage
+
+// confirm turns rows that the rounds prove different into differences. Their images are read once more; rows that no
+// longer show what the rounds saw are returned, to go through further rounds.
+func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*suspect, error) {
+	if len(proven) == 0 {
+		return nil, nil
+	}
+	view := &batch{plan: b.plan, suspects: proven, rng: b.rng}
+	oldRows, err := s.packets(ctx, s.old, view)
+	if err != nil {
+		return nil, err
+	}
+	newRows, err := s.packets(ctx, s.new, view)
+	if err != nil {
+		return nil, err
+	}
+	var open []*suspect
+	for i, sp := range proven {
+		o, n := oldRows[i], newRows[i]
+		wasOld, wasNew := sp.state.last.source, sp.state.last.replica
+		if s.fence.reversed() {
+			wasOld, wasNew = wasNew, wasOld
+		}
+		if o.image != wasOld || n.image != wasNew {
+			sp.state.disturbed()
+			open = append(open, sp)
+			continue
+		}
+		d, err := b.plan.difference(o, n, sp.key)
+		if err != nil {
+			return nil, err
+		}
+		d.Proof = s.fence.proof()
+		s.settle(ctx, sp, func(c *chunkRun) { c.count(d) })
+	}
+	return open, nil
+}
+
+// count adds a difference. Two suspects whose keys differ in bytes but are equal to the server are one row.
+func (c *chunkRun) count(d Difference) {
+	if c.table.plan.textKey {
+		for _, e := range c.differences {
+			if e.Kind == Changed && d.Kind == Changed && sameKey(e.Key, d.Key) {
+				return
+			}
+		}
+	}
+	switch d.Kind {
+	case Missing:
+		c.counts.Missing += d.Count
+	case Extra:
+		c.counts.Extra += d.Count
+	case Changed:
+		c.counts.Changed += d.Count
+	}
+	c.differences = append(c.differences, d)
+}
+
+func sameKey(a, b []Field) bool {
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// rowImage is a row read in full.
+type rowImage struct {
+	image   image
+	packet  []byte // nil where there is no row or it is larger than maxImage
+	columns []rowstream.Column
+}
+
+// packets reads the rows of a batch in full.
+func (s *settler) packets(ctx context.Context, from *session, b *batch) ([]rowImage, error) {
+	out := make([]rowImage, len(b.suspects))
+	h := newRowHasher(b.plan)
+	var columns []rowstream.Column
+	kept := 0
+	err := s.rows(ctx, from, b, func(i int, head []byte, rows *rowstream.Rows) error {
+		sum, packet, err := h.hashKeep(head, rows, max(0, min(maxImage, maxImages-kept)))
+		kept += len(packet)
+		if columns == nil {
+			columns = append(columns, rows.Columns()...)
+		}
+		out[i] = rowImage{image: image{present: true, hash: sum}, packet: packet, columns: columns}
+		return err
+	})
+	return out, err
+}
+
+// difference describes a proven difference from both images.
+func (p *tablePlan) difference(o, n rowImage, key []byte) (Difference, error) {
+	d := Difference{Kind: Changed, Count: 1}
+	switch {
+	case !n.image.present:
+		d.Kind = Missing
+	case !o.image.present:
+		d.Kind = Extra
+	}
+	oldValues, err := o.values()
+	if err != nil {
+		return d, err
+	}
+	newValues, err := n.values()
+	if err != nil {
+		return d, err
+	}
+	if oldValues != nil {
+		d.OldRow = p.cells(oldValues, o.columns)
+	}
+	if newValues != nil {
+		d.NewRow = p.cells(newValues, n.columns)
+	}
+	d.Key = p.keyFields(key)
+	if d.Kind == Missing || d.Kind == Extra {
+		return d, nil
+	}
+	for i := range oldValues {
+		if i < len(newValues) && !p.equalValue(i, oldValues[i], newValues[i]) {
+			d.Columns = append(d.Columns, ColumnDiff{
+				Column: p.columns[i].old.Name, Old: oldValues[i].value(), New: newValues[i].value(),
+			})
+		}
+	}
+	if oldValues != nil {
+		d.Key = p.keyFieldsOf(oldValues)
+	}
+	return d, nil
+}
+
+func (r rowImage) values() ([]cellValue, error) {
+	if r.packet == nil {
+		return nil, nil
+	}
+	return splitRow(r.packet, r.columns)
+}
+
+func (p *tablePlan) equalValue(column int, a, b cellValue) bool {
+	if a.null || b.null {
+		return a.null == b.null
+	}
+	if p.columns[column].proj.json {
+		return string(canonicalJSON(lengthPrefixed(a.raw))) == string(canonicalJSON(lengthPrefixed(b.raw)))
+	}
+	return string(a.raw) == string(b.raw)
+}
+
+func (v cellValue) value() Value { return Value{Text: v.text, Null: v.null} }
+
+// keyFields writes a sliced key.
+func (p *tablePlan) keyFields(key []byte) []Field {
+	fields := make([]Field, 0, p.nKey)
+	for i, c := range p.keyTypes() {
+		size := c.Size(key)
+		text, _ := decode(c, key[:size])
+		fields = append(fields, p.keyField(i, text))
+		key = key[size:]
+	}
+	return fields
+}
+
+func (p *tablePlan) keyFieldsOf(values []cellValue) []Field {
+	fields := make([]Field, 0, p.nKey)
+	for i := range p.nKey {
+		fields = append(fields, p.keyField(i, values[i].text))
+	}
+	return fields
+}
+
+// keyField names a key value; members of ENUM and SET keys, which are selected by number, get their labels back.
+func (p *tablePlan) keyField(i int, text string) Field {
+	c := p.columns[i].old
+	if classOf(c) == classEnum || classOf(c) == classSet {
+		text = labels(c.Labels, classOf(c) == classSet, text)
+	}
+	return Field{Column: c.Name, Value: Value{Text: text}}
+}
+
+// labels writes the number of an ENUM or SET value as its label or labels.
+func labels(all []string, set bool, number string) string {
+	var n uint64
+	for _, r := range number {
+		if r < '0' || r > '9' {
+			return number
+		}
+		n = n*10 + uint64(r-'0')
+	}
+	if !set {
+		if n == 0 || n > uint64(len(all)) {
+			return ""
+		}
+		return all[n-1]
+	}
+	var held []string
+	for i, l := range all {
+		if n&(1<<i) != 0 {
+			held = append(held, l)
+		}
+	}
+	return strings.Join(held, ",")
+}

@@ -1,0 +1,96 @@
+package checksum
+
+import (
+	"time"
+
+	"github.com/zeebo/xxh3"
+)
+
+// image is what one read of one row saw: the hash of its packet, or that there was no row. Images of one row are the
+// same exactly if they compare equal.
+type image struct {
+	present bool
+	hash    xxh3.Uint128
+}
+
+// round is one pass of the fence rule over one row. With replication from a source to a replica, source was read
+// before the source's position was taken, replica after that position had been applied, and source again after that.
+// For independent servers no position is taken, and both sides are read twice. Under two-way replication both
+// positions are taken, and both sides are read twice around the fences.
+type round struct {
+	source, replica, sourceAgain, replicaAgain image
+}
+
+// outcome is the judgement on a row after a round.
+type outcome int
+
+const (
+	rowAgain     outcome = iota // not decided: another round is due
+	rowSame                     // proven the same
+	rowDifferent                // proven different, provided that a tail of the source's binlog, if there is one, agrees
+	rowHot                      // changed too often to be judged by rounds alone
+)
+
+// rule is what a relation between the servers demands before a difference is proven.
+type rule struct {
+	agree     int  // rounds in a row that must show the same two images
+	maxRounds int  // after so many rounds without a decision the row is hot
+	bothSides bool // the replica may change on its own: it must be stable as well
+}
+
+// The rules of design §4.4. A round can be misled in two ways: a row becomes visible a moment before its transaction
+// enters the executed set, and A → X → A between two reads looks like stillness. Two further rounds exclude the
+// first. The second is excluded by the binlog; without it five rounds with growing delays make it improbable.
+func ruleFor(tailed, bothSides bool) rule {
+	r := rule{agree: 5, maxRounds: 24, bothSides: bothSides}
+	if tailed {
+		r.agree = 3
+	}
+	return r
+}
+
+// fenceState is one row's way through the rounds.
+type fenceState struct {
+	rounds int
+	agreed int
+	last   round
+}
+
+// judge adds a round and says what follows from it.
+func (s *fenceState) judge(r rule, now round) outcome {
+	s.rounds++
+	same := now.replica == now.source || now.replica == now.sourceAgain
+	if r.bothSides {
+		same = same || now.replicaAgain == now.source || now.replicaAgain == now.sourceAgain
+	}
+	if same {
+		return rowSame
+	}
+	still := now.source == now.sourceAgain && (!r.bothSides || now.replica == now.replicaAgain)
+	switch {
+	case !still:
+		s.agreed = 0
+	case s.agreed > 0 && now.source == s.last.source && now.replica == s.last.replica:
+		s.agreed++
+	default:
+		s.agreed = 1
+	}
+	s.last = now
+	if s.agreed >= r.agree {
+		return rowDifferent
+	}
+	if s.rounds >= r.maxRounds {
+		return rowHot
+	}
+	return rowAgain
+}
+
+// disturbed makes the row prove its stillness anew, after the binlog showed that it had changed between the rounds.
+func (s *fenceState) disturbed() { s.agreed = 0 }
+
+// delay is how long to wait before the row's next round: short at first, because most suspects are replication that
+// is milliseconds away, then growing, so that the rounds of a real difference are spread over more than a second.
+func (s *fenceState) delay() time.Duration {
+	d := 20 * time.Millisecond << min(s.rounds, 6)
+	return min(d, time.Second)
+}

@@ -1,0 +1,80 @@
+package checksum
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"crosscheck/chunker"
+	"crosscheck/cluster/rowstream"
+)
+
+// keySlicer cuts the key, the first n column values, out of row packets. Key columns are never NULL.
+type keySlicer struct {
+	columns []rowstream.Column
+	start   int // behind the packet's header and NULL bitmap
+	fixed   int // total size where all key columns have a fixed one, else 0
+}
+
+func newKeySlicer(columns []rowstream.Column, n int) keySlicer {
+	k := keySlicer{columns: columns[:n], start: valuesStart(len(columns))}
+	for _, c := range k.columns {
+		size := c.FixedSize()
+		if size == 0 {
+			k.fixed = 0
+			break
+		}
+		k.fixed += size
+	}
+	return k
+}
+
+// valuesStart is where values begin in a row packet: behind a header byte and the NULL bitmap, which the binary
+// protocol shifts by two bits.
+func valuesStart(columns int) int { return 1 + (columns+9)/8 }
+
+// slice returns the key's bytes within the packet that begins with head.
+func (k keySlicer) slice(head []byte) ([]byte, error) {
+	if k.fixed > 0 && len(head) >= k.start+k.fixed {
+		return head[k.start : k.start+k.fixed], nil
+	}
+	at := k.start
+	for _, c := range k.columns {
+		if at > len(head) {
+			return nil, fmt.Errorf("%w: key reaches beyond the packet", rowstream.ErrProtocol)
+		}
+		size := c.Size(head[at:])
+		if size < 0 || at+size > len(head) {
+			return nil, fmt.Errorf("%w: key reaches beyond the packet", rowstream.ErrProtocol)
+		}
+		at += size
+	}
+	return head[k.start:at], nil
+}
+
+// keyBound turns a sliced key into a bound that shares no memory with it.
+func keyBound(columns []rowstream.Column, key []byte) chunker.Bound {
+	b := make(chunker.Bound, 0, len(columns))
+	for _, c := range columns {
+		size := c.Size(key)
+		b = append(b, c.Param(append([]byte{}, key[:size]...)))
+		key = key[size:]
+	}
+	return b
+}
+
+func littleEndian(raw []byte) uint64 {
+	var v uint64
+	for i := len(raw) - 1; i >= 0; i-- {
+		v = v<<8 | uint64(raw[i])
+	}
+	return v
+}
+
+// ignoreEOF turns the end of the rows into success.
+func ignoreEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,204 @@
+package checksum
+
+import (
+	"context"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"crosscheck/cluster/rowstream"
+)
+
+// rowCount is a row value that occurs so many times on each side.
+type rowCount struct {
+	hash  xxh3.Uint128
+	state fenceState
+}
+
+// tally counts the occurrences of some row values in one scan of one side.
+type tally map[xxh3.Uint128]int64
+
+// settleMultiset finds the row values whose numbers differ in some buckets of a table without a key, and settles
+// them by the fence rule: a value's image is the number of its occurrences, and each read is a scan.
+func (w *worker) settleMultiset(ctx context.Context, t *tableRun, c *chunkRun, group map[int]bool) error {
+	suspects, err := w.suspectValues(ctx, t, group)
+	if err != nil {
+		return err
+	}
+	f := w.check.settler.fence
+	r := w.check.settler.rule()
+	for len(suspects) > 0 {
+		looks, err := w.tallies(ctx, t, suspects)
+		if reason := fenceFailure(err); reason != "" {
+			t.because(reason)
+			c.add(Counts{Undecided: int64(len(suspects))})
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var again, proven []*rowCount
+		for _, v := range suspects {
+			switch v.state.judge(r, looks.round(v.hash, f.bothSides())) {
+			case rowSame:
+				c.add(Counts{InFlight: 1})
+			case rowDifferent:
+				proven = append(proven, v)
+			case rowHot:
+				t.because("rows change faster than they can be compared")
+				c.add(Counts{Undecided: 1})
+			case rowAgain:
+				again = append(again, v)
+			}
+		}
+		if err := w.provenValues(t, c, looks, proven); err != nil {
+			return err
+		}
+		suspects = again
+		if len(again) > 0 {
+			if err := sleep(ctx, again[0].state.delay()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// suspectValues returns the row values of some buckets whose numbers differ.
+func (w *worker) suspectValues(ctx context.Context, t *tableRun, group map[int]bool) ([]*rowCount, error) {
+	var counts [2]tally
+	err := w.both(ctx, func(ctx context.Context, s *session) error {
+		n := make(tally)
+		counts[sideIndex(s)] = n
+		_, err := s.scan(ctx, t, func(b int, _ []byte, sum xxh3.Uint128) {
+			if group[b] {
+				n[sum]++
+			}
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []*rowCount
+	for sum, n := range counts[0] {
+		if counts[1][sum] != n {
+			out = append(out, &rowCount{hash: sum})
+		}
+		delete(counts[1], sum)
+	}
+	for sum := range counts[1] {
+		out = append(out, &rowCount{hash: sum})
+	}
+	return out, nil
+}
+
+// multisetRound is one round's scans, as read from the source and the replica of the fence.
+type multisetRound struct {
+	source, replica, sourceAgain, replicaAgain tally
+	samples                                    map[xxh3.Uint128]rowImage
+	reversed                                   bool
+}
+
+func (m *multisetRound) round(h xxh3.Uint128, bothSides bool) round {
+	im := func(t tally) image { return image{present: t[h] > 0, hash: xxh3.Uint128{Lo: uint64(t[h])}} }
+	r := round{source: im(m.source), replica: im(m.replica), sourceAgain: im(m.sourceAgain)}
+	if bothSides {
+		r.replicaAgain = im(m.replicaAgain)
+	}
+	return r
+}
+
+// tallies leads the values through one round of the fence rule.
+func (w *worker) tallies(ctx context.Context, t *tableRun, values []*rowCount) (*multisetRound, error) {
+	f := w.check.settler.fence
+	source, replica := w.old, w.new
+	if f.reversed() {
+		source, replica = w.new, w.old
+	}
+	m := &multisetRound{samples: make(map[xxh3.Uint128]rowImage), reversed: f.reversed()}
+	var err error
+	if m.source, err = m.scan(ctx, source, t, values); err != nil {
+		return nil, err
+	}
+	if err = f.pass(ctx); err != nil {
+		return nil, err
+	}
+	if m.replica, err = m.scan(ctx, replica, t, values); err != nil {
+		return nil, err
+	}
+	if m.sourceAgain, err = m.scan(ctx, source, t, values); err != nil || !f.bothSides() {
+		return m, err
+	}
+	m.replicaAgain, err = m.scan(ctx, replica, t, values)
+	return m, err
+}
+
+// maxSamples bounds the row images of one round of a table without a key.
+const maxSamples = 10000
+
+// scan counts the values on one side and keeps an image of each.
+func (m *multisetRound) scan(ctx context.Context, s *session, t *tableRun, values []*rowCount) (tally, error) {
+	n := make(tally, len(values))
+	for _, v := range values {
+		n[v.hash] = 0
+	}
+	_, err := s.scanWhole(ctx, t, func(sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)) {
+		if _, wanted := n[sum]; !wanted {
+			return
+		}
+		n[sum]++
+		if _, have := m.samples[sum]; !have && len(m.samples) < maxSamples {
+			packet, columns := whole()
+			m.samples[sum] = rowImage{image: image{present: true, hash: sum}, packet: packet, columns: append([]rowstream.Column{}, columns...)}
+		}
+	})
+	return n, err
+}
+
+// provenValues counts values that are proven to occur a different number of times.
+func (w *worker) provenValues(t *tableRun, c *chunkRun, m *multisetRound, proven []*rowCount) error {
+	for _, v := range proven {
+		onOld, onNew := m.source[v.hash], m.replica[v.hash]
+		if m.reversed {
+			onOld, onNew = onNew, onOld
+		}
+		d := Difference{Kind: Missing, Count: onOld - onNew, Proof: w.check.settler.fence.proof()}
+		if onNew > onOld {
+			d.Kind, d.Count = Extra, onNew-onOld
+		}
+		sample := m.samples[v.hash]
+		values, err := sample.values()
+		if err != nil {
+			return err
+		}
+		if values != nil {
+			row := t.plan.cells(values, sample.columns)
+			if d.Kind == Missing {
+				d.OldRow = row
+			} else {
+				d.NewRow = row
+			}
+		}
+		c.mu.Lock()
+		c.count(d)
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+// add adds to a chunk's numbers.
+func (c *chunkRun) add(n Counts) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts.Add(n)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

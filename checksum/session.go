@@ -1,0 +1,262 @@
+package checksum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/zeebo/xxh3"
+
+	"crosscheck/chunker"
+	"crosscheck/cluster"
+	"crosscheck/cluster/rowstream"
+)
+
+// errTimeLimit reports that a statement was ended by a time limit of the server: the caller asks for less.
+var errTimeLimit = errors.New("statement ended by the server's time limit")
+
+// session reads one side's rows on one raw connection, which it opens when it is first needed and opens again when it
+// breaks. It belongs to one goroutine.
+type session struct {
+	server  *cluster.Server
+	newSide bool
+	pace    *pace
+	log     *slog.Logger
+	retry   time.Duration // how long a lost server is tried again before the error counts
+
+	conn  *rowstream.Conn
+	table string // the table that stmts are for
+	stmts map[string]*rowstream.Stmt
+}
+
+func (s *session) close() {
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+	s.conn, s.stmts = nil, nil
+}
+
+// do runs op, and again after transient failures, on a fresh connection where the old one broke. op must start from
+// scratch each time. The server that answers must be the one the run began with.
+func (s *session) do(ctx context.Context, what string, op func() error) error {
+	var deadline time.Time
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 50*time.Millisecond, 3*time.Second
+	for {
+		err := s.once(ctx, op)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			s.close()
+			return ctx.Err()
+		case cluster.IsTimeout(err):
+			return fmt.Errorf("%w: %w", errTimeLimit, err)
+		case !cluster.IsTransient(err):
+			return cluster.Explain(s.server.Label(), s.server.Config().Addr, what, err)
+		}
+		s.close()
+		now := time.Now()
+		if deadline.IsZero() {
+			deadline = now.Add(s.retry)
+			s.log.Warn("lost the server, trying again", "side", s.server.Label(), "while", what, "err", err, "for", s.retry)
+		}
+		if now.After(deadline) {
+			err = cluster.Explain(s.server.Label(), s.server.Config().Addr, what, err)
+			return fmt.Errorf("gave up after %s: %w", s.retry, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait.NextBackOff()):
+		}
+	}
+}
+
+func (s *session) once(ctx context.Context, op func() error) error {
+	if s.conn == nil || s.conn.Broken() {
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+	}
+	release := s.conn.Guard(ctx)
+	defer release()
+	return op()
+}
+
+func (s *session) connect(ctx context.Context) error {
+	again := s.conn != nil || s.stmts != nil
+	s.close()
+	if again {
+		if err := s.server.SameServer(ctx); err != nil {
+			return err
+		}
+	}
+	c, err := s.server.DialRaw(ctx)
+	if err != nil {
+		return err
+	}
+	s.conn, s.stmts = rowstream.New(c), make(map[string]*rowstream.Stmt)
+	return nil
+}
+
+// stmt returns the prepared statement for query. Statements of the table before are freed when another table begins.
+func (s *session) stmt(table, query string) (*rowstream.Stmt, error) {
+	if s.table != table {
+		for _, st := range s.stmts {
+			if err := st.Close(); err != nil {
+				return nil, err
+			}
+		}
+		clear(s.stmts)
+		s.table = table
+	}
+	if st, ok := s.stmts[query]; ok {
+		return st, nil
+	}
+	st, err := s.conn.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	s.stmts[query] = st
+	return st, nil
+}
+
+// visitor is called for each row with its key, its packet's beginning and the rows it belongs to; for a row that is
+// larger than the read buffer it must call rows.Rest or rows.Whole if it needs the remainder.
+type visitor func(key, head []byte, rows *rowstream.Rows) error
+
+// query runs one statement of p and hands its rows to visit.
+func (s *session) query(ctx context.Context, p *tablePlan, query string, params []rowstream.Param, visit visitor) error {
+	st, err := s.stmt(p.name, query)
+	if err != nil {
+		return err
+	}
+	rows, err := st.Query(params...)
+	if err != nil {
+		return err
+	}
+	p.seeTypes(rows.Columns())
+	keys := newKeySlicer(rows.Columns(), p.nKey)
+	before, n := s.conn.BytesRead(), int64(0)
+	for {
+		head, err := rows.Next()
+		if err == io.EOF {
+			return s.pace.spent(ctx, n, s.conn.BytesRead()-before)
+		}
+		if err != nil {
+			return err
+		}
+		key, err := keys.slice(head)
+		if err != nil {
+			return err
+		}
+		if err := visit(key, head, rows); err != nil {
+			return err
+		}
+		n++
+	}
+}
+
+// readRange fills list with the rows of r, at most limit of them (0 for all). The last key read, as a bound, is
+// returned when limit was reached, else r.Hi.
+func (s *session) readRange(ctx context.Context, p *tablePlan, r chunker.Range, limit int, list *rowList) (hi chunker.Bound, full bool, err error) {
+	side := p.side(s.newSide)
+	query := side.rangeQuery(len(r.Lo), len(r.Hi), limit > 0)
+	params := r.Hi.Params(r.Lo.Params(nil))
+	if limit > 0 {
+		params = append(params, rowstream.Uint64(uint64(limit)))
+	}
+	h := newRowHasher(p)
+	err = s.do(ctx, "read rows of "+p.name, func() error {
+		list.reset()
+		var columns []rowstream.Column
+		err := s.query(ctx, p, query, params, func(key, head []byte, rows *rowstream.Rows) error {
+			sum, size, err := h.hash(head, rows)
+			if err != nil {
+				return err
+			}
+			columns = rows.Columns()
+			list.add(key, sum, size)
+			return nil
+		})
+		if err == nil && limit > 0 && list.len() >= limit {
+			hi, full = keyBound(columns[:p.nKey], list.key(list.len()-1)), true
+		}
+		return err
+	})
+	if !full {
+		hi = r.Hi
+	}
+	return hi, full, err
+}
+
+// rowHasher hashes whole rows, large ones piece by piece, JSON in canonical form where the plan asks for it.
+type rowHasher struct {
+	plan   *tablePlan
+	stream *xxh3.Hasher
+	buf    []byte
+}
+
+func newRowHasher(p *tablePlan) *rowHasher { return &rowHasher{plan: p} }
+
+func (h *rowHasher) hash(head []byte, rows *rowstream.Rows) (xxh3.Uint128, int64, error) {
+	switch {
+	case len(h.plan.json) > 0:
+		whole := head
+		if rows.More() {
+			var err error
+			if whole, err = rows.Whole(head); err != nil {
+				return xxh3.Uint128{}, 0, err
+			}
+		}
+		var err error
+		h.buf, err = canonicalPacket(h.buf[:0], whole, rows.Columns(), h.plan.json)
+		return xxh3.Hash128(h.buf), int64(len(whole)), err
+	case rows.More():
+		if h.stream == nil {
+			h.stream = xxh3.New()
+		}
+		h.stream.Reset()
+		_, _ = h.stream.Write(head)
+		size := int64(len(head))
+		err := rows.Rest(func(part []byte) {
+			size += int64(len(part))
+			_, _ = h.stream.Write(part)
+		})
+		return h.stream.Sum128(), size, err
+	default:
+		return xxh3.Hash128(head), int64(len(head)), nil
+	}
+}
+
+// hashKeep hashes a row and also returns its packet, or nil where that is larger than limit bytes.
+func (h *rowHasher) hashKeep(head []byte, rows *rowstream.Rows, limit int) (xxh3.Uint128, []byte, error) {
+	if len(h.plan.json) > 0 || !rows.More() {
+		whole, err := rows.Whole(head)
+		if err != nil {
+			return xxh3.Uint128{}, nil, err
+		}
+		if len(h.plan.json) == 0 {
+			return xxh3.Hash128(whole), whole, nil
+		}
+		h.buf, err = canonicalPacket(h.buf[:0], whole, rows.Columns(), h.plan.json)
+		return xxh3.Hash128(h.buf), whole, err
+	}
+	stream := xxh3.New()
+	_, _ = stream.Write(head)
+	keep := append([]byte{}, head...)
+	err := rows.Rest(func(part []byte) {
+		_, _ = stream.Write(part)
+		if keep != nil && len(keep)+len(part) <= limit {
+			keep = append(keep, part...)
+		} else {
+			keep = nil
+		}
+	})
+	return stream.Sum128(), keep, err
+}

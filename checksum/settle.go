@@ -1,0 +1,357 @@
+package checksum
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"crosscheck/chunker"
+	"crosscheck/cluster/rowstream"
+)
+
+// Bounds of the recheck queue: rows it holds before workers must wait for it, rows parked until the end of the run
+// because the fence failed, and rows of one round.
+const (
+	maxSuspects = 1 << 18
+	maxParked   = 1 << 16
+	roundKeys   = 1024
+)
+
+// dense is the share of a range's rows above which suspects are read by range rather than by key.
+const dense = 1.0 / 16
+
+// reasonInterrupted is why rows are undecided that were still to be settled when the run ended.
+const reasonInterrupted = "interrupted before the rows that differed at first could be settled"
+
+// suspect is a row that looked different once.
+type suspect struct {
+	key   []byte
+	chunk *chunkRun
+	state fenceState
+}
+
+// batch is a group of suspects of one table that go through rounds together.
+type batch struct {
+	plan     *tablePlan
+	suspects []*suspect
+	rng      *chunker.Range // read by range instead of by key
+	due      time.Time
+	parked   bool // the fence failed once: this is the last attempt
+	held     int  // of the settler's capacity
+}
+
+// settler takes rows that looked different and settles each: the same, different, or undecided with a reason.
+type settler struct {
+	check    *checker
+	old, new *session
+	fence    fence
+	capacity *semaphore.Weighted
+
+	mu     sync.Mutex
+	queue  []*batch
+	parked []*batch
+	wake   chan struct{}
+	nPark  int
+	closed bool // no more submissions
+}
+
+func newSettler(c *checker, f fence) *settler {
+	return &settler{
+		check: c, fence: f, old: c.session(false), new: c.session(true),
+		capacity: semaphore.NewWeighted(maxSuspects), wake: make(chan struct{}, 1),
+	}
+}
+
+// submit queues rows of a chunk that differed; read is the number of rows that both sides' reads of the chunk returned,
+// 0 if it cannot be read as a key range. It waits while the queue is full. If ctx ends the rows are undecided.
+func (s *settler) submit(ctx context.Context, c *chunkRun, keys [][]byte, read int) {
+	b := &batch{plan: c.table.plan, due: time.Now()}
+	seen := make(map[string]bool, len(keys))
+	for _, k := range keys {
+		if !seen[string(k)] {
+			seen[string(k)] = true
+			b.suspects = append(b.suspects, &suspect{key: k, chunk: c})
+		}
+	}
+	c.expect(len(b.suspects))
+	if n := float64(len(b.suspects)); read > 0 && n > roundKeys/8 && n > dense*float64(read) {
+		b.rng = &c.rng
+	}
+	held := min(len(b.suspects), maxSuspects)
+	if err := s.capacity.Acquire(ctx, int64(held)); err != nil {
+		s.giveUp(ctx, b, reasonInterrupted)
+		return
+	}
+	b.held = held
+	s.push(b)
+}
+
+// free gives back what a batch holds of the capacity beyond n.
+func (s *settler) free(b *batch, n int) {
+	if b.held > n {
+		s.capacity.Release(int64(b.held - n))
+		b.held = n
+	}
+}
+
+func (s *settler) push(b *batch) {
+	s.mu.Lock()
+	s.queue = append(s.queue, b)
+	s.mu.Unlock()
+	s.signal()
+}
+
+func (s *settler) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// finish tells that nothing more will be submitted: parked rows get their last attempt, and run returns when the
+// queue is empty.
+func (s *settler) finish() {
+	s.mu.Lock()
+	s.closed = true
+	s.queue = append(s.queue, s.parked...)
+	s.parked = nil
+	s.mu.Unlock()
+	s.signal()
+}
+
+// run settles batches until finish was called and none is left, or until ctx ends; then what is left is undecided.
+func (s *settler) run(ctx context.Context) error {
+	defer s.old.close()
+	defer s.new.close()
+	for {
+		b, wait := s.next()
+		switch {
+		case b == nil && wait < 0:
+			return nil
+		case b == nil:
+			select {
+			case <-time.After(wait):
+			case <-s.wake:
+			case <-ctx.Done():
+			}
+		default:
+			if err := s.round(ctx, b); err != nil {
+				s.giveUp(ctx, b, reasonInterrupted)
+				s.abandon(ctx)
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			s.abandon(ctx)
+			return ctx.Err()
+		}
+	}
+}
+
+// next takes the batch that is due, joined with other due batches of its table; or says how long to wait, negative
+// when there will be nothing more.
+func (s *settler) next() (*batch, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	wait := time.Second
+	var take *batch
+	rest := s.queue[:0]
+	for _, b := range s.queue {
+		switch {
+		case b.due.After(now):
+			wait = min(wait, b.due.Sub(now))
+		case take == nil:
+			take = b
+			continue
+		case take.rng == nil && b.rng == nil && b.plan == take.plan && len(take.suspects) < roundKeys && b.parked == take.parked:
+			take.suspects = append(take.suspects, b.suspects...)
+			take.held += b.held
+			continue
+		}
+		rest = append(rest, b)
+	}
+	clear(s.queue[len(rest):])
+	s.queue = rest
+	if take == nil && len(rest) == 0 && s.closed {
+		wait = -1
+	}
+	return take, wait
+}
+
+// abandon gives up everything that is queued or parked.
+func (s *settler) abandon(ctx context.Context) {
+	s.mu.Lock()
+	left := append(s.queue, s.parked...)
+	s.queue, s.parked = nil, nil
+	s.mu.Unlock()
+	for _, b := range left {
+		s.giveUp(ctx, b, reasonInterrupted)
+	}
+}
+
+// giveUp makes all rows of a batch undecided.
+func (s *settler) giveUp(ctx context.Context, b *batch, reason string) {
+	for _, sp := range b.suspects {
+		s.undecided(ctx, sp, reason)
+	}
+	b.suspects = nil
+}
+
+func (s *settler) undecided(ctx context.Context, sp *suspect, reason string) {
+	sp.chunk.table.because(reason)
+	s.settle(ctx, sp, func(c *chunkRun) { c.counts.Undecided++ })
+}
+
+// settle ends a suspect's way; the chunk's last one ends the chunk's.
+func (s *settler) settle(ctx context.Context, sp *suspect, count func(c *chunkRun)) {
+	c := sp.chunk
+	c.mu.Lock()
+	count(c)
+	c.mu.Unlock()
+	c.drop(ctx)
+}
+
+// round leads a batch through one round of the fence rule and queues again what is not decided.
+func (s *settler) round(ctx context.Context, b *batch) error {
+	rounds, err := s.images(ctx, b)
+	if failed := fenceFailure(err); failed != "" {
+		s.park(ctx, b, failed)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var again, proven []*suspect
+	r := s.rule()
+	for i, sp := range b.suspects {
+		switch sp.state.judge(r, rounds[i]) {
+		case rowSame:
+			s.settle(ctx, sp, func(c *chunkRun) { c.counts.InFlight++ })
+		case rowDifferent:
+			proven = append(proven, sp)
+		case rowHot:
+			s.undecided(ctx, sp, "rows change faster than they can be compared")
+		case rowAgain:
+			again = append(again, sp)
+		}
+	}
+	b.suspects = append(proven, again...)
+	open, err := s.confirm(ctx, b, proven)
+	if err != nil {
+		return err
+	}
+	again = append(again, open...)
+	s.free(b, len(again))
+	b.suspects = again
+	if len(again) > 0 {
+		b.due = time.Now().Add(again[0].state.delay())
+		s.push(b)
+	}
+	return nil
+}
+
+func (s *settler) rule() rule { return ruleFor(false, s.fence.bothSides()) }
+
+// park puts a batch aside until the end of the run, when replication may have come back; a batch that was parked
+// before is given up.
+func (s *settler) park(ctx context.Context, b *batch, reason string) {
+	s.free(b, 0)
+	s.mu.Lock()
+	if b.parked || s.closed || s.nPark+len(b.suspects) > maxParked {
+		s.mu.Unlock()
+		s.giveUp(ctx, b, reason)
+		return
+	}
+	b.parked = true
+	s.nPark += len(b.suspects)
+	s.parked = append(s.parked, b)
+	s.mu.Unlock()
+}
+
+// images reads every row of the batch before and after the fence. Rows of the result stand in the order of b.suspects.
+func (s *settler) images(ctx context.Context, b *batch) ([]round, error) {
+	source, replica := s.old, s.new
+	if s.fence.reversed() {
+		source, replica = s.new, s.old
+	}
+	rounds := make([]round, len(b.suspects))
+	read := func(from *session, at func(*round) *image) error {
+		return s.read(ctx, from, b, func(i int, im image) { *at(&rounds[i]) = im })
+	}
+	if err := read(source, func(r *round) *image { return &r.source }); err != nil {
+		return nil, err
+	}
+	if err := s.fence.pass(ctx); err != nil {
+		return nil, err
+	}
+	if err := read(replica, func(r *round) *image { return &r.replica }); err != nil {
+		return nil, err
+	}
+	if err := read(source, func(r *round) *image { return &r.sourceAgain }); err != nil {
+		return nil, err
+	}
+	if s.fence.bothSides() {
+		if err := read(replica, func(r *round) *image { return &r.replicaAgain }); err != nil {
+			return nil, err
+		}
+	}
+	return rounds, nil
+}
+
+// read hashes the rows of a batch on one side; rows that do not exist are not reported.
+func (s *settler) read(ctx context.Context, from *session, b *batch, see func(i int, im image)) error {
+	h := newRowHasher(b.plan)
+	return s.rows(ctx, from, b, func(i int, head []byte, rows *rowstream.Rows) error {
+		sum, _, err := h.hash(head, rows)
+		see(i, image{present: true, hash: sum})
+		return err
+	})
+}
+
+// rows reads the rows of a batch on one side, by range or by key.
+func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found) error {
+	types := b.plan.keyTypes()
+	if b.rng == nil {
+		return from.lookup(ctx, b.plan, types, b.keys(), visit)
+	}
+	index := make(map[string]int, len(b.suspects))
+	for i, sp := range b.suspects {
+		index[string(sp.key)] = i
+	}
+	side := b.plan.side(from.newSide)
+	query := side.rangeQuery(len(b.rng.Lo), len(b.rng.Hi), false)
+	params := b.rng.Hi.Params(b.rng.Lo.Params(nil))
+	seen := make([]bool, len(b.suspects))
+	err := from.do(ctx, "read rows of "+b.plan.name, func() error {
+		return from.query(ctx, b.plan, query, params, func(key, head []byte, rows *rowstream.Rows) error {
+			i, ok := index[string(key)]
+			if !ok {
+				return nil
+			}
+			seen[i] = true
+			return visit(i, head, rows)
+		})
+	})
+	if err != nil || !b.plan.textKey {
+		return err
+	}
+	for i := range b.suspects { // keys that only the server can match
+		if !seen[i] {
+			if err := from.lookupSome(ctx, b.plan, types, b.keys(), []int{i}, visit); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *batch) keys() [][]byte {
+	keys := make([][]byte, len(b.suspects))
+	for i, sp := range b.suspects {
+		keys[i] = sp.key
+	}
+	return keys
+}

@@ -1,0 +1,167 @@
+package checksum
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"crosscheck/chunker"
+)
+
+// tableRun is one table on its way: what its finished chunks add up to, and what is still missing.
+type tableRun struct {
+	check   *checker
+	plan    *tablePlan
+	started time.Time
+
+	mu       sync.Mutex
+	open     int // lanes and chunks that are not finished
+	cover    chunker.Cover
+	result   TableResult
+	last     chunker.Bound // the table's last key when it was first asked for, to cut lanes by
+	lastRead bool
+	err      error
+}
+
+// chunkRun is one compared chunk, alive until all its suspect rows are settled.
+type chunkRun struct {
+	table  *tableRun
+	rng    chunker.Range
+	counts Counts
+
+	mu          sync.Mutex
+	pending     int // suspects not settled, and the walker while it is at it
+	differences []Difference
+}
+
+// newChunk begins a chunk of a table; drop ends the walker's part of it.
+func (t *tableRun) newChunk(r chunker.Range) *chunkRun {
+	t.hold()
+	return &chunkRun{table: t, rng: r, pending: 1}
+}
+
+// expect adds n rows that must be settled before the chunk is.
+func (c *chunkRun) expect(n int) {
+	c.mu.Lock()
+	c.pending += n
+	c.mu.Unlock()
+}
+
+// drop ends what one suspect, or the walker, has to do with the chunk; the last one settles it.
+func (c *chunkRun) drop(ctx context.Context) {
+	c.mu.Lock()
+	c.pending--
+	done := c.pending == 0
+	c.mu.Unlock()
+	if done {
+		c.settled(ctx)
+	}
+}
+
+// hold keeps the table from finishing until release is called once.
+func (t *tableRun) hold() {
+	t.mu.Lock()
+	t.open++
+	t.mu.Unlock()
+}
+
+// release ends a hold; the last one finishes the table.
+func (t *tableRun) release(ctx context.Context) {
+	t.mu.Lock()
+	t.open--
+	done := t.open == 0
+	t.mu.Unlock()
+	if done {
+		t.finish(ctx)
+	}
+}
+
+// fail keeps the first reason why the table could not be compared to the end.
+func (t *tableRun) fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+// compared takes in a chunk that both sides have been read for.
+func (t *tableRun) compared(c *chunkRun) {
+	t.check.firstChunk()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.result.FirstChunk == 0 {
+		t.result.FirstChunk = time.Since(t.started)
+	}
+	t.cover.Add(c.rng)
+}
+
+// settled takes in a chunk whose rows are all decided or given up, and keeps it in the journal if all are decided.
+func (c *chunkRun) settled(ctx context.Context) {
+	t := c.table
+	c.counts.Chunks = 1
+	if c.counts.Undecided == 0 {
+		proven := ProvenChunk{Range: c.rng, Counts: c.counts, Differences: c.differences, At: time.Now()}
+		if err := t.check.opt.Journal.Record(context.WithoutCancel(ctx), t.plan.name, proven); err != nil {
+			t.check.abort(err)
+		}
+	}
+	t.take(c.counts, c.differences)
+	t.release(ctx)
+}
+
+// take adds a finished chunk's numbers and as many of its differences as samples are kept.
+func (t *tableRun) take(counts Counts, differences []Difference) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.result.Counts.Add(counts)
+	for _, d := range differences {
+		if len(t.result.Differences) >= t.check.opt.MaxDifferences {
+			break
+		}
+		d.OldRow, d.NewRow = nil, nil
+		t.result.Differences = append(t.result.Differences, d)
+	}
+}
+
+// because keeps the first reason for undecided rows.
+func (t *tableRun) because(reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.result.Reason == "" {
+		t.result.Reason = reason
+	}
+}
+
+// finish judges the table: the numbers, the proof that the chunks cover the key space, and what the schemas say.
+func (t *tableRun) finish(ctx context.Context) {
+	t.mu.Lock()
+	r := &t.result
+	r.Elapsed = time.Since(t.started)
+	r.Verdict = r.Counts.Verdict()
+	switch {
+	case t.err != nil:
+		r.Verdict = r.Verdict.And(Undecided)
+		if r.Reason == "" {
+			r.Reason = t.err.Error()
+		}
+	case t.plan.method == methodChunks:
+		if err := t.cover.Complete(); err != nil {
+			r.Verdict = r.Verdict.And(Undecided)
+			r.Reason = err.Error()
+		}
+	}
+	if t.plan.schema != "" {
+		r.Verdict = Different
+		r.Reason = t.plan.schema
+	}
+	if t.check.opt.Strict && len(r.Lossy) > 0 {
+		r.Verdict = r.Verdict.And(Undecided)
+		if r.Reason == "" {
+			r.Reason = "compared through a conversion that loses information (--strict)"
+		}
+	}
+	result := *r
+	t.mu.Unlock()
+	t.check.tableDone(ctx, result)
+}

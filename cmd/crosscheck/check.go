@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"crosscheck/checksum"
+	"crosscheck/cluster"
+	"crosscheck/internal/ledger"
+	"crosscheck/report"
+)
+
+// checkFlags are the flags of check.
+type checkFlags struct {
+	endpoints
+	output
+	tables, exclude     []string
+	workers             int
+	state               string
+	resume              bool
+	strict, virtual     bool
+	retryFor, fenceWait time.Duration
+	maxRows, maxBytes   int64
+}
+
+func newCheckCommand(g *globals) *cobra.Command {
+	var o checkFlags
+	c := &cobra.Command{
+		Use:   "check --old DSN --new DSN",
+		Short: "Compare the tables of both sides exactly, while they are live",
+		Long: `Compare the tables of both sides exactly, while they are live.
+
+All user tables of old are compared unless --table says otherwise. The account needs SELECT,
+REPLICATION CLIENT, REPLICATION SLAVE and PROCESS (on MariaDB also SLAVE MONITOR), nothing else.`,
+		Example: `  crosscheck check --old @old --new @new
+  crosscheck check --old 'ro@tcp(10.0.0.1:3306)/' --new 'ro@tcp(10.0.1.1:3306)/' --table 'shop.*' --exclude 'shop.tmp_*'
+  crosscheck check --old @old --new @new --state /var/lib/crosscheck --resume --format json --output result.json`,
+		RunE: func(c *cobra.Command, _ []string) error { return runCheck(c.Context(), g, &o) },
+	}
+	f := c.Flags()
+	o.endpoints.register(f)
+	f.StringArrayVar(&o.tables, "table", nil, "compare only tables that match this glob, db.table; may be repeated")
+	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out tables that match this glob; may be repeated")
+	f.IntVar(&o.workers, "workers", 2, "key ranges compared at a time")
+	f.StringVar(&o.state, "state", "", "folder that keeps what is proven (default below ~/.local/state/crosscheck)")
+	f.BoolVar(&o.resume, "resume", false, "go on with the last run of the same servers that did not come to its end")
+	f.BoolVar(&o.strict, "strict", false, "undecided instead of same where a conversion between column types loses information")
+	f.BoolVar(&o.virtual, "virtual", false, "compare virtual generated columns too")
+	f.DurationVar(&o.retryFor, "retry-for", time.Minute, "how long a server that is gone is tried again")
+	f.DurationVar(&o.fenceWait, "fence-timeout", 2*time.Minute, "how long replication may take to arrive before rows are undecided")
+	f.Int64Var(&o.maxRows, "max-rows-per-second", 0, "read no more rows a second from each side")
+	f.Int64Var(&o.maxBytes, "max-bytes-per-second", 0, "read no more bytes a second from each side")
+	o.output.register(f)
+	return c
+}
+
+// runCheck executes check and ends with the verdict's exit code.
+func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
+	filter, err := cluster.NewFilter(o.tables, o.exclude)
+	if err != nil {
+		return usageError("%w", err)
+	}
+	if o.workers < 1 {
+		return usageError("--workers %d: at least one is needed", o.workers)
+	}
+	if err := o.output.validate(); err != nil {
+		return err
+	}
+	view := newProgressView(g)
+	defer view.Close()
+	log := g.logger(view)
+	old, new, err := o.endpoints.open(ctx, g, log)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	defer new.Close()
+	result, err := checkServers(ctx, old, new, filter, o, view, log)
+	view.Close()
+	if err != nil {
+		return fail(err)
+	}
+	if err := o.output.write(g, result); err != nil {
+		return err
+	}
+	return verdictExit(result.Verdict)
+}
+
+// fail gives errors of the user's making the usage exit code.
+func fail(err error) error {
+	var filter *cluster.FilterError
+	if errors.As(err, &filter) || errors.Is(err, checksum.ErrNoTables) {
+		return usageError("%w", err)
+	}
+	return err
+}
+
+// checkServers compares two connected servers and keeps what is proven in the ledger.
+func checkServers(ctx context.Context, old, new *cluster.Server, filter cluster.Filter, o *checkFlags, view progressView,
+	log *slog.Logger,
+) (checksum.Result, error) {
+	started := time.Now()
+	for _, s := range []*cluster.Server{old, new} {
+		if err := s.CheckPrivileges(ctx, cluster.PrivReplicationClient, cluster.PrivReplicaMonitor); err != nil {
+			return checksum.Result{}, err
+		}
+	}
+	survey, err := checksum.Look(ctx, old, new)
+	if err != nil {
+		return checksum.Result{}, err
+	}
+	dir, err := stateDir(o.state, survey)
+	if err != nil {
+		return checksum.Result{}, err
+	}
+	book, err := ledger.Open(ctx, dir, ledger.Options{Log: log})
+	if err != nil {
+		return checksum.Result{}, err
+	}
+	defer book.Close()
+	run, err := book.StartRun(ctx, ledger.RunInfo{
+		Old: survey.Old, New: survey.New, Relation: survey.Relation.Mode.String(), Resume: o.resume,
+	})
+	if err != nil {
+		return checksum.Result{}, err
+	}
+	if o.resume {
+		view.Notice(trustText(run.Trusted()))
+	}
+	result, err := checksum.Run(ctx, old, new, survey, checksum.Options{
+		Filter: filter, Workers: o.workers, Strict: o.strict, Virtual: o.virtual, MaxDifferences: o.maxDifferences,
+		RetryFor: o.retryFor, FenceTimeout: o.fenceWait, MaxRows: o.maxRows, MaxBytes: o.maxBytes,
+		Journal: run, Observer: view, Log: log, Started: started,
+	})
+	if t := run.Trusted(); t.Resumed {
+		result.ResumedFrom = fmt.Sprint(t.Run)
+	}
+	images, differences := run.Dropped()
+	result.RepairCapped = images+differences > 0
+	if cerr := run.Close(context.WithoutCancel(ctx), result); err == nil {
+		err = cerr
+	}
+	if err == nil && result.Verdict == checksum.Different {
+		view.Notice("differences are kept in " + dir + "; guarded SQL for new: crosscheck repair --state " + dir)
+	}
+	return result, err
+}
+
+// trustText says what a resumed run takes over.
+func trustText(t ledger.Trust) string {
+	if !t.Resumed {
+		return "nothing to resume for these servers: starting anew"
+	}
+	return fmt.Sprintf("resuming run %d of %s: trusting %d proven chunks of %d tables, %d rows", t.Run,
+		t.Started.Local().Format(time.DateTime), t.Recorded.Chunks, t.Recorded.Tables, t.Recorded.Rows)
+}
+
+// verdictExit turns a verdict into the process's end.
+func verdictExit(v checksum.Verdict) error {
+	switch v {
+	case checksum.Same:
+		return nil
+	case checksum.Different:
+		return &exitError{code: exitDifferent}
+	default:
+		return &exitError{code: exitUndecided}
+	}
+}
+
+// progressView is what a command shows on stderr while it runs; log lines go there as well.
+type progressView interface {
+	checksum.Observer
+	io.Writer
+	Close()
+}
+
+func newProgressView(g *globals) progressView {
+	if g.quiet {
+		return quietView{g.std.err}
+	}
+	return report.NewProgress(g.std.err, report.ProgressOptions{Terminal: isTerminal(g.std.err), Color: g.color(g.std.err)})
+}
+
+// quietView shows nothing but warnings.
+type quietView struct{ io.Writer }
+
+func (quietView) TableStarted(string, int64, int64) {}
+func (quietView) Progress(string, int64, int64)     {}
+func (quietView) TableDone(checksum.TableResult)    {}
+func (quietView) Notice(string)                     {}
+func (quietView) Close()                            {}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"crosscheck/cluster"
+)
+
+// endpoints are the flags that name the two sides.
+type endpoints struct{ old, new string }
+
+func (e *endpoints) register(f *pflag.FlagSet) {
+	f.StringVar(&e.old, "old", "", "old side: user@tcp(host:port)/, mysql://user@host:port/, or @group of an option file (env CROSSCHECK_OLD_DSN)")
+	f.StringVar(&e.new, "new", "", "new side, likewise (env CROSSCHECK_NEW_DSN)")
+}
+
+// open connects to both sides.
+func (e *endpoints) open(ctx context.Context, g *globals, log *slog.Logger) (old, new *cluster.Server, err error) {
+	oldConfig, err := g.config("old", e.old)
+	if err != nil {
+		return nil, nil, err
+	}
+	newConfig, err := g.config("new", e.new)
+	if err != nil {
+		return nil, nil, err
+	}
+	if old, err = cluster.Open(ctx, oldConfig, log); err != nil {
+		return nil, nil, err
+	}
+	if new, err = cluster.Open(ctx, newConfig, log); err != nil {
+		_ = old.Close()
+		return nil, nil, err
+	}
+	return old, new, nil
+}
+
+// config reads one side's address from its flag, or from the environment.
+func (g *globals) config(label, dsn string) (cluster.Config, error) {
+	env := "CROSSCHECK_" + strings.ToUpper(label) + "_DSN"
+	fromEnv := dsn == ""
+	if fromEnv {
+		dsn = g.std.getenv(env)
+	}
+	if dsn == "" {
+		return cluster.Config{}, usageError("no address of the %s side: give --%s user@tcp(host:port)/ or set %s", label, label, env)
+	}
+	config, err := cluster.ParseDSN(dsn, cluster.DSNOptions{
+		Label: label, DefaultsFile: g.defaultsFile, HomeDir: g.std.getenv("HOME"), Getenv: g.std.getenv,
+		Prompt: g.prompt(), AllowPassword: fromEnv,
+	})
+	var bad *cluster.ConfigError
+	if errors.As(err, &bad) {
+		return config, usageError("%w", err)
+	}
+	return config, err
+}
+
+// prompt asks for a password on the terminal; without a terminal there is nobody to ask.
+func (g *globals) prompt() func(user, addr string) (string, error) {
+	in, ok := g.std.in.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return nil
+	}
+	return func(user, addr string) (string, error) {
+		fmt.Fprintf(g.std.err, "Password of %s at %s: ", user, addr)
+		defer fmt.Fprintln(g.std.err)
+		password, err := term.ReadPassword(int(in.Fd()))
+		return string(password), err
+	}
+}
+
+// logger writes to w: warnings always, everything else with --verbose.
+func (g *globals) logger(w io.Writer) *slog.Logger {
+	level := slog.LevelWarn
+	if g.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(tint.NewHandler(w, &tint.Options{
+		Level: level, TimeFormat: time.TimeOnly, NoColor: !g.color(g.std.err),
+	}))
+}
+
+// color reports whether w is a terminal that shows colour; NO_COLOR turns it off.
+func (g *globals) color(w io.Writer) bool {
+	return g.std.getenv("NO_COLOR") == "" && g.std.getenv("TERM") != "dumb" && isTerminal(w)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width returns the number of columns of the terminal w, 0 if it is none.
+func width(w io.Writer) int {
+	if !isTerminal(w) {
+		return 0
+	}
+	n, _, err := term.GetSize(int(w.(*os.File).Fd()))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// oneLine joins the lines of a message.
+func oneLine(s string) string {
+	var parts []string
+	for lines := bufio.NewScanner(strings.NewReader(s)); lines.Scan(); {
+		if t := strings.TrimSpace(lines.Text()); t != "" {
+			parts = append(parts, t)
+		}
+	}
+	return strings.Join(parts, " ")
+}
