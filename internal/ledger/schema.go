@@ -1,0 +1,178 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// The file is an ordinary SQLite database and meant to be read with the sqlite3 shell, also while a check runs:
+//
+//	sqlite3 -readonly STATE/ledger.db "SELECT * FROM difference_list WHERE kind = 'missing'"
+//
+// Times are text in UTC ("2026-01-31T23:59:59.123Z"), durations are nanoseconds in columns ending in _ns, lists and
+// keys are JSON. Tables:
+//
+//	runs           a check: when, of which servers, with what outcome. finished is NULL while it goes on, and stays so
+//	               if the process was killed. pruned is 1 once its chunks and row images were given up (retention.go).
+//	tables         the tables of a run that were begun, with the fingerprint under which their chunks may be trusted
+//	chunks         proven key ranges (lo, hi] and their numbers. lo and hi are chunker.Bound.Encode, x'' for no bound;
+//	               lo_text and hi_text say the same for people, shortened.
+//	differences    proven differences. chunk_id is NULL for those that came with a table's result and not with a proven
+//	               chunk: the table is read again before they are trusted. key_json is [{column, value}], columns_json
+//	               [{column, old, new}]; TEXT is plain JSON, a BLOB is the same, gzipped.
+//	row_images     both images of a differing row for repair, [{c, l, g, k, x}] as in checksum.Cell, TEXT or gzipped
+//	               BLOB. Values are in here in clear.
+//	table_results  the outcome per table
+//
+// Views: difference_list (differences with run and table name), run_progress (what is proven of each table).
+//
+// A change of meaning or layout is a new entry of migrations; entries that were released are never edited.
+const applicationID = 0x63726f73 // "cros", so that file(1) and we tell a ledger from other SQLite files
+
+// migrations bring a file from user_version i to i+1.
+func migrations() []string {
+	return []string{schemaV1}
+}
+
+const schemaV1 = `
+CREATE TABLE runs (
+  id                  INTEGER PRIMARY KEY AUTOINCREMENT,
+  started             TEXT NOT NULL,
+  attempt_started     TEXT NOT NULL,              -- of the last process that worked on it
+  attempts            INTEGER NOT NULL DEFAULT 1, -- 1 + number of times it was resumed
+  finished            TEXT,
+  args_json           TEXT NOT NULL,              -- command line without secrets
+  relation            TEXT NOT NULL,
+  old_uuid            TEXT NOT NULL, old_addr TEXT NOT NULL, old_version TEXT NOT NULL,
+  old_flavor          TEXT NOT NULL, old_position TEXT NOT NULL, old_tls TEXT NOT NULL,
+  new_uuid            TEXT NOT NULL, new_addr TEXT NOT NULL, new_version TEXT NOT NULL,
+  new_flavor          TEXT NOT NULL, new_position TEXT NOT NULL, new_tls TEXT NOT NULL,
+  verdict             TEXT,
+  reason              TEXT NOT NULL DEFAULT '',
+  notes_json          TEXT NOT NULL DEFAULT '[]',
+  interrupted         INTEGER NOT NULL DEFAULT 0,
+  elapsed_ns          INTEGER NOT NULL DEFAULT 0,
+  first_chunk_ns      INTEGER NOT NULL DEFAULT 0,
+  repair_capped       INTEGER NOT NULL DEFAULT 0,
+  image_bytes         INTEGER NOT NULL DEFAULT 0, -- in row_images
+  images_dropped      INTEGER NOT NULL DEFAULT 0, -- differences kept without images for want of room
+  differences_stored  INTEGER NOT NULL DEFAULT 0,
+  differences_dropped INTEGER NOT NULL DEFAULT 0, -- differences that are only counted, for want of room
+  pruned              INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE tables (
+  id          INTEGER PRIMARY KEY,
+  run_id      INTEGER NOT NULL REFERENCES runs(id) ON DELETE CASCADE,
+  name        TEXT NOT NULL,                      -- "db.name"
+  fingerprint TEXT NOT NULL,
+  UNIQUE (run_id, name)
+);
+
+CREATE TABLE chunks (
+  id                 INTEGER PRIMARY KEY,
+  table_id           INTEGER NOT NULL REFERENCES tables(id) ON DELETE CASCADE,
+  lo                 BLOB NOT NULL,
+  hi                 BLOB NOT NULL,
+  lo_text            TEXT NOT NULL,
+  hi_text            TEXT NOT NULL,
+  proven_at          TEXT NOT NULL,
+  rows_old           INTEGER NOT NULL, rows_new  INTEGER NOT NULL,
+  bytes_old          INTEGER NOT NULL, bytes_new INTEGER NOT NULL,
+  chunks             INTEGER NOT NULL,
+  missing            INTEGER NOT NULL, extra     INTEGER NOT NULL, changed INTEGER NOT NULL,
+  in_flight          INTEGER NOT NULL, undecided INTEGER NOT NULL,
+  differences_stored INTEGER NOT NULL,            -- entries of differences that belong to it
+  UNIQUE (table_id, lo, hi)
+);
+
+CREATE TABLE differences (
+  id           INTEGER PRIMARY KEY,
+  table_id     INTEGER NOT NULL REFERENCES tables(id) ON DELETE CASCADE,
+  chunk_id     INTEGER REFERENCES chunks(id) ON DELETE CASCADE,
+  kind         TEXT NOT NULL,
+  proof        TEXT NOT NULL,
+  count        INTEGER NOT NULL,
+  key_json     NOT NULL,
+  columns_json NOT NULL
+);
+CREATE INDEX differences_by_table ON differences (table_id, id);
+CREATE INDEX differences_by_chunk ON differences (chunk_id);
+
+CREATE TABLE row_images (
+  difference_id INTEGER PRIMARY KEY REFERENCES differences(id) ON DELETE CASCADE,
+  bytes         INTEGER NOT NULL,                 -- stored size of both
+  old_row,
+  new_row
+);
+
+CREATE TABLE table_results (
+  table_id       INTEGER PRIMARY KEY REFERENCES tables(id) ON DELETE CASCADE,
+  verdict        TEXT NOT NULL,
+  reason         TEXT NOT NULL,
+  method         TEXT NOT NULL,
+  lossy_json     TEXT NOT NULL,
+  notes_json     TEXT NOT NULL,
+  rows_old       INTEGER NOT NULL, rows_new  INTEGER NOT NULL,
+  bytes_old      INTEGER NOT NULL, bytes_new INTEGER NOT NULL,
+  chunks         INTEGER NOT NULL,
+  missing        INTEGER NOT NULL, extra     INTEGER NOT NULL, changed INTEGER NOT NULL,
+  in_flight      INTEGER NOT NULL, undecided INTEGER NOT NULL,
+  resumed        INTEGER NOT NULL,                -- chunks trusted from an earlier attempt
+  first_chunk_ns INTEGER NOT NULL,
+  elapsed_ns     INTEGER NOT NULL
+);
+
+CREATE VIEW difference_list AS
+  SELECT t.run_id AS run, t.name AS "table", d.kind, d.key_json AS "key", d.columns_json AS columns, d.count, d.proof,
+         d.chunk_id IS NOT NULL AS in_proven_chunk, i.difference_id IS NOT NULL AS has_image, d.id
+  FROM differences d JOIN tables t ON t.id = d.table_id LEFT JOIN row_images i ON i.difference_id = d.id;
+
+CREATE VIEW run_progress AS
+  SELECT t.run_id AS run, t.name AS "table", count(c.id) AS proven_chunks, ifnull(sum(c.rows_old), 0) AS rows_old,
+         ifnull(sum(c.rows_new), 0) AS rows_new, ifnull(sum(c.missing + c.extra + c.changed), 0) AS differences, r.verdict
+  FROM tables t LEFT JOIN chunks c ON c.table_id = t.id LEFT JOIN table_results r ON r.table_id = t.id
+  GROUP BY t.id;
+`
+
+// migrate brings the file to the newest layout, one transaction per step, and refuses files that are not ours or that
+// a newer crosscheck wrote.
+func migrate(ctx context.Context, db *sql.DB, path string) error {
+	var version, app, objects int
+	for query, into := range map[string]*int{
+		"PRAGMA user_version":                &version,
+		"PRAGMA application_id":              &app,
+		"SELECT count(*) FROM sqlite_schema": &objects,
+	} {
+		if err := db.QueryRowContext(ctx, query).Scan(into); err != nil {
+			return classify(path, "open", err)
+		}
+	}
+	steps := migrations()
+	switch {
+	case app != applicationID && (objects > 0 || version > 0):
+		return &Error{Kind: Foreign, Path: path, Op: "open"}
+	case version > len(steps):
+		return &Error{Kind: Newer, Path: path, Op: "open", Err: fmt.Errorf("layout %d, newest known %d", version, len(steps))}
+	}
+	for ; version < len(steps); version++ {
+		if err := migrateOne(ctx, db, steps[version], version+1); err != nil {
+			return classify(path, "create its tables", err)
+		}
+	}
+	return nil
+}
+
+func migrateOne(ctx context.Context, db *sql.DB, step string, version int) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it has nothing to do; before, its error adds nothing
+	mark := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version)
+	if _, err := tx.ExecContext(ctx, step+mark); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
