@@ -112,8 +112,8 @@ func (p *plan) setLabels(tm *tableMap) {
 			continue
 		}
 		if *n < len(list) {
-			p.def.Columns[i].Labels = list[*n]
 			p.columns[i].convertLabels(list[*n], p.def.Columns[i].Charset)
+			p.def.Columns[i].Labels = p.columns[i].labelTexts()
 		} else {
 			p.complete = false
 			p.columns[i].convertLabels(p.def.Columns[i].Labels, "") // the server gave them in utf8mb4
@@ -138,6 +138,14 @@ func (c *column) convertLabels(labels []string, charsetName string) {
 			c.labels[i] = cs.appendUTF8(nil, c.labels[i])
 		}
 	}
+}
+
+func (c *column) labelTexts() []string {
+	out := make([]string, len(c.labels))
+	for i, l := range c.labels {
+		out[i] = string(l)
+	}
+	return out
 }
 
 // finish settles how strings are converted.

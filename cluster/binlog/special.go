@@ -2,10 +2,12 @@ package binlog
 
 import (
 	"bytes"
+	"compress/flate"
 	"compress/zlib"
 	"encoding/hex"
 	"io"
 	"net/netip"
+	"strconv"
 )
 
 // formatSpecial prints MariaDB's UUID, INET4 and INET6, which are stored as
@@ -46,27 +48,54 @@ func appendUUID(out []byte, s [16]byte) []byte {
 	return out
 }
 
-// swappedUUID mirrors the server's rule on the stored bytes: those with the
-// RFC 4122 variant and a version of 6 or 7 at their printed place are unswapped.
+// swappedUUID mirrors the server's rule on the stored bytes: those that, swapped
+// back, have the RFC 4122 variant and a version of 1 to 5. (Servers before
+// 10.10.6 and 10.11.5 swapped all; their tables keep to it until rebuilt.)
 func swappedUUID(s [16]byte) bool {
-	return s[6] == 0 || s[6]&0xf0 > 0x70 || s[8]&0x80 == 0
+	return s[6]&0x80 != 0 && s[8] > 0 && s[8] < 0x60
 }
 
-// appendINET6 prints an address as the servers' INET6 does, which differs from
-// Go in the mapped and compatible IPv4 forms.
+// appendINET6 prints an address as the servers' INET6 does: unlike Go, they
+// shorten a single zero group, too, and print compatible IPv4 addresses with
+// dots.
 func appendINET6(out []byte, b [16]byte) []byte {
-	addr := netip.AddrFrom16(b)
-	if addr.Is4In6() {
-		return append(append(out, "::ffff:"...), addr.Unmap().String()...)
+	var groups [8]uint16
+	for i := range groups {
+		groups[i] = uint16(b[2*i])<<8 | uint16(b[2*i+1])
 	}
-	if bytes.Equal(b[:12], make([]byte, 12)) && (b[12] != 0 || b[13] != 0) {
-		return append(append(out, "::"...), netip.AddrFrom4([4]byte(b[12:])).String()...)
+	gap, gapLen := -1, 0
+	for i := 0; i < 8; i++ {
+		n := 0
+		for i+n < 8 && groups[i+n] == 0 {
+			n++
+		}
+		if n > gapLen {
+			gap, gapLen = i, n
+		}
 	}
-	return addr.AppendTo(out)
+	for i := 0; i < 8; i++ {
+		if i == gap {
+			if i == 0 {
+				out = append(out, ':')
+			}
+			out = append(out, ':')
+			i += gapLen - 1
+			continue
+		}
+		if i == 6 && gap == 0 && (gapLen == 6 || gapLen == 5 && groups[5] == 0xffff) {
+			return netip.AddrFrom4([4]byte(b[12:])).AppendTo(out)
+		}
+		out = strconv.AppendUint(out, uint64(groups[i]), 16)
+		if i < 7 {
+			out = append(out, ':')
+		}
+	}
+	return out
 }
 
-// compressed reads a value of a MariaDB COMPRESSED column: one byte that tells
-// the method and how many bytes hold the length, the length, the zlib data.
+// compressed reads a value of a MariaDB COMPRESSED column: one byte that holds
+// the method (0: not compressed), whether zlib's own frame is left out, and how
+// many bytes the length takes; then the length and the data.
 func (c *column) compressed(b []byte, v *Value, a *arena) (int, error) {
 	n := int(c.meta)
 	if c.typ == typeVarcharCompressed {
@@ -104,16 +133,15 @@ func inflateColumn(raw []byte) ([]byte, error) {
 	if size > uint64(len(raw))*maxRatio {
 		return nil, errShort
 	}
-	body := raw[1+sizeBytes:]
-	var src io.Reader = bytes.NewReader(body)
-	if raw[0]&8 == 0 { // the zlib header is left out only where this bit says so
-		z, err := zlib.NewReader(src)
-		if err != nil {
+	body := bytes.NewReader(raw[1+sizeBytes:])
+	src := flate.NewReader(body)
+	if raw[0]&8 == 0 { // column_compression_zlib_wrap was on
+		var err error
+		if src, err = zlib.NewReader(body); err != nil {
 			return nil, err
 		}
-		defer z.Close()
-		src = z
 	}
+	defer src.Close()
 	out := make([]byte, size)
 	_, err := io.ReadFull(src, out)
 	return out, err
