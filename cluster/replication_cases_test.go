@@ -179,6 +179,35 @@ func TestFenceMySQLChain(t *testing.T) {
 	relate(t, m, n, OneWay)
 }
 
+func TestFenceMariaDBChain(t *testing.T) {
+	t.Parallel()
+	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MariaDB, Topology: fixtures.Chain})
+	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
+	run(t, set.Old, "CREATE DATABASE chained")
+	if err := set.WaitCaughtUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rel := relate(t, o, n, OneWay)
+	wantProof(t, rel.OldToNew, ByMariaDBGTID, false)
+	checkLink(t, set, rel.OldToNew, o, fixtures.Old, fixtures.New)
+	// Seen from the other end it is the reverse, and a stopped channel counts.
+	run(t, set.New, "STOP ALL SLAVES")
+	rev := relate(t, n, o, Reverse)
+	if st, err := rev.NewToOld.State(t.Context()); err != nil || st.Running || st.Source == "" {
+		t.Errorf("state %+v, %v", st, err)
+	}
+	m := open(t, set.Middle, "middle")
+	direct := relate(t, m, n, OneWay)
+	wantProof(t, direct.OldToNew, ByMariaDBGTID, true)
+	// Once the channel is gone, so is the relation.
+	run(t, set.New, "RESET SLAVE ALL")
+	relate(t, m, n, Independent)
+	var fe *FenceError
+	if err := rel.OldToNew.Wait(t.Context(), gtid.Position{}, waitOpt); !errors.As(err, &fe) || fe.Cause != FenceIncomparable {
+		t.Errorf("a fence for an unknown position: %v", err)
+	}
+}
+
 // Two MariaDB primaries that share a domain: positions lie, places do not.
 func TestFenceMariaDBSharedDomain(t *testing.T) {
 	t.Parallel()

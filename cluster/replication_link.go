@@ -277,11 +277,16 @@ func (l *Link) settled(c ReplicaChannel) bool {
 }
 
 func (l *Link) incomparable(p gtid.Position) error {
-	return &FenceError{
+	e := &FenceError{
 		From: l.From(), To: l.To(), Cause: FenceIncomparable, Err: gtid.ErrIncomparable,
 		Detail: fmt.Sprintf("the link goes by %s, the position is of kind %s", l.proof, p.Kind),
 		Hint:   "read both servers' state again: gtid_mode or the channel's settings may have changed",
 	}
+	if l.proof == ByFilePos && p.Kind != gtid.None {
+		e.Detail = "the link goes by file and position, and the position has none"
+		e.Hint = fmt.Sprintf("turn log_bin on, or run on %s: %s", l.From(), l.from.grantFor(PrivReplicationClient))
+	}
+	return e
 }
 
 // current reads the state of a direct link's channel.
