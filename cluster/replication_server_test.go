@@ -212,3 +212,16 @@ func TestFenceMySQL56ToMariaDB(t *testing.T) {
 	wantProof(t, rel.OldToNew, ByFilePos, true)
 	checkLink(t, set, rel.OldToNew, o, fixtures.Old, fixtures.New)
 }
+
+// waitCount waits until a counting query gives more than nothing.
+func waitCount(t testing.TB, srv *fixtures.Server, q string) error {
+	t.Helper()
+	deadline := time.Now().Add(waitOpt.Timeout)
+	for count(t, srv, q) == 0 {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s stays 0", q)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
+}
