@@ -49,7 +49,7 @@ func (f *optionFile) read(path string, depth int) error {
 		case line == "" || line[0] == '#' || line[0] == ';':
 		case line[0] == '!':
 			if err := f.include(line, depth); err != nil {
-				return fmt.Errorf("%s, line %d: %w", path, i+1, err)
+				return err // it names its own file
 			}
 		case line[0] == '[':
 			name, _, closed := strings.Cut(line[1:], "]")
@@ -96,7 +96,7 @@ func (f *optionFile) include(line string, depth int) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("unknown directive %q", word)
+	return fmt.Errorf("unknown directive %q in an option file", word)
 }
 
 // parseOption reads "key = value" as MySQL's clients do: a # outside quotes
@@ -167,7 +167,7 @@ func (p *dsnParser) optionGroup(name string) error {
 	if err != nil {
 		mend := "correct the option file"
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist) && len(f.order) == 0: // the file itself, not an included one
 			mend = "create it with a group [" + name + "], or name another with --defaults-file"
 		case errors.Is(err, errWorldWritable):
 			mend = "run chmod 600 on it"

@@ -34,7 +34,7 @@ type Table struct {
 	EstRows       int64 // the server's estimate; may be far off
 	DataBytes     int64 // of the clustered index, an estimate
 	Columns       []Column
-	Keys          []Key    // the primary key first
+	Keys          []Key    // the primary key first, then unique ones, by name; but see WalkKey
 	Partitions    []string // in order; subpartitions not listed
 	RowFormat     string
 	CreateOptions string
@@ -137,8 +137,8 @@ func (t *Table) PrimaryKey() *Key {
 // The result is nil if there is none.
 //
 // The first one counts because InnoDB stores the rows of a table without a
-// primary key in the order of its first unique key without NULLs; Keys has the
-// server's own order.
+// primary key in the order of its first unique key without NULLs; where that
+// makes a difference, Keys has the server's own order.
 func (t *Table) WalkKey() *Key {
 	if k := t.PrimaryKey(); k != nil && t.walkable(k) {
 		return k

@@ -116,7 +116,8 @@ func parseDefault(def sql.NullString, extra, dataType string, f Facts) (value *s
 	return &s, true
 }
 
-var isNumber = regexp.MustCompile(`^-?[0-9.]+([eE][-+]?[0-9]+)?$`)
+// isNumber knows bit literals, too, which every family writes as they are.
+var isNumber = regexp.MustCompile(`^(-?[0-9.]+([eE][-+]?[0-9]+)?|b'[01]*')$`)
 
 // parseLabels reads the members of "enum('a','it”s')". Servers double quotes
 // and put a backslash before some characters.
@@ -139,6 +140,25 @@ func parseLabels(columnType string) []string {
 	}
 }
 
+// escaped returns the character that a backslash and c stand for.
+func escaped(c byte) byte {
+	switch c {
+	case '0':
+		return 0
+	case 'b':
+		return '\b'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	case 'Z':
+		return 26
+	}
+	return c
+}
+
 // readLabel reads one quoted string at the head of s.
 func readLabel(s string) (label, rest string, ok bool) {
 	if !strings.HasPrefix(s, "'") {
@@ -152,6 +172,9 @@ func readLabel(s string) (label, rest string, ok bool) {
 			i++
 		case s[i] == '\'':
 			return b.String(), s[i+1:], true
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+			b.WriteByte(escaped(s[i]))
 		default:
 			b.WriteByte(s[i])
 		}

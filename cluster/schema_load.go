@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -129,10 +130,7 @@ func (l *loader) done() []Table {
 		out = append(out, *t)
 	}
 	slices.SortFunc(out, func(a, b Table) int {
-		if c := strings.Compare(a.Schema, b.Schema); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Name, b.Name)
+		return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
 	})
 	return out
 }
@@ -284,7 +282,9 @@ func (l *loader) readKeys(where string) error {
 				k.Parts = append(k.Parts, p.KeyPart)
 			}
 		}
-		slices.SortStableFunc(t.Keys, func(a, b Key) int { return keyRank(a) - keyRank(b) })
+		slices.SortFunc(t.Keys, func(a, b Key) int {
+			return cmp.Or(keyRank(a)-keyRank(b), strings.Compare(a.Name, b.Name))
+		})
 	}
 	return err
 }
