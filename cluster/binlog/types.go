@@ -154,6 +154,8 @@ const (
 	// UnknownXA is the commit of an XA transaction that was prepared before the
 	// tail began: its rows are unknown.
 	UnknownXA
+	// SchemaChange is a statement that may have changed or emptied the table.
+	SchemaChange
 )
 
 // Incident is something in a transaction that leaves changes unseen. Schema and
