@@ -65,7 +65,7 @@ func checkUnderLoad(t *testing.T, l *Link, a, b *Server, from *fixtures.Server, 
 	}
 }
 
-func TestFenceUnderLoadMariaDB(t *testing.T) {
+func TestFenceMariaDBDual(t *testing.T) {
 	t.Parallel()
 	parallel := map[string]string{"slave_parallel_threads": "4", "slave_parallel_mode": "optimistic"}
 	set := fixtures.ForTest(t, fixtures.Spec{
@@ -74,16 +74,24 @@ func TestFenceUnderLoadMariaDB(t *testing.T) {
 	})
 	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	rel := relate(t, o, n, TwoWay)
+	wantProof(t, rel.OldToNew, ByMariaDBGTID, true)
+	wantProof(t, rel.NewToOld, ByMariaDBGTID, true)
+	checkLink(t, set, rel.OldToNew, o, fixtures.Old, fixtures.New)
+	checkLink(t, set, rel.NewToOld, n, fixtures.New, fixtures.Old)
 	checkUnderLoad(t, rel.OldToNew, o, n, set.Old, 300, 0)
 	checkUnderLoad(t, rel.NewToOld, n, o, set.New, 300, 0)
 }
 
-func TestFenceUnderLoadMySQL(t *testing.T) {
+func TestFenceMySQLDual(t *testing.T) {
 	t.Parallel()
 	const rounds = 300
 	set := fixtures.ForTest(t, fixtures.Spec{Old: fixtures.MySQL, Topology: fixtures.Dual})
 	o, n := open(t, set.Old, "old"), open(t, set.New, "new")
 	rel := relate(t, o, n, TwoWay)
+	wantProof(t, rel.OldToNew, ByMySQLGTID, true)
+	wantProof(t, rel.NewToOld, ByMySQLGTID, true)
+	checkLink(t, set, rel.OldToNew, o, fixtures.Old, fixtures.New)
+	checkLink(t, set, rel.NewToOld, n, fixtures.New, fixtures.Old)
 	checkUnderLoad(t, rel.OldToNew, o, n, set.Old, rounds, rounds/4)
 	checkUnderLoad(t, rel.NewToOld, n, o, set.New, rounds, rounds/4)
 }
@@ -106,6 +114,7 @@ func TestFenceMySQLDualWithoutGTID(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	checkLink(t, set, rel.OldToNew, o, fixtures.Old, fixtures.New)
 	checkUnderLoad(t, rel.OldToNew, o, n, set.Old, 5, 0)
 }
 
