@@ -13,17 +13,21 @@ import (
 )
 
 // cells writes a row's values as SQL for repairing the new side: a literal that stores the value there, and a guard
-// that only a row of new with this value passes. expr is what the plan selects on new for the column.
-func (p *tablePlan) cells(values []cellValue, columns []rowstream.Column) []Cell {
-	out := make([]Cell, len(values))
+// that only a row of new with this value passes. With differs only the key and the columns marked in it are written,
+// which is all that an UPDATE needs. A row without values has no cells.
+func (p *tablePlan) cells(values []cellValue, columns []rowstream.Column, differs []bool) []Cell {
+	out := make([]Cell, 0, len(values))
 	for i, v := range values {
 		c := p.columns[i]
+		if differs != nil && !differs[i] && !c.key {
+			continue
+		}
 		lit := literal(c, columns[i], v)
-		out[i] = Cell{
+		out = append(out, Cell{
 			Column: c.new.Name, Literal: lit, Key: c.key,
 			Guard:     guard(c, columns[i], v, lit),
 			Generated: c.new.Generated != cluster.GeneratedNone,
-		}
+		})
 	}
 	return out
 }

@@ -122,24 +122,26 @@ func (p *tablePlan) difference(o, n rowImage, key []byte) (Difference, error) {
 	if err != nil {
 		return d, err
 	}
-	if oldValues != nil {
-		d.OldRow = p.cells(oldValues, o.columns)
-	}
-	if newValues != nil {
-		d.NewRow = p.cells(newValues, n.columns)
-	}
 	d.Key = p.keyFields(key)
-	if d.Kind == Missing || d.Kind == Extra {
-		return d, nil
-	}
-	for i := range oldValues {
-		if i < len(newValues) && !p.equalValue(i, oldValues[i], newValues[i]) {
-			d.Columns = append(d.Columns, ColumnDiff{
-				Column: p.columns[i].old.Name, Old: oldValues[i].value(), New: newValues[i].value(),
-			})
+	switch d.Kind {
+	case Missing:
+		d.OldRow = p.cells(oldValues, o.columns, nil)
+	case Extra:
+		d.NewRow = p.cells(newValues, n.columns, nil)
+	case Changed:
+		if oldValues == nil || newValues == nil {
+			return d, nil
 		}
-	}
-	if oldValues != nil {
+		differs := make([]bool, len(oldValues))
+		for i := range oldValues {
+			if differs[i] = !p.equalValue(i, oldValues[i], newValues[i]); differs[i] {
+				d.Columns = append(d.Columns, ColumnDiff{
+					Column: p.columns[i].old.Name, Old: oldValues[i].value(), New: newValues[i].value(),
+				})
+			}
+		}
+		d.OldRow = p.cells(oldValues, o.columns, differs)
+		d.NewRow = p.cells(newValues, n.columns, differs)
 		d.Key = p.keyFieldsOf(oldValues)
 	}
 	return d, nil

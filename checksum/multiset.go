@@ -173,7 +173,7 @@ func (w *worker) provenValues(t *tableRun, c *chunkRun, m *multisetRound, proven
 			return err
 		}
 		if values != nil {
-			row := t.plan.cells(values, sample.columns)
+			row := t.plan.cells(values, sample.columns, nil)
 			if d.Kind == Missing {
 				d.OldRow = row
 			} else {

@@ -103,8 +103,9 @@ type Difference struct {
 	Proof   Proof        `json:"proof"`
 	Count   int64        `json:"count"` // rows it stands for: 1, or more for duplicates in a table without a key
 
-	// OldRow and NewRow are all columns of both images, in table order, for guarded repair; nil where a side has no
-	// such row. They go to the ledger only, never into a report.
+	// OldRow and NewRow are the images of a missing and of an extra row, and of a changed one the key and the columns
+	// that differ, for guarded repair; nil where a side has no such row or it is too large to keep. They go to the
+	// ledger only, never into a report.
 	OldRow []Cell `json:"-"`
 	NewRow []Cell `json:"-"`
 }
