@@ -44,11 +44,19 @@ type ServerError struct {
 }
 
 func (e *ServerError) Error() string {
-	s := fmt.Sprintf("%s (%s): %s: %s", e.Label, e.Addr, e.Op, causeText(e.Err))
+	s := fmt.Sprintf("%s: %s: %s", serverName(e.Label, e.Addr), e.Op, causeText(e.Err))
 	if e.Hint != "" {
 		s += "; " + e.Hint
 	}
 	return s
+}
+
+// serverName names a server for people: "old (db1:3306)".
+func serverName(label, addr string) string {
+	if label == "" {
+		return addr
+	}
+	return label + " (" + addr + ")"
 }
 
 func (e *ServerError) Unwrap() error { return e.Err }
@@ -141,6 +149,7 @@ func IsTransient(err error) bool {
 func transientNumber(n uint16) bool {
 	switch n {
 	case 1040, 1203, // too many connections, of all or of this account
+		1047,                   // a Galera node that is not ready
 		1053, 1077, 1079, 1080, // the server is going down
 		1152, 1153, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, // the connection was lost
 		1205, 1213, // lock wait, deadlock
@@ -179,7 +188,7 @@ func explain(label, addr, op, account string, err error) error {
 	case errors.As(err, &known), errors.As(err, &config), errors.As(err, &privilege), errors.As(err, &changed):
 		return err
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s (%s): %s: %w", label, addr, op, err)
+		return fmt.Errorf("%s: %s: %w", serverName(label, addr), op, err)
 	}
 	n := ErrorNumber(err)
 	hint := numberHint(n, label, account)

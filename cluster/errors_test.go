@@ -94,14 +94,23 @@ func TestParseGrants(t *testing.T) {
 		lacks []Privilege
 	}{
 		{"GRANT USAGE ON *.* TO `u`@`%`", "nothing", nil, []Privilege{PrivSelect, PrivProcess}},
-		{"GRANT ALL PRIVILEGES ON *.* TO 'root'@'localhost' IDENTIFIED BY PASSWORD '*AB' WITH GRANT OPTION", "everything",
-			[]Privilege{PrivSelectAll, PrivProcess, PrivReplicaMonitor, PrivPerformanceSchema}, nil},
-		{"GRANT SELECT, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `u`@`%` IDENTIFIED BY PASSWORD '*ON *.* TO'", "everything",
-			[]Privilege{PrivReplicationClient, PrivReplicationSlave}, []Privilege{PrivReplicaMonitor, PrivProcess}},
+		{
+			"GRANT ALL PRIVILEGES ON *.* TO 'root'@'localhost' IDENTIFIED BY PASSWORD '*AB' WITH GRANT OPTION", "everything",
+			[]Privilege{PrivSelectAll, PrivProcess, PrivReplicaMonitor, PrivPerformanceSchema},
+			nil,
+		},
+		{
+			"GRANT SELECT, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO `u`@`%` IDENTIFIED BY PASSWORD '*ON *.* TO'", "everything",
+			[]Privilege{PrivReplicationClient, PrivReplicationSlave},
+			[]Privilege{PrivReplicaMonitor, PrivProcess},
+		},
 		{"GRANT SELECT (`a`, `odd, ) ON x.* TO`), INSERT (`b`) ON `we.ird``s`.`t` TO `u`@`%`", "only we.ird`s.t", []Privilege{PrivSelect}, []Privilege{PrivSelectAll}},
 		{"GRANT INSERT ON `a`.* TO `u`@`%`\nGRANT SELECT, INSERT ON `b\\_c%`.* TO `u`@`%`", "only b\\_c%.*", []Privilege{PrivSelect}, nil},
-		{"GRANT EXECUTE ON PROCEDURE `a`.`SELECT` TO `u`@`%`\nGRANT PROXY ON ''@'' TO 'u'@'h'\nGRANT `reader`@`%` TO `u`@`%`\nSET DEFAULT ROLE `r` FOR `u`@`%`",
-			"nothing", nil, []Privilege{PrivSelect}},
+		{
+			"GRANT EXECUTE ON PROCEDURE `a`.`SELECT` TO `u`@`%`\nGRANT PROXY ON ''@'' TO 'u'@'h'\nGRANT `reader`@`%` TO `u`@`%`\nSET DEFAULT ROLE `r` FOR `u`@`%`",
+			"nothing", nil,
+			[]Privilege{PrivSelect},
+		},
 		{"GRANT SELECT ON *.* TO `u`@`%`\nREVOKE SELECT ON `mysql`.* FROM `u`@`%`\nREVOKE INSERT ON `x`.* FROM `u`@`%`", "everything", []Privilege{PrivSelectAll}, nil},
 		{"GRANT SELECT ON `mysql`.* TO `u`@`%`\nGRANT SELECT ON `performance\\_schema`.* TO `u`@`%`", "nothing", []Privilege{PrivPerformanceSchema}, []Privilege{PrivSelect}},
 	} {

@@ -39,7 +39,7 @@ type PrivilegeError struct {
 }
 
 func (e *PrivilegeError) Error() string {
-	return fmt.Sprintf("%s (%s): the account %s lacks the privilege %s; run on it: %s", e.Label, e.Addr, e.Account, e.Missing, e.Grant)
+	return fmt.Sprintf("%s: the account %s lacks the privilege %s; run on it: %s", serverName(e.Label, e.Addr), e.Account, e.Missing, e.Grant)
 }
 
 // Scope is what the account may read. information_schema shows nothing else,

@@ -13,7 +13,7 @@ import (
 
 // schemaSQL is what every family understands.
 var schemaSQL = []string{
-	"CREATE DATABASE shop CHARACTER SET utf8mb4", "CREATE DATABASE `we.ird ``db` CHARACTER SET latin1",
+	"CREATE DATABASE shop CHARACTER SET utf8mb4", "CREATE DATABASE broken_base", "CREATE DATABASE `we.ird ``db` CHARACTER SET latin1",
 	`CREATE TABLE shop.types (
 		id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'it''s the key',
 		t TINYINT, u SMALLINT(5) UNSIGNED ZEROFILL, d DECIMAL(20,6) NOT NULL DEFAULT '1.500000', f DOUBLE, b BIT(10) NOT NULL DEFAULT b'101',
@@ -36,6 +36,7 @@ var schemaSQL = []string{
 	"CREATE TABLE shop.parted (a INT NOT NULL PRIMARY KEY) PARTITION BY RANGE (a) (PARTITION p9 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20), PARTITION mx VALUES LESS THAN MAXVALUE)",
 	"CREATE TABLE shop.subs (a INT NOT NULL, b INT NOT NULL, PRIMARY KEY (a, b)) PARTITION BY RANGE (a) SUBPARTITION BY HASH (b) SUBPARTITIONS 2 (PARTITION q1 VALUES LESS THAN (10), PARTITION q2 VALUES LESS THAN MAXVALUE)",
 	"CREATE VIEW shop.v AS SELECT id, vc FROM shop.types",
+	"CREATE TABLE broken_base.t (a INT)", "CREATE VIEW shop.broken AS SELECT * FROM broken_base.t", "DROP DATABASE broken_base",
 	"CREATE TABLE `we.ird ``db`.`ta.b``le 日本 *` (`co``l ü` INT NOT NULL, `select` INT, PRIMARY KEY (`co``l ü`))",
 	"CREATE TABLE shop.Case_A (a INT PRIMARY KEY)", "CREATE TABLE shop.case_a (b INT PRIMARY KEY)",
 	"CREATE TABLE shop.compound (a VARCHAR(20) NOT NULL, b INT NOT NULL, c BIGINT, PRIMARY KEY (b, a)) ENGINE=MyISAM",
@@ -94,8 +95,33 @@ func TestLoadTables(t *testing.T) {
 		if one, err := LoadTable(t.Context(), s, "shop", "nothing"); one != nil || err != nil {
 			t.Errorf("a missing table: %v %v", one, err)
 		}
+		if b := byName["shop.broken"]; b == nil || b.Kind != TableView {
+			t.Errorf("a view on what is gone: %+v", b)
+		}
 		checkFiltered(t, s)
 	})
+}
+
+// TestLowerCaseNames: letter case of patterns and names does not matter to
+// servers that store names in lower case.
+func TestLowerCaseNames(t *testing.T) {
+	for _, family := range []fixtures.Family{fixtures.MariaDB, fixtures.MySQL56} {
+		srv := fixtures.ServerForTest(t, family, fixtures.ServerOptions{Variables: map[string]string{"lower_case_table_names": "1"}})
+		execAll(t, srv, "CREATE DATABASE Shop", "CREATE TABLE SHOP.Orders (Id INT PRIMARY KEY)", "CREATE TABLE shop.items (a INT)")
+		s := openFixture(t, srv)
+		f, err := NewFilter([]string{"SHOP.ORDERS"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tables, err := LoadTables(t.Context(), s, f)
+		if err != nil || len(tables) != 1 || tables[0].FullName() != "shop.orders" || tables[0].Column("ID") == nil {
+			t.Errorf("%s: %+v %v", family, tables, err)
+		}
+		one, err := LoadTable(t.Context(), s, "Shop", "Orders")
+		if err != nil || one == nil || one.Columns[0].Name != "Id" {
+			t.Errorf("%s: %+v %v", family, one, err)
+		}
+	}
 }
 
 func checkFiltered(t *testing.T, s *Server) {
@@ -146,10 +172,17 @@ func checkTypes(t *testing.T, tab *Table) {
 			on   bool
 			word string
 		}{
-			{c.Unsigned, "unsigned"}, {!c.Nullable, "notnull"}, {c.AutoIncrement, "auto"}, {c.Charset != "", c.Charset},
-			{c.Precision != 0, fmt.Sprintf("p%d,%d", c.Precision, c.Scale)}, {c.FracSeconds != 0, fmt.Sprint("f", c.FracSeconds)},
-			{c.CharLen != 0, fmt.Sprint("len", c.CharLen, "/", c.OctetLen)}, {c.OnUpdate != "", "upd " + c.OnUpdate},
-			{c.Labels != nil, fmt.Sprintf("%q", c.Labels)}, {c.Comment != "", c.Comment}, {c.Invisible || c.System || c.JSONText || c.Generated != "", "ODD"},
+			{c.Unsigned, "unsigned"},
+			{!c.Nullable, "notnull"},
+			{c.AutoIncrement, "auto"},
+			{c.Charset != "", c.Charset},
+			{c.Precision != 0, fmt.Sprintf("p%d,%d", c.Precision, c.Scale)},
+			{c.FracSeconds != 0, fmt.Sprint("f", c.FracSeconds)},
+			{c.CharLen != 0, fmt.Sprint("len", c.CharLen, "/", c.OctetLen)},
+			{c.OnUpdate != "", "upd " + c.OnUpdate},
+			{c.Labels != nil, fmt.Sprintf("%q", c.Labels)},
+			{c.Comment != "", c.Comment},
+			{c.Invisible || c.System || c.JSONText || c.Generated != "", "ODD"},
 		} {
 			if x.on {
 				s += " " + x.word
@@ -291,7 +324,6 @@ func TestLoadTablesMariaDB(t *testing.T) {
 	if by["seq"].Kind != TableSequence || by["sv"].Kind != TableVersioned || by["sv2"].Kind != TableVersioned {
 		t.Errorf("kinds %s %s %s", by["seq"].Kind, by["sv"].Kind, by["sv2"].Kind)
 	}
-	t.Logf("%+v", by["sv"])
 	if r := by["sv2"].Column("rs"); !r.System || r.Generated != GeneratedNone || !by["sv2"].Column("re").System {
 		t.Errorf("row start: %+v", r)
 	}

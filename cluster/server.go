@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 )
@@ -48,6 +49,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 		stop()
 		_ = c.Close()
 	}()
+	_ = c.SetDeadline(time.Now().Add(setUpTimeout))
 	if err = s.learn(c); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -195,8 +197,8 @@ type ServerChangedError struct {
 }
 
 func (e *ServerChangedError) Error() string {
-	return fmt.Sprintf("%s (%s): another server answers now (%s) than at the start (%s); begin anew, and give an address that does not move",
-		e.Label, e.Addr, e.Got, e.Want)
+	return fmt.Sprintf("%s: another server answers now (%s) than at the start (%s); begin anew, and give an address that does not move",
+		serverName(e.Label, e.Addr), e.Got, e.Want)
 }
 
 // SameServer asks whether the server at the address is still the one that Open

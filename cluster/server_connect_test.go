@@ -73,7 +73,7 @@ func TestConnect(t *testing.T) {
 				t.Errorf("identity by socket %s, by TCP %s", u.Facts().ServerUUID, s.Facts().ServerUUID)
 			}
 		})
-		t.Run("cancel", func(t *testing.T) { checkCancel(t, s) })
+		t.Run("cancel", func(t *testing.T) { checkCancel(t, srv, s) })
 		t.Run("errors", func(t *testing.T) { checkConnectErrors(t, srv) })
 		t.Run("prompt", func(t *testing.T) { checkPrompt(t, srv) })
 		t.Run("restart", func(t *testing.T) { checkReopen(t, srv, s) })
@@ -168,7 +168,7 @@ func checkAttributes(t *testing.T, srv *fixtures.Server, s *Server) {
 	}
 }
 
-func checkCancel(t *testing.T, s *Server) {
+func checkCancel(t *testing.T, srv *fixtures.Server, s *Server) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
@@ -180,6 +180,22 @@ func checkCancel(t *testing.T, s *Server) {
 	end()
 	if _, err := s.DialRaw(ended); !errors.Is(err, context.Canceled) {
 		t.Errorf("DialRaw with an ended context gave %v", err)
+	}
+	if err := srv.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Resume()
+	for name, op := range map[string]func(context.Context) error{
+		"DialRaw":    func(ctx context.Context) error { _, err := s.DialRaw(ctx); return err },
+		"SameServer": s.SameServer,
+		"Open":       func(ctx context.Context) error { _, err := Open(ctx, s.Config(), quiet()); return err },
+	} {
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if err := op(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > time.Second {
+			t.Errorf("%s to a frozen server: %v after %s", name, err, time.Since(begin))
+		}
+		cancel()
 	}
 }
 
@@ -255,7 +271,7 @@ func checkReopen(t *testing.T, srv *fixtures.Server, s *Server) {
 		t.Fatal(err)
 	}
 	defer raw.Close()
-	if err := srv.Stop(t.Context()); err != nil {
+	if err = srv.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	_, err = raw.Execute("SELECT 1")

@@ -16,6 +16,9 @@ import (
 
 const (
 	dialTimeout = 10 * time.Second
+	// setUpTimeout bounds what a new connection runs first, so that a frozen
+	// server cannot hang whoever connects.
+	setUpTimeout = 30 * time.Second
 	// keepAlive finds a vanished peer while a long statement sends nothing.
 	keepAlive = 15 * time.Second
 	// maxGreeting is far above any server's greeting; a larger first packet is
@@ -33,9 +36,13 @@ func (s *Server) DialRaw(ctx context.Context) (*client.Conn, error) {
 		return nil, s.Explain("connect", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(setUpTimeout))
 	err = s.setUpRaw(c)
 	if !stop() {
 		err = ctx.Err()
+	}
+	if err == nil {
+		err = c.SetDeadline(time.Time{})
 	}
 	if err != nil {
 		_ = c.Close()

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -111,7 +112,19 @@ type connector struct {
 	statements []string
 }
 
+// Connect ends within setUpTimeout. Its own end of patience is not that of the
+// caller's context, so that it counts as transient.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	bounded, cancel := context.WithTimeout(ctx, setUpTimeout)
+	defer cancel()
+	conn, err := c.connect(bounded)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("the server did not let us in within %s: %w", setUpTimeout, os.ErrDeadlineExceeded)
+	}
+	return conn, err
+}
+
+func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err

@@ -159,8 +159,8 @@ func TestTLSGivenUp(t *testing.T) {
 	defer l.Close()
 	go func() {
 		for {
-			c, err := l.Accept()
-			if err != nil {
+			c, acceptErr := l.Accept()
+			if acceptErr != nil {
 				return
 			}
 			go boastOfTLS(c, srv.Addr())
@@ -248,8 +248,8 @@ func TestStrangeListeners(t *testing.T) {
 			defer l.Close()
 			go func() {
 				for {
-					conn, err := l.Accept()
-					if err != nil {
+					conn, acceptErr := l.Accept()
+					if acceptErr != nil {
 						return
 					}
 					conn.Write([]byte(c.says))
