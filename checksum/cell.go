@@ -13,13 +13,13 @@ import (
 )
 
 // cells writes a row's values as SQL for repairing the new side: a literal that stores the value there, and a guard
-// that only a row of new with this value passes. With differs only the key and the columns marked in it are written,
-// which is all that an UPDATE needs. A row without values has no cells.
+// that only a row of new with this value passes. With differs only the key, the columns marked in it and those that an
+// UPDATE would set by itself are written: all that an UPDATE needs. A row without values has no cells.
 func (p *tablePlan) cells(values []cellValue, columns []rowstream.Column, differs []bool) []Cell {
 	out := make([]Cell, 0, len(values))
 	for i, v := range values {
 		c := p.columns[i]
-		if differs != nil && !differs[i] && !c.key {
+		if differs != nil && !differs[i] && !c.key && c.new.OnUpdate == "" {
 			continue
 		}
 		lit := literal(c, columns[i], v)

@@ -12,6 +12,7 @@ import (
 
 	"crosscheck/chunker"
 	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
 )
 
 // Options are what a check needs besides the two servers. The zero value of a number means its default.
@@ -136,8 +137,48 @@ func (c *checker) prepare(ctx context.Context, v Survey) error {
 	if c.tables, err = c.pairTables(ctx); err != nil {
 		return err
 	}
-	c.settler = newSettler(c, newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout))
+	f := newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
+	c.settler = newSettler(c, f, c.newTail(ctx, v.Relation.Mode))
 	return nil
+}
+
+// newTail returns the tail of the side that changes come from. With changes from both sides, or none between them, one
+// side's log proves nothing of the other's row.
+func (c *checker) newTail(ctx context.Context, m cluster.Mode) *tail {
+	t := &tail{source: c.old, log: c.opt.Log}
+	switch m {
+	case cluster.OneWay:
+	case cluster.Reverse:
+		t.source, t.newIs = c.new, true
+	default:
+		return nil
+	}
+	f := t.source.Facts()
+	if !f.LogBin {
+		return nil
+	}
+	if !f.LogReplicaUpdates { // then what it replicates itself would not be in its log
+		if channels, err := t.source.Channels(ctx); err != nil || len(channels) > 0 {
+			return nil
+		}
+	}
+	for _, pair := range c.tables {
+		if pair.verdict != nil {
+			continue
+		}
+		table := pair.old
+		if t.newIs {
+			table = pair.new
+		}
+		if key := table.WalkKey(); key != nil {
+			w := binlog.WindowTable{Table: *table}
+			for _, part := range key.Parts {
+				w.Key = append(w.Key, part.Column)
+			}
+			t.plans = append(t.plans, w)
+		}
+	}
+	return t
 }
 
 // compare walks all tables with all workers and settles what differs.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"crosscheck/cluster/gtid"
 	"crosscheck/cluster/rowstream"
 )
 
@@ -29,6 +30,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 	if err != nil {
 		return nil, err
 	}
+	now := s.sourcePosition(ctx)
 	var open []*suspect
 	for i, sp := range proven {
 		o, n := oldRows[i], newRows[i]
@@ -36,7 +38,8 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 		if s.fence.reversed() {
 			wasOld, wasNew = wasNew, wasOld
 		}
-		if o.image != wasOld || n.image != wasNew {
+		proof, still := s.proof(ctx, b.plan, sp, now)
+		if !still || o.image != wasOld || n.image != wasNew {
 			sp.state.disturbed()
 			open = append(open, sp)
 			continue
@@ -45,10 +48,71 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 		if err != nil {
 			return nil, err
 		}
-		d.Proof = s.fence.proof()
+		d.Proof = proof
 		s.settle(ctx, sp, func(c *chunkRun) { c.count(d) })
 	}
-	return open, nil
+	return open, ctx.Err()
+}
+
+// sourcePosition is where the tail's source is now, if there is a tail.
+func (s *settler) sourcePosition(ctx context.Context) gtid.Position {
+	if s.tail == nil || s.tail.window == nil || s.tail.err != nil {
+		return gtid.Position{}
+	}
+	return s.tail.position(ctx)
+}
+
+// proof returns what a difference is proven by. An observed row must not have changed while it was observed; if it
+// did, its observation begins anew.
+func (s *settler) proof(ctx context.Context, p *tablePlan, sp *suspect, now gtid.Position) (proof Proof, still bool) {
+	if sp.watched == nil || s.tail.err != nil {
+		return s.fence.proof(), sp.state.agreed >= ruleFor(false, false).agree
+	}
+	a, ok := s.tail.changes(ctx, p, sp, now)
+	if !ok {
+		return "", false
+	}
+	if !a.Quiet() {
+		sp.from = now
+		return "", false
+	}
+	return ProofBinlog, true
+}
+
+// cool settles rows that change too often to be still across rounds: if the replica's row equals a value that the
+// source's row had since its observation began, it is on its way. It returns the rows that this settled.
+func (s *settler) cool(ctx context.Context, p *tablePlan, hot []*suspect) (map[*suspect]bool, error) {
+	if len(hot) == 0 {
+		return nil, nil
+	}
+	replica := s.new
+	if s.fence.reversed() {
+		replica = s.old
+	}
+	rows, err := s.packets(ctx, replica, &batch{plan: p, suspects: hot})
+	if err != nil {
+		return nil, err
+	}
+	now := s.sourcePosition(ctx)
+	calmed := make(map[*suspect]bool)
+	for i, sp := range hot {
+		a, ok := s.tail.changes(ctx, p, sp, now)
+		if !ok {
+			break
+		}
+		values, err := rows[i].values()
+		if err != nil {
+			return nil, err
+		}
+		for _, seen := range a.Changes {
+			if same, _ := p.matches(replica.newSide, rows[i].columns, values, seen.Change); same {
+				calmed[sp] = true
+				s.settle(ctx, sp, func(c *chunkRun) { c.counts.InFlight++ })
+				break
+			}
+		}
+	}
+	return calmed, nil
 }
 
 // count adds a difference. Two suspects whose keys differ in bytes but are equal to the server are one row.

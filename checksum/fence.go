@@ -88,6 +88,9 @@ func (s *fenceState) judge(r rule, now round) outcome {
 // disturbed makes the row prove its stillness anew, after the binlog showed that it had changed between the rounds.
 func (s *fenceState) disturbed() { s.agreed = 0 }
 
+// restless reports whether the row has gone through so many rounds that only the binlog is likely to settle it.
+func (s *fenceState) restless() bool { return s.rounds >= 5 && s.agreed <= 1 }
+
 // delay is how long to wait before the row's next round: short at first, because most suspects are replication that
 // is milliseconds away, then growing, so that the rounds of a real difference are spread over more than a second.
 func (s *fenceState) delay() time.Duration {

@@ -26,7 +26,7 @@ func (w *worker) settleMultiset(ctx context.Context, t *tableRun, c *chunkRun, g
 		return err
 	}
 	f := w.check.settler.fence
-	r := w.check.settler.rule()
+	r := ruleFor(false, f.bothSides())
 	for len(suspects) > 0 {
 		looks, err := w.tallies(ctx, t, suspects)
 		if reason := fenceFailure(err); reason != "" {

@@ -2,12 +2,15 @@ package checksum
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
 	"crosscheck/chunker"
+	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/gtid"
 	"crosscheck/cluster/rowstream"
 )
 
@@ -30,6 +33,9 @@ type suspect struct {
 	key   []byte
 	chunk *chunkRun
 	state fenceState
+
+	watched []binlog.Value // the key in the tail's form, while the tail observes it
+	from    gtid.Position  // where its observation began, or was begun anew
 }
 
 // batch is a group of suspects of one table that go through rounds together.
@@ -47,6 +53,7 @@ type settler struct {
 	check    *checker
 	old, new *session
 	fence    fence
+	tail     *tail // nil where there is no source to follow
 	capacity *semaphore.Weighted
 
 	mu     sync.Mutex
@@ -57,9 +64,9 @@ type settler struct {
 	closed bool // no more submissions
 }
 
-func newSettler(c *checker, f fence) *settler {
+func newSettler(c *checker, f fence, t *tail) *settler {
 	return &settler{
-		check: c, fence: f, old: c.session(false), new: c.session(true),
+		check: c, fence: f, tail: t, old: c.session(false), new: c.session(true),
 		capacity: semaphore.NewWeighted(maxSuspects), wake: make(chan struct{}, 1),
 	}
 }
@@ -125,6 +132,9 @@ func (s *settler) finish() {
 func (s *settler) run(ctx context.Context) error {
 	defer s.old.close()
 	defer s.new.close()
+	if s.tail != nil {
+		defer s.tail.close()
+	}
 	for {
 		b, wait := s.next()
 		switch {
@@ -208,6 +218,9 @@ func (s *settler) undecided(ctx context.Context, sp *suspect, reason string) {
 // settle ends a suspect's way; the chunk's last one ends the chunk's.
 func (s *settler) settle(ctx context.Context, sp *suspect, count func(c *chunkRun)) {
 	c := sp.chunk
+	if s.tail != nil {
+		s.tail.unwatch(c.table.plan, sp)
+	}
 	c.mu.Lock()
 	count(c)
 	c.mu.Unlock()
@@ -216,6 +229,10 @@ func (s *settler) settle(ctx context.Context, sp *suspect, count func(c *chunkRu
 
 // round leads a batch through one round of the fence rule and queues again what is not decided.
 func (s *settler) round(ctx context.Context, b *batch) error {
+	observed := make([]bool, len(b.suspects))
+	if s.tail != nil {
+		observed = s.tail.watch(ctx, b.plan, b.suspects)
+	}
 	rounds, err := s.images(ctx, b)
 	if failed := fenceFailure(err); failed != "" {
 		s.park(ctx, b, failed)
@@ -224,25 +241,32 @@ func (s *settler) round(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
-	var again, proven []*suspect
-	r := s.rule()
+	var again, proven, hot []*suspect
 	for i, sp := range b.suspects {
-		switch sp.state.judge(r, rounds[i]) {
+		switch sp.state.judge(ruleFor(observed[i], s.fence.bothSides()), rounds[i]) {
 		case rowSame:
 			s.settle(ctx, sp, func(c *chunkRun) { c.counts.InFlight++ })
 		case rowDifferent:
 			proven = append(proven, sp)
 		case rowHot:
-			s.undecided(ctx, sp, "rows change faster than they can be compared")
+			s.undecided(ctx, sp, reasonHot(s.tail))
 		case rowAgain:
 			again = append(again, sp)
+			if observed[i] && sp.state.restless() {
+				hot = append(hot, sp)
+			}
 		}
 	}
-	b.suspects = append(proven, again...)
+	b.suspects = append(append([]*suspect{}, proven...), again...) // all that is still open, should an error end the run
 	open, err := s.confirm(ctx, b, proven)
 	if err != nil {
 		return err
 	}
+	calmed, err := s.cool(ctx, b.plan, hot)
+	if err != nil {
+		return err
+	}
+	again = slices.DeleteFunc(again, func(sp *suspect) bool { return calmed[sp] })
 	again = append(again, open...)
 	s.free(b, len(again))
 	b.suspects = again
@@ -252,8 +276,6 @@ func (s *settler) round(ctx context.Context, b *batch) error {
 	}
 	return nil
 }
-
-func (s *settler) rule() rule { return ruleFor(false, s.fence.bothSides()) }
 
 // park puts a batch aside until the end of the run, when replication may have come back; a batch that was parked
 // before is given up.
