@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"time"
 
@@ -36,14 +37,24 @@ func parseEvent(raw []byte, checksum bool) (event, error) {
 	e.size = int(r.uint(4))
 	e.logPos, e.flags = uint32(r.uint(4)), uint16(r.uint(2))
 	e.body = r.b
-	if checksum {
-		if len(e.body) < replication.BinlogChecksumLength {
-			return event{}, errShort
-		}
-		e.body = e.body[:len(e.body)-replication.BinlogChecksumLength]
+	if !checksum || e.typ == replication.FORMAT_DESCRIPTION_EVENT { // that one says itself
+		return e, nil
+	}
+	cut := len(e.body) - replication.BinlogChecksumLength
+	if cut < 0 {
+		return event{}, errShort
+	}
+	sum := uint32(littleEndian(e.body[cut:]))
+	e.body = e.body[:cut]
+	// Events that the server makes up for us need not carry a right one.
+	if !e.artificial() && e.logPos > 0 && crc32.ChecksumIEEE(raw[:len(raw)-replication.BinlogChecksumLength]) != sum {
+		return event{}, fmt.Errorf("%s event ending at %d: %w", e.typ, e.logPos, errChecksum)
 	}
 	return e, nil
 }
+
+// errChecksum is an event that was damaged on the server's disk or on the way.
+var errChecksum = errors.New("its checksum is wrong")
 
 // format is what a FORMAT_DESCRIPTION event says about the events after it.
 type format struct {

@@ -84,13 +84,15 @@ func open(t testing.TB, s *fixtures.Server) *cluster.Server {
 		Label: string(s.Family()), Net: "tcp", Addr: s.Addr(),
 		User: string(fixtures.Crosscheck), Password: cluster.Secret(s.Password(fixtures.Crosscheck)),
 	}
-	srv, err := cluster.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
+	srv, err := cluster.Open(context.Background(), cfg, discard())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { srv.Close() })
 	return srv
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // database makes a fresh database and returns a one-connection pool on it.
 func database(t testing.TB, s *fixtures.Server) (*sql.DB, string) {

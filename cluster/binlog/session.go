@@ -144,7 +144,8 @@ func (s *session) status() (gtid.FilePos, error) {
 // start prepares the connection and asks for the log from a position.
 func (s *session) start(from gtid.Position, opt Options, serverID uint32) error {
 	settings := []string{
-		// Events come without checksums: TCP or TLS has its own.
+		// Events keep the checksums that their file has; what the server makes up
+		// for this connection before it tells the file's format must have none.
 		"SET @master_binlog_checksum = 'NONE', @source_binlog_checksum = 'NONE'",
 		fmt.Sprintf("SET @master_heartbeat_period = %d, @source_heartbeat_period = %[1]d", opt.HeartbeatPeriod.Nanoseconds()),
 	}

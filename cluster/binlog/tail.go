@@ -71,6 +71,9 @@ type Tailer struct {
 	batch   [][]byte
 	failed  error
 	created map[string]uint32 // per log file: when it was made, to notice a reset
+	// The last look at an idle server, and the end of its log then.
+	patrolled time.Time
+	expect    gtid.FilePos
 
 	mu       sync.Mutex
 	sess     *session
@@ -196,6 +199,11 @@ func (t *Tailer) Next(ctx context.Context) (*Transaction, error) {
 	}
 	tx := t.asm.ready[0]
 	t.asm.ready = t.asm.ready[1:]
+	if tx.Heartbeat {
+		if err := t.watchful(ctx); err != nil {
+			return nil, err
+		}
+	}
 	t.mu.Lock()
 	if tx.Last {
 		t.position = tx.Position
@@ -205,6 +213,20 @@ func (t *Tailer) Next(ctx context.Context) (*Transaction, error) {
 	t.stats.LastEvent = time.Unix(int64(t.asm.lastEvent), 0).UTC()
 	t.mu.Unlock()
 	return tx, nil
+}
+
+// watchful patrols; a doubt about the connection ends it.
+func (t *Tailer) watchful(ctx context.Context) error {
+	err := t.patrol(ctx)
+	if errors.Is(err, errBackward) {
+		t.expect = gtid.FilePos{}
+		err = t.reconnect(ctx, err)
+	}
+	if err != nil && ctx.Err() == nil {
+		t.failed = err
+		t.Close()
+	}
+	return err
 }
 
 // advance takes one event, or the connection's end.
@@ -261,7 +283,7 @@ func (t *Tailer) reconnect(ctx context.Context, cause error) error {
 	if t.life.Err() != nil {
 		return ErrClosed
 	}
-	t.batch = nil
+	t.batch, t.expect = nil, gtid.FilePos{}
 	t.asm.interrupted()
 	if final := t.final(ctx, cause); final != nil {
 		return final

@@ -49,8 +49,18 @@ func (t *Tailer) verify(sess *session) error {
 		if err != nil {
 			return err
 		}
-		if gaps := now.MariaDB.Missing(t.asm.logged); len(gaps) > 0 {
-			return &ResetError{Server: t.srv.Label(), Had: pos, Detail: "gtid_binlog_pos is " + now.MariaDB.String()}
+		applied, err := sess.one("SELECT @@global.gtid_slave_pos")
+		if err != nil {
+			return err
+		}
+		slave, err := gtid.ParseMariaPos(applied[0])
+		if err != nil {
+			return err
+		}
+		// A caller's position may hold domains that were applied without being
+		// logged; what came from the log must still be in it.
+		if !now.MariaDB.Contains(t.asm.logged) || !now.MariaDB.Union(slave).Contains(pos.MariaDB) {
+			return &ResetError{Server: t.srv.Label(), Had: pos, Detail: "gtid_binlog_pos is '" + now.MariaDB.String() + "'"}
 		}
 	case gtid.File:
 		end, err := sess.status()
@@ -61,6 +71,42 @@ func (t *Tailer) verify(sess *session) error {
 			return &ResetError{Server: t.srv.Label(), Had: pos, Detail: "its log ends at " + end.String()}
 		}
 	default:
+	}
+	return nil
+}
+
+// patrolEvery is how often an idle tail looks whether its server is still the
+// one it was.
+const patrolEvery = 5 * time.Second
+
+// patrol finds a reset that the dump does not show: a server may go on serving
+// a log file that it has deleted, and stay silent about the new one. It is
+// called at heartbeats, which come only when nothing else does.
+func (t *Tailer) patrol(ctx context.Context) error {
+	place := t.asm.pos.File
+	if c, err := place.Compare(t.expect); err == nil && c < 0 && t.asm.pos.Kind == gtid.File {
+		return errBackward // it says that all is sent, and had logged more even before
+	}
+	if time.Since(t.patrolled) < patrolEvery {
+		return nil
+	}
+	t.patrolled = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, patrolEvery)
+	defer cancel()
+	sess, err := dial(ctx, t.srv)
+	if err != nil {
+		return nil // the dump is alive; if it ends, reconnecting will tell why
+	}
+	defer sess.close(false)
+	defer sess.bound(ctx)()
+	err = t.verify(sess)
+	var other *IdentityError
+	var reset *ResetError
+	if errors.As(err, &other) || errors.As(err, &reset) {
+		return err
+	}
+	if end, err := sess.status(); err == nil {
+		t.expect = end
 	}
 	return nil
 }
