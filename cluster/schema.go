@@ -99,8 +99,45 @@ type KeyPart struct {
 // Quote returns ident as a quoted identifier.
 func Quote(ident string) string { return "`" + strings.ReplaceAll(ident, "`", "``") + "`" }
 
-// FullName returns "schema.name", for people.
-func (t *Table) FullName() string { return t.Schema + "." + t.Name }
+// FullName returns "schema.name", for people and documents. A part that holds a
+// dot or a backtick is quoted, so that the name can be read in one way only;
+// SplitFullName reads it.
+func (t *Table) FullName() string { return namePart(t.Schema) + "." + namePart(t.Name) }
+
+func namePart(s string) string {
+	if strings.ContainsAny(s, ".`") {
+		return Quote(s)
+	}
+	return s
+}
+
+// SplitFullName returns the parts of a FullName; ok is false for other texts.
+func SplitFullName(full string) (schema, name string, ok bool) {
+	schema, rest, ok := cutNamePart(full)
+	if !ok || !strings.HasPrefix(rest, ".") {
+		return "", "", false
+	}
+	name, rest, ok = cutNamePart(rest[1:])
+	return schema, name, ok && rest == ""
+}
+
+// cutNamePart cuts a quoted or plain part off the front of a full name.
+func cutNamePart(s string) (part, rest string, ok bool) {
+	if !strings.HasPrefix(s, "`") {
+		part, _, _ = strings.Cut(s, ".")
+		return part, s[len(part):], part != ""
+	}
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] != '`':
+		case i+1 < len(s) && s[i+1] == '`':
+			i++
+		default:
+			return strings.ReplaceAll(s[1:i], "``", "`"), s[i+1:], true
+		}
+	}
+	return "", "", false
+}
 
 // QuotedName returns "`schema`.`name`", for statements.
 func (t *Table) QuotedName() string { return Quote(t.Schema) + "." + Quote(t.Name) }

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"crosscheck/checksum"
+	"crosscheck/cluster"
+	"crosscheck/internal/ledger"
+	"crosscheck/report"
+)
+
+// stateFlags choose a run of a state directory.
+type stateFlags struct {
+	dir string
+	run int64
+}
+
+func (s *stateFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&s.dir, "state", "", "state folder of the check")
+	f.Int64Var(&s.run, "run", 0, "id of the run (default: the last one)")
+}
+
+// open opens the ledger and finds the run.
+func (s *stateFlags) open(ctx context.Context, g *globals) (*ledger.Ledger, ledger.RunSummary, error) {
+	if s.dir == "" {
+		return nil, ledger.RunSummary{}, usageError("--state DIR is needed: the folder that check printed or was given")
+	}
+	book, err := ledger.Open(ctx, s.dir, ledger.Options{Log: g.logger(g.std.err), MustExist: true})
+	if err != nil {
+		return nil, ledger.RunSummary{}, err
+	}
+	var sum ledger.RunSummary
+	if s.run > 0 {
+		sum, err = book.FindRun(ctx, s.run)
+	} else {
+		sum, err = book.LastRun(ctx)
+	}
+	if err != nil {
+		_ = book.Close()
+	}
+	return book, sum, err
+}
+
+func newReportCommand(g *globals) *cobra.Command {
+	var state stateFlags
+	var out output
+	c := &cobra.Command{
+		Use:   "report --state DIR",
+		Short: "Render the result of a check again, in another format",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := out.validate(); err != nil {
+				return err
+			}
+			book, sum, err := state.open(c.Context(), g)
+			if err != nil {
+				return err
+			}
+			defer book.Close()
+			result, err := book.LoadResult(c.Context(), sum.ID, out.maxDifferences)
+			if err != nil {
+				return err
+			}
+			return out.write(g, result)
+		},
+	}
+	state.register(c.Flags())
+	out.register(c.Flags())
+	return c
+}
+
+func newRepairCommand(g *globals) *cobra.Command {
+	var state stateFlags
+	var tables, exclude []string
+	var file string
+	c := &cobra.Command{
+		Use:   "repair --state DIR",
+		Short: "Write guarded SQL that makes new like old; nothing is executed",
+		Long: `Write SQL that makes new like old, from the differences that a check has proven. Each statement
+acts only on a row that is still as the check saw it. Read it, then run it on new yourself.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			filter, err := cluster.NewFilter(tables, exclude)
+			if err != nil {
+				return usageError("%w", err)
+			}
+			book, sum, err := state.open(c.Context(), g)
+			if err != nil {
+				return err
+			}
+			defer book.Close()
+			var done report.RepairSummary
+			write := func(w io.Writer) error {
+				done, err = writeRepair(c.Context(), w, book, sum, filter)
+				return err
+			}
+			if file != "" {
+				err = report.WriteFile(file, write)
+			} else {
+				err = write(g.std.out)
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(g.std.err, "%d statements for %d tables; %d differing rows have none\n", done.Statements(), done.Tables, done.Skipped)
+			if done.Skipped > 0 {
+				return &exitError{code: exitUndecided}
+			}
+			return nil
+		},
+	}
+	state.register(c.Flags())
+	c.Flags().StringArrayVar(&tables, "table", nil, "only tables that match this glob, db.table; may be repeated")
+	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave out tables that match this glob; may be repeated")
+	c.Flags().StringVar(&file, "output", "", "write to this file instead of stdout")
+	return c
+}
+
+// writeRepair writes the repair of one run.
+func writeRepair(ctx context.Context, w io.Writer, book *ledger.Ledger, sum ledger.RunSummary, filter cluster.Filter) (report.RepairSummary, error) {
+	match := func(table string) bool {
+		schema, name, ok := cluster.SplitFullName(table)
+		return ok && filter.Match(schema, name)
+	}
+	return report.WriteRepair(w, report.RepairOptions{
+		Run: fmt.Sprint(sum.ID), Checked: sum.Started, Written: time.Now(), Old: sum.Old, New: sum.New,
+		Relation: sum.Relation, SplitTable: cluster.SplitFullName,
+	}, func(fn func(table string, d checksum.Difference) error) error {
+		return book.EachDifference(ctx, sum.ID, match, fn)
+	})
+}
+
+// tempState makes a state folder that is removed at the end.
+func tempState() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "crosscheck-state-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}
