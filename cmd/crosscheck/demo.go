@@ -227,7 +227,7 @@ func compareFaults(faults []fixtures.Fault, r checksum.Result) []string {
 // crc shows what a digest of CRC32 and BIT_XOR, which is what most tools compute, makes of the same rows. All other
 // rows of a chunk are the same on both sides and cancel, so that the rows tampered with decide.
 func (d *demo) crc(ctx context.Context, faults []fixtures.Fault) error {
-	d.say("What BIT_XOR(CRC32(CONCAT_WS('#', …))) over the same rows would have said")
+	d.say("What a digest by BIT_XOR(CRC32(CONCAT_WS('#', all columns))) says of these rows, asked on both servers")
 	columns, err := d.columns(ctx)
 	if err != nil {
 		return err
@@ -254,15 +254,16 @@ func (d *demo) columns(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer rows.Close()
-	var names []string
+	var names, nulls []string
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
 			return "", err
 		}
-		names = append(names, cluster.Quote(name), "ISNULL("+cluster.Quote(name)+")")
+		names = append(names, cluster.Quote(name))
+		nulls = append(nulls, "ISNULL("+cluster.Quote(name)+")")
 	}
-	return strings.Join(names, ","), rows.Err()
+	return strings.Join(names, ",") + ",CONCAT(" + strings.Join(nulls, ",") + ")", rows.Err()
 }
 
 func (d *demo) crcOf(ctx context.Context, db *sql.DB, columns string, keys []int64) (string, error) {
