@@ -48,7 +48,6 @@ type assembler struct {
 	rows   int // row changes seen in cur, delivered or not
 	skip   int // row changes of cur that were delivered before a reconnect
 	parts  int // parts of cur delivered
-	thread uint64
 
 	values []Value
 	text   arena
@@ -127,8 +126,9 @@ func (a *assembler) handle(e event) error {
 		p, err := openPayload(e)
 		a.inner = p
 		return err
+	default:
+		return a.otherEvent(e)
 	}
-	return a.otherEvent(e)
 }
 
 // otherEvent handles what is no part of a normal transaction.
@@ -162,8 +162,9 @@ func (a *assembler) otherEvent(e event) error {
 			a.commit(e)
 		}
 		return nil
+	default:
+		a.advance(e)
 	}
-	a.advance(e)
 	return nil
 }
 

@@ -68,17 +68,28 @@ func singleByte(name string) *charmap.Charmap {
 	return nil
 }
 
-// runesOf builds the table. Bytes that have no character print as '?', except
-// that the servers' latin1 keeps its five holes as control characters.
+// runesOf builds the table. Bytes that have no character print as '?', or as
+// control characters where the servers' tables have them. Some of the servers'
+// tables are older than ours.
 func runesOf(name string, cm *charmap.Charmap) *[256]rune {
 	var t [256]rune
 	for i := range t {
 		t[i] = cm.DecodeByte(byte(i))
 		if t[i] == utf8.RuneError {
 			t[i] = '?'
-			if name == "latin1" {
+			if i < 0xa0 && (name == "latin1" || name == "latin2" || name == "hebrew") {
 				t[i] = rune(i)
 			}
+		}
+	}
+	switch name {
+	case "hebrew":
+		t[0xaf] = '‾'
+	case "cp866":
+		t[0xfc], t[0xfd] = 'ⁿ', '²'
+	case "cp1256":
+		for _, b := range []byte{0x8a, 0x8f, 0x98, 0x9a, 0x9f, 0xaa, 0xc0, 0xff} {
+			t[b] = '?'
 		}
 	}
 	return &t

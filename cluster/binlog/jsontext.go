@@ -276,7 +276,7 @@ func appendCanonicalNumber(out, lit []byte) ([]byte, bool) {
 	if len(digits) == 0 {
 		// Minus zero is a double only; as an integer it is zero.
 		if neg && (dotted || hasExp) {
-			return append(out, "-0"...), true
+			return append(out, "-0.0"...), true
 		}
 		return append(out, '0'), true
 	}

@@ -17,24 +17,12 @@ import (
 // killDumps ends every connection that reads the server's log.
 func killDumps(t *testing.T, s *fixtures.Server) {
 	t.Helper()
-	rows, err := s.DB().Query("SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ids []int
-	for rows.Next() {
-		var id int
-		if err := rows.Scan(&id); err != nil {
-			t.Fatal(err)
-		}
-		ids = append(ids, id)
-	}
-	rows.Close()
+	ids := firstColumn(t, s.DB(), "SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'")
 	if len(ids) == 0 {
 		t.Error("no dump connection to kill")
 	}
 	for _, id := range ids {
-		_, _ = s.DB().Exec(fmt.Sprintf("KILL %d", id)) // it may be gone
+		_, _ = s.DB().Exec("KILL " + id) // it may be gone
 	}
 }
 
@@ -197,19 +185,19 @@ func TestRestartPurgeReset(t *testing.T) {
 			got := make(chan error, 1)
 			go func() {
 				for {
-					tx, err := tl.Next(ctx)
-					if err != nil || len(tx.Changes) > 0 {
-						got <- err
+					next, nextErr := tl.Next(ctx)
+					if nextErr != nil || len(next.Changes) > 0 {
+						got <- nextErr
 						return
 					}
 				}
 			}()
-			if err := <-restarted; err != nil {
+			if err = <-restarted; err != nil {
 				t.Fatal(err)
 			}
 			db = s.DB()
 			exec(t, db, "INSERT INTO d.t VALUES (2)")
-			if err := <-got; err != nil {
+			if err = <-got; err != nil {
 				t.Fatalf("after a restart: %v", err)
 			}
 
@@ -247,44 +235,46 @@ func TestRestartPurgeReset(t *testing.T) {
 	}
 }
 
-func purge(t *testing.T, db *sql.DB) {
+// firstColumn is the first column of a result.
+func firstColumn(t *testing.T, db *sql.DB, query string) []string {
 	t.Helper()
-	rows, err := db.Query("SHOW BINARY LOGS")
+	rows, err := db.Query(query)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	cols, _ := rows.Columns()
-	last := ""
+	names, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
 	for rows.Next() {
-		vals := make([]any, len(cols))
+		vals := make([]any, len(names))
 		for i := range vals {
 			vals[i] = new(sql.RawBytes)
 		}
-		vals[0] = &last
+		var first string
+		vals[0] = &first
 		if err := rows.Scan(vals...); err != nil {
 			t.Fatal(err)
 		}
+		out = append(out, first)
 	}
-	rows.Close()
-	for range 50 { // a dump that still reads the file holds it
-		exec(t, db, "PURGE BINARY LOGS TO '"+last+"'")
-		var first string
-		rest := make([]any, len(cols))
-		for i := range rest {
-			rest[i] = new(sql.RawBytes)
-		}
-		r, err := db.Query("SHOW BINARY LOGS")
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Next()
-		rest[0] = &first
-		r.Scan(rest...)
-		r.Close()
-		if first == last {
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// purge removes all logs but the newest.
+func purge(t *testing.T, db *sql.DB) {
+	t.Helper()
+	for range 100 { // a dump that still reads a file holds it
+		logs := firstColumn(t, db, "SHOW BINARY LOGS")
+		if len(logs) == 1 {
 			return
 		}
+		exec(t, db, "PURGE BINARY LOGS TO '"+logs[len(logs)-1]+"'")
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatal("the logs were not purged")

@@ -40,8 +40,9 @@ func rowsKind(t replication.EventType) (kind Kind, v2, compressed bool) {
 		return Update, false, true
 	case replication.MARIADB_DELETE_ROWS_COMPRESSED_EVENT_V1:
 		return Delete, false, true
+	default:
+		return 0, false, false
 	}
-	return 0, false, false
 }
 
 // rowsTableID peeks at the table's id, so that rows of unwatched tables cost

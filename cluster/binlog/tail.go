@@ -125,7 +125,7 @@ func (t *Tailer) begin(ctx context.Context, from gtid.Position) error {
 	}
 	if err != nil {
 		sess.close(false)
-		return t.explain(ctx, sess, from, err)
+		return t.explain(ctx, from, err)
 	}
 	t.asm = &assembler{mariaDB: t.srv.Facts().IsMariaDB(), watch: t.opt.Watch, tables: map[uint64]*mapped{}, pos: from}
 	t.asm.schema = newSchemaCache(names, tablesOf(t.opt.Tables))
@@ -161,14 +161,14 @@ func (t *Tailer) attach(ctx context.Context, sess *session) error {
 	}
 	if err != nil {
 		sess.close(false)
-		return t.explain(ctx, sess, t.asm.pos, err)
+		return t.explain(ctx, t.asm.pos, err)
 	}
 	go sess.run(t.opt.ReadTimeout)
 	t.asm.connected()
 	first, err := sess.queue.pop(ctx)
 	if err != nil {
 		sess.close(true)
-		return t.explain(ctx, sess, t.asm.pos, err)
+		return t.explain(ctx, t.asm.pos, err)
 	}
 	t.batch = first
 	t.mu.Lock()
@@ -345,7 +345,7 @@ func (t *Tailer) final(ctx context.Context, cause error) error {
 	if cluster.ErrorNumber(cause) == 0 {
 		return nil
 	}
-	err := t.explain(ctx, nil, t.asm.pos, cause)
+	err := t.explain(ctx, t.asm.pos, cause)
 	if retriable(err) {
 		return nil
 	}

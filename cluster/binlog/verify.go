@@ -155,7 +155,7 @@ func (s *session) collations() (collations, error) {
 }
 
 // explain gives an error of a connection or of the dump its type.
-func (t *Tailer) explain(ctx context.Context, sess *session, pos gtid.Position, err error) error {
+func (t *Tailer) explain(ctx context.Context, pos gtid.Position, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
