@@ -164,6 +164,7 @@ func ownServer(t *testing.T, f fixtures.Family, opts fixtures.ServerOptions) *fi
 func TestRestartPurgeReset(t *testing.T) {
 	for _, f := range fixtures.Families() {
 		t.Run(string(f), func(t *testing.T) {
+			t.Parallel() // it mostly waits
 			s := ownServer(t, f, fixtures.ServerOptions{BufferPoolMB: 64})
 			db := s.DB()
 			exec(t, db, "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY)", "CREATE TABLE d.fin (id INT)")

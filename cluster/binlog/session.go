@@ -94,15 +94,27 @@ func (s *session) identity() (string, error) {
 	return strings.Join(row, " "), err
 }
 
-// now is the server's present position, as far as its own log goes.
+// logged leaves out of a position the domains that the server applied without
+// logging them: it refuses to look for them in its log.
+func (s *session) logged(p gtid.MariaPos) (gtid.MariaPos, error) {
+	has, _, err := s.mariaPositions()
+	if err != nil {
+		return p, err
+	}
+	for _, d := range p.Domains() {
+		if _, ok := has.Last(d); !ok {
+			p = p.Without(d)
+		}
+	}
+	return p, nil
+}
+
+// now is the server's present position: on MariaDB with what it has applied
+// without logging, which cluster's positions hold, too.
 func (s *session) now() (gtid.Position, error) {
 	if s.maria() {
-		row, err := s.one("SELECT @@global.gtid_binlog_pos")
-		if err != nil {
-			return gtid.Position{}, err
-		}
-		pos, err := gtid.ParseMariaPos(row[0])
-		return gtid.Position{Kind: gtid.MariaDBGTID, MariaDB: pos}, err
+		binlog, applied, err := s.mariaPositions()
+		return gtid.Position{Kind: gtid.MariaDBGTID, MariaDB: binlog.Union(applied)}, err
 	}
 	status, err := s.status()
 	if err != nil {
@@ -118,6 +130,17 @@ func (s *session) now() (gtid.Position, error) {
 		// not claim more than the set.
 	}
 	return p, nil
+}
+
+func (s *session) mariaPositions() (binlog, applied gtid.MariaPos, err error) {
+	row, err := s.one("SELECT @@global.gtid_binlog_pos, @@global.gtid_slave_pos")
+	if err != nil {
+		return binlog, applied, err
+	}
+	if binlog, err = gtid.ParseMariaPos(row[0]); err == nil {
+		applied, err = gtid.ParseMariaPos(row[1])
+	}
+	return binlog, applied, err
 }
 
 func (s *session) set(variable string) (gtid.Set, error) {
@@ -152,10 +175,11 @@ func (s *session) start(from gtid.Position, opt Options, serverID uint32) error 
 	uuid := randomUUID()
 	settings = append(settings, fmt.Sprintf("SET @slave_uuid = '%s', @replica_uuid = '%[1]s'", uuid))
 	if s.maria() {
-		settings = append(settings, "SET @mariadb_slave_capability = 4")
-		if from.Kind == gtid.MariaDBGTID {
-			settings = append(settings, "SET @slave_connect_state = '"+from.MariaDB.String()+"'", "SET @slave_gtid_strict_mode = 1")
+		state, err := s.logged(from.MariaDB)
+		if err != nil {
+			return err
 		}
+		settings = append(settings, "SET @mariadb_slave_capability = 4", "SET @slave_connect_state = '"+state.String()+"'", "SET @slave_gtid_strict_mode = 1")
 	}
 	for _, q := range settings {
 		if _, err := s.conn.Execute(q); err != nil {

@@ -152,3 +152,31 @@ func TestCharsetsEqualTheServers(t *testing.T) {
 		}
 	})
 }
+
+// TestUnloggedDomain: a MariaDB position may hold what the server applied
+// without logging it; the tail must start there and reach such positions.
+func TestUnloggedDomain(t *testing.T) {
+	s := sharedServer(t, fixtures.MariaDB)
+	db, name := database(t, s)
+	exec(t, db, "CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE fin (id INT)")
+	var before string
+	if err := db.QueryRow("SELECT @@global.gtid_slave_pos").Scan(&before); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "SET GLOBAL gtid_slave_pos = '5-9-100'")
+	defer exec(t, db, "SET GLOBAL gtid_slave_pos = '"+before+"'")
+	srv := open(t, s)
+	tl := tailFrom(t, srv, name, now(t, srv), Options{})
+	exec(t, db, "INSERT INTO t VALUES (1)")
+	want := now(t, srv)
+	if !strings.Contains(want.String(), "5-9-100") {
+		t.Fatalf("position %s", want)
+	}
+	exec(t, db, "INSERT INTO fin VALUES (1)")
+	if txs := until(t, tl, "fin"); len(txs) != 1 {
+		t.Fatalf("%+v", txs)
+	}
+	if ok, err := tl.CaughtUpTo(want); !ok || err != nil {
+		t.Errorf("at %s, not at %s: %v", tl.Position(), want, err)
+	}
+}

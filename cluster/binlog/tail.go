@@ -306,6 +306,8 @@ func (t *Tailer) reconnect(ctx context.Context, cause error) error {
 			return nil
 		}
 		switch {
+		case t.life.Err() != nil:
+			return ErrClosed
 		case ctx.Err() != nil:
 			return t.resumable(ctx, err)
 		case !retriable(err):

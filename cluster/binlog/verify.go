@@ -45,22 +45,14 @@ func (t *Tailer) verify(sess *session) error {
 			return &ResetError{Server: t.srv.Label(), Had: pos, Detail: "gtid_executed lacks " + pos.MySQL.Subtract(executed).String()}
 		}
 	case gtid.MariaDBGTID:
-		now, err := sess.now()
-		if err != nil {
-			return err
-		}
-		applied, err := sess.one("SELECT @@global.gtid_slave_pos")
-		if err != nil {
-			return err
-		}
-		slave, err := gtid.ParseMariaPos(applied[0])
+		binlog, applied, err := sess.mariaPositions()
 		if err != nil {
 			return err
 		}
 		// A caller's position may hold domains that were applied without being
 		// logged; what came from the log must still be in it.
-		if !now.MariaDB.Contains(t.asm.logged) || !now.MariaDB.Union(slave).Contains(pos.MariaDB) {
-			return &ResetError{Server: t.srv.Label(), Had: pos, Detail: "gtid_binlog_pos is '" + now.MariaDB.String() + "'"}
+		if !binlog.Contains(t.asm.logged) || !binlog.Union(applied).Contains(pos.MariaDB) {
+			return &ResetError{Server: t.srv.Label(), Had: pos, Detail: "gtid_binlog_pos is '" + binlog.String() + "'"}
 		}
 	case gtid.File:
 		end, err := sess.status()
