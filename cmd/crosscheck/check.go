@@ -66,10 +66,7 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 	if err != nil {
 		return usageError("%w", err)
 	}
-	if o.workers < 1 {
-		return usageError("--workers %d: at least one is needed", o.workers)
-	}
-	if err := o.output.validate(); err != nil {
+	if err := o.validate(); err != nil {
 		return err
 	}
 	view := newProgressView(g)
@@ -90,6 +87,24 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 		return err
 	}
 	return verdictExit(result.Verdict)
+}
+
+// validate refuses numbers that mean nothing; they would be taken for the default in silence.
+func (o *checkFlags) validate() error {
+	if o.workers < 1 {
+		return usageError("--workers %d: at least one is needed", o.workers)
+	}
+	for name, d := range map[string]time.Duration{"retry-for": o.retryFor, "fence-timeout": o.fenceWait} {
+		if d <= 0 {
+			return usageError("--%s %s: a time above 0 is needed, as 30s or 2m", name, d)
+		}
+	}
+	for name, n := range map[string]int64{"max-rows-per-second": o.maxRows, "max-bytes-per-second": o.maxBytes} {
+		if n < 0 {
+			return usageError("--%s %d: a number is needed, 0 for no limit", name, n)
+		}
+	}
+	return o.output.validate()
 }
 
 // fail gives errors of the user's making the usage exit code.

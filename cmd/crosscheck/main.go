@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -108,10 +109,17 @@ Exit codes: 0 same, 1 different, 2 undecided, 3 could not run, 64 usage error.`,
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "no progress, only the result and errors")
 	root.AddCommand(newCheckCommand(g), newRepairCommand(g), newReportCommand(g), newFixtureCommand(g), newDemoCommand(g))
 	root.CompletionOptions.HiddenDefaultCmd = true
-	for _, c := range root.Commands() {
-		wrapArgs(c)
-	}
+	wrapArgs(root)
 	return root
+}
+
+// suggestions are the subcommands that the first argument may have meant.
+func suggestions(c *cobra.Command, args []string) []string {
+	if len(args) == 0 || !c.HasSubCommands() {
+		return nil
+	}
+	c.SuggestionsMinimumDistance = 2 // as cobra does where it suggests itself
+	return c.SuggestionsFor(args[0])
 }
 
 // wrapArgs turns complaints about arguments into usage errors.
@@ -122,6 +130,9 @@ func wrapArgs(c *cobra.Command) {
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
+			if near := suggestions(c, args); len(near) > 0 {
+				return usageError("%w; did you mean %s?", err, strings.Join(near, " or "))
+			}
 			return usageError("%w; see %s --help", err, c.CommandPath())
 		}
 		return nil

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"crosscheck/fixtures"
+)
+
+// TestScripts runs the scripts that need no server.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireExplicitExec: true, Cmds: scriptCommands(nil), Setup: setUpScript(nil),
+	})
+}
+
+// TestServerScripts runs the scripts that need a pair of servers, which they share. Databases are the scripts' own.
+func TestServerScripts(t *testing.T) {
+	for _, spec := range []fixtures.Spec{mariaPair, mysqlPair} {
+		t.Run(spec.Name, func(t *testing.T) {
+			set := pool.get(t, spec)
+			testscript.Run(t, testscript.Params{
+				Dir: "testdata/server", RequireExplicitExec: true, Cmds: scriptCommands(set), Setup: setUpScript(set),
+				Condition: func(c string) (bool, error) {
+					if c == "maria" {
+						return set.Old.Family() == fixtures.MariaDB, nil
+					}
+					return false, fmt.Errorf("unknown condition %q", c)
+				},
+			})
+		})
+	}
+}
+
+// setUpScript gives a script the set's addresses and passwords; only those of the account with the least rights.
+func setUpScript(set *fixtures.Set) func(*testscript.Env) error {
+	return func(env *testscript.Env) error {
+		env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
+		if set == nil {
+			return nil
+		}
+		env.Setenv("DEFAULTS", set.DefaultsFile())
+		for name, s := range map[string]*fixtures.Server{"OLD": set.Old, "NEW": set.New} {
+			env.Setenv(name, fmt.Sprintf("%s@tcp(%s)/", fixtures.Crosscheck, s.Addr()))
+			env.Setenv(name+"_ADDR", s.Addr())
+			env.Setenv(name+"_PORT", strconv.Itoa(s.Port()))
+			env.Setenv(name+"_PW", s.Password(fixtures.Crosscheck))
+			env.Setenv(name+"_DSN", s.DSN(fixtures.Crosscheck))
+		}
+		return nil
+	}
+}
+
+// scriptCommands are the commands of scripts besides testscript's own.
+func scriptCommands(set *fixtures.Set) map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"exits": exits,
+		"json":  jsonField,
+		"sql": func(ts *testscript.TestScript, _ bool, args []string) {
+			if len(args) < 2 {
+				ts.Fatalf("usage: sql old|new|both STATEMENT…")
+			}
+			for side, s := range map[string]*fixtures.Server{"old": set.Old, "new": set.New} {
+				if args[0] == side || args[0] == "both" {
+					unlogged(scriptT{ts: ts}, s, args[1:]...)
+				}
+			}
+		},
+	}
+}
+
+// exits runs a program and demands its exit code: exits 64 crosscheck check.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// jsonField demands a value of a JSON document: json FILE tables.0.verdict same. A missing field is "<none>", a list or
+// an object its JSON text.
+func jsonField(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: json FILE PATH VALUE")
+	}
+	var doc any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &doc))
+	for part := range strings.SplitSeq(args[1], ".") {
+		switch v := doc.(type) {
+		case map[string]any:
+			field, ok := v[part]
+			doc = field
+			if !ok {
+				doc = "<none>"
+			}
+		case []any:
+			i, err := strconv.Atoi(part)
+			if err != nil || i >= len(v) {
+				doc = "<none>"
+				continue
+			}
+			doc = v[i]
+		default:
+			doc = "<none>"
+		}
+	}
+	got, isText := doc.(string)
+	if !isText {
+		b, err := json.Marshal(doc)
+		ts.Check(err)
+		got = string(b)
+	}
+	if (got == args[2]) == neg {
+		ts.Fatalf("%s is %s, want %s", args[1], got, args[2])
+	}
+}
+
+// scriptT lets a script use helpers of tests.
+type scriptT struct {
+	testing.TB
+	ts *testscript.TestScript
+}
+
+func (s scriptT) Helper()                           {}
+func (s scriptT) Fatal(args ...any)                 { s.ts.Fatalf("%s", fmt.Sprint(args...)) }
+func (s scriptT) Fatalf(format string, args ...any) { s.ts.Fatalf(format, args...) }
