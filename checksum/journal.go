@@ -7,7 +7,8 @@ import (
 	"crosscheck/chunker"
 )
 
-// ProvenChunk is a key range all of whose rows are decided: nothing in it is in flight, hot or undecided any more.
+// ProvenChunk is a key range that was compared: nothing in it is in flight any more. It is proven if no row of it is
+// undecided.
 type ProvenChunk struct {
 	Range       chunker.Range
 	Counts      Counts
@@ -27,7 +28,8 @@ type Journal interface {
 	// identity changed, it returns none and says so in changed.
 	Begin(ctx context.Context, id TableIdentity) (proven []ProvenChunk, changed string, err error)
 	// Record stores one proven chunk with its differences, in one transaction. After it returned nil the chunk
-	// survives the death of the process.
+	// survives the death of the process. Of a chunk with undecided rows, which is not proven, only the differences are
+	// kept; Begin forgets them when the table is compared again.
 	Record(ctx context.Context, table string, c ProvenChunk) error
 	// Finish stores a table's outcome.
 	Finish(ctx context.Context, r TableResult) error

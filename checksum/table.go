@@ -96,13 +96,13 @@ func (t *tableRun) compared(c *chunkRun) {
 	t.cover.Add(c.rng)
 }
 
-// settled takes in a chunk whose rows are all decided or given up, and keeps it in the journal if all are decided.
+// settled takes in a chunk whose rows are all decided or given up, and keeps in the journal what was proven.
 func (c *chunkRun) settled(ctx context.Context) {
 	t := c.table
 	c.counts.Chunks = 1
-	if c.counts.Undecided == 0 {
-		proven := ProvenChunk{Range: c.rng, Counts: c.counts, Differences: c.differences, At: time.Now()}
-		if err := t.check.opt.Journal.Record(context.WithoutCancel(ctx), t.plan.name, proven); err != nil {
+	if c.counts.Undecided == 0 || len(c.differences) > 0 {
+		done := ProvenChunk{Range: c.rng, Counts: c.counts, Differences: c.differences, At: time.Now()}
+		if err := t.check.opt.Journal.Record(context.WithoutCancel(ctx), t.plan.name, done); err != nil {
 			t.check.abort(err)
 		}
 	}

@@ -102,7 +102,6 @@ func (r *Run) begun(table string, t tableState, proven []checksum.ProvenChunk, r
 		r.trust.Refused = append(r.trust.Refused, refusal)
 	}
 	r.tables[table] = t
-	delete(r.finished, table)
 }
 
 // refuse forgets the chunks of a table whose identity changed.
@@ -220,12 +219,10 @@ func (l *Ledger) scanDifference(rows *sql.Rows, d *checksum.Difference, first ..
 	return nil
 }
 
-// Record implements checksum.Journal. A range that was recorded before is replaced. c must have no undecided rows: such
-// a chunk is not proven and the error says so. Record does not keep anything of c.
+// Record implements checksum.Journal. A range that was recorded before is replaced. Of a chunk with undecided rows only
+// the differences are stored, not bound to a proven chunk. Record does not keep anything of c.
 func (r *Run) Record(ctx context.Context, table string, c checksum.ProvenChunk) error {
-	if c.Counts.Undecided > 0 {
-		return fmt.Errorf("record a chunk of %s: %d of its rows are undecided", table, c.Counts.Undecided)
-	}
+	proven := c.Counts.Undecided == 0
 	lo, hi := c.Range.Lo.Encode(), c.Range.Hi.Encode()
 	args := []any{
 		int64(0), orEmpty(lo), orEmpty(hi), boundText(c.Range.Lo), boundText(c.Range.Hi), timeText(c.At),
@@ -243,6 +240,12 @@ func (r *Run) Record(ctx context.Context, table string, c checksum.ProvenChunk) 
 	args[0] = t.id
 	next := r.stored
 	err := r.l.inTx(ctx, "record a chunk of "+table, func(tx *sql.Tx) error {
+		if !proven {
+			if err := r.insertAll(ctx, tx, t.id, nil, c.Differences, &next); err != nil {
+				return err
+			}
+			return next.save(ctx, tx, r.id)
+		}
 		room := max(0, min(int64(len(c.Differences)), r.l.opts.MaxDifferences-next.differences))
 		insert := tx.StmtContext(ctx, r.l.stmts.chunk)
 		defer insert.Close() //nolint:errcheck // it is the transaction's
@@ -362,7 +365,7 @@ func orEmptyList[T any](list []T) []T {
 	return list
 }
 
-// Finish implements checksum.Journal. Differences of the result that no proven chunk holds are stored beside them.
+// Finish implements checksum.Journal. The result's samples of differences are not stored again.
 func (r *Run) Finish(ctx context.Context, result checksum.TableResult) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -371,7 +374,7 @@ func (r *Run) Finish(ctx context.Context, result checksum.TableResult) error {
 	}
 	next := r.stored
 	err := r.l.inTx(ctx, "store the result of "+result.Table, func(tx *sql.Tx) error {
-		if err := r.finish(ctx, tx, result, &next); err != nil {
+		if err := r.finish(ctx, tx, result); err != nil {
 			return err
 		}
 		return next.save(ctx, tx, r.id)
@@ -380,11 +383,10 @@ func (r *Run) Finish(ctx context.Context, result checksum.TableResult) error {
 		return err
 	}
 	r.stored = next
-	r.finished[result.Table] = true
 	return nil
 }
 
-func (r *Run) finish(ctx context.Context, tx *sql.Tx, result checksum.TableResult, next *usage) error {
+func (r *Run) finish(ctx context.Context, tx *sql.Tx, result checksum.TableResult) error {
 	t, err := r.tableOf(ctx, tx, result.Table)
 	if err != nil {
 		return err
@@ -403,34 +405,5 @@ func (r *Run) finish(ctx context.Context, tx *sql.Tx, result checksum.TableResul
 	_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO table_results (table_id, verdict, reason, method, lossy_json,
 		notes_json, `+countColumns+`, resumed, first_chunk_ns, elapsed_ns)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...)
-	if err != nil || len(result.Differences) == 0 {
-		return err
-	}
-	loose, err := unrecorded(ctx, tx, t.id, result.Differences)
-	if err != nil {
-		return err
-	}
-	return r.insertAll(ctx, tx, t.id, nil, loose, next)
-}
-
-// unrecorded returns those of list that are not stored yet. Equal kind and key can stand for several rows, as in a table
-// without a key, so that the surplus counts and not the presence.
-func unrecorded(ctx context.Context, tx *sql.Tx, table int64, list []checksum.Difference) ([]checksum.Difference, error) {
-	have, err := storedIdentities(ctx, tx, table)
-	if err != nil {
-		return nil, err
-	}
-	var loose []checksum.Difference
-	for _, d := range list {
-		id, err := differenceIdentity(d)
-		if err != nil {
-			return nil, err
-		}
-		if have[id] > 0 {
-			have[id]--
-			continue
-		}
-		loose = append(loose, d)
-	}
-	return loose, nil
+	return err
 }

@@ -49,12 +49,11 @@ type Run struct {
 	id    int64
 	start time.Time
 
-	mu       sync.Mutex // held during each transaction, so that what follows is what is stored
-	tables   map[string]tableState
-	finished map[string]bool // tables whose result this process has stored
-	trust    Trust
-	stored   usage
-	closed   bool
+	mu     sync.Mutex // held during each transaction, so that what follows is what is stored
+	tables map[string]tableState
+	trust  Trust
+	stored usage
+	closed bool
 }
 
 type tableState struct{ id, chunks, rows int64 }
@@ -70,7 +69,7 @@ var _ checksum.Journal = (*Run)(nil)
 // interrupted or left undecided. If the ledger holds no such run of these servers but one of others, the error is a
 // *ServerChangedError; if it holds none at all, a fresh run begins and Trusted says so.
 func (l *Ledger) StartRun(ctx context.Context, info RunInfo) (*Run, error) {
-	r := &Run{l: l, start: l.opts.now(), tables: map[string]tableState{}, finished: map[string]bool{}}
+	r := &Run{l: l, start: l.opts.now(), tables: map[string]tableState{}}
 	err := l.inTx(ctx, "start a run", func(tx *sql.Tx) error {
 		if info.Resume {
 			if err := r.resume(ctx, tx, info); err != nil || r.trust.Resumed {
@@ -273,7 +272,7 @@ func (r *Run) Close(ctx context.Context, result checksum.Result) error {
 	}
 	next := r.stored
 	err := r.l.inTx(ctx, "store the verdict", func(tx *sql.Tx) error {
-		if err := r.storeTables(ctx, tx, result.Tables, &next); err != nil {
+		if err := r.storeTables(ctx, tx, result.Tables); err != nil {
 			return err
 		}
 		if err := r.storeOutcome(ctx, tx, result); err != nil {
@@ -295,7 +294,7 @@ func (r *Run) Close(ctx context.Context, result checksum.Result) error {
 }
 
 // storeTables makes the stored results those of the outcome: a resumed run may have left out tables of before.
-func (r *Run) storeTables(ctx context.Context, tx *sql.Tx, list []checksum.TableResult, next *usage) error {
+func (r *Run) storeTables(ctx context.Context, tx *sql.Tx, list []checksum.TableResult) error {
 	_, err := tx.ExecContext(ctx, `DELETE FROM table_results WHERE table_id IN (SELECT id FROM tables WHERE run_id = ?)
 		AND table_id NOT IN (SELECT t.id FROM tables t JOIN json_each(?) j ON j.value = t.name WHERE t.run_id = ?)`,
 		r.id, tableNames(list), r.id)
@@ -303,10 +302,7 @@ func (r *Run) storeTables(ctx context.Context, tx *sql.Tx, list []checksum.Table
 		return err
 	}
 	for _, t := range list {
-		if r.finished[t.Table] {
-			t.Differences = nil // Finish has stored them
-		}
-		if err := r.finish(ctx, tx, t, next); err != nil {
+		if err := r.finish(ctx, tx, t); err != nil {
 			return err
 		}
 	}
