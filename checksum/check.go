@@ -355,6 +355,9 @@ func (c *checker) conclude() Result {
 	defer c.mu.Unlock()
 	r := &c.result
 	r.Elapsed = time.Since(c.started)
+	for _, pair := range c.tables[min(c.next, len(c.tables)):] {
+		r.Tables = append(r.Tables, TableResult{Table: pair.name(), Method: string(methodNone), Reason: "not compared: the run ended before"})
+	}
 	slices.SortFunc(r.Tables, func(a, b TableResult) int {
 		switch {
 		case a.Table < b.Table:
@@ -368,7 +371,7 @@ func (c *checker) conclude() Result {
 	for _, t := range r.Tables {
 		r.Verdict = r.Verdict.And(t.Verdict)
 	}
-	if len(r.Tables) < len(c.tables) || len(r.Tables) == 0 || r.Interrupted {
+	if len(r.Tables) != len(c.tables) || len(r.Tables) == 0 || r.Interrupted {
 		r.Verdict = r.Verdict.And(Undecided)
 	}
 	if r.Interrupted {

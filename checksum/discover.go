@@ -88,6 +88,13 @@ func (c *checker) checkScope(ctx context.Context, filter cluster.Filter, olds, n
 	return nil
 }
 
+func (p tablePair) name() string {
+	if p.old == nil {
+		return p.new.FullName()
+	}
+	return p.old.FullName()
+}
+
 func (p tablePair) size() int64 {
 	if p.old == nil || p.verdict != nil {
 		return 0
