@@ -1,0 +1,98 @@
+package checksum
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/zeebo/xxh3"
+	"pgregory.net/rapid"
+)
+
+func listOf(rows map[string]uint64) *rowList {
+	var keys []string
+	for k := range rows {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	l := &rowList{}
+	for _, k := range keys {
+		l.add([]byte(k), xxh3.Uint128{Lo: rows[k]}, 10)
+	}
+	return l
+}
+
+// diff names exactly the rows that differ, for any two sets of rows, however far apart they are.
+func TestDiffIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		olds, news := map[string]uint64{}, map[string]uint64{}
+		want := map[string]Kind{}
+		next := 0
+		key := func() string { next++; return fmt.Sprintf("%06d", next) }
+		for range rapid.IntRange(0, 30).Draw(t, "runs") {
+			n := rapid.IntRange(1, 80).Draw(t, "rows") // longer than the lookahead at times
+			kind := rapid.SampledFrom([]Kind{"", "", Missing, Extra, Changed}).Draw(t, "kind")
+			for range n {
+				k := key()
+				switch kind {
+				case Missing:
+					olds[k] = 1
+				case Extra:
+					news[k] = 1
+				case Changed:
+					olds[k], news[k] = 1, 2
+				default:
+					olds[k], news[k] = 1, 1
+				}
+				if kind != "" {
+					want[k] = kind
+				}
+			}
+		}
+		got := map[string]Kind{}
+		o, n := listOf(olds), listOf(news)
+		diff(o, n, func(kind Kind, key []byte) {
+			if _, twice := got[string(key)]; twice {
+				t.Fatalf("%s reported twice", key)
+			}
+			got[string(key)] = kind
+		})
+		if len(got) != len(want) {
+			t.Fatalf("%d rows reported, %d differ", len(got), len(want))
+		}
+		for k, kind := range want {
+			if got[k] != kind {
+				t.Fatalf("%s: %q, want %q", k, got[k], kind)
+			}
+		}
+		if o.equal(n) != (len(want) == 0) {
+			t.Fatal("the digests disagree with the rows")
+		}
+	})
+}
+
+// The same change on an even number of rows, and values that change places, do not cancel in the digest.
+func TestDigestDoesNotCancel(t *testing.T) {
+	row := func(s string) xxh3.Uint128 { return xxh3.Hash128([]byte(s)) }
+	sum := func(rows ...string) Digest {
+		var d Digest
+		for _, r := range rows {
+			d.Add(row(r))
+		}
+		return d
+	}
+	base := sum("1paid", "2paid", "3open")
+	for name, d := range map[string]Digest{
+		"even change":    sum("1void", "2void", "3open"),
+		"swapped values": sum("1open", "2paid", "3paid"),
+		"twice the same": sum("1paid", "2paid", "3open", "3open", "3open"),
+		"one missing":    sum("1paid", "2paid"),
+	} {
+		if d == base {
+			t.Errorf("%s goes unseen", name)
+		}
+	}
+	if sum("3open", "1paid", "2paid") != base {
+		t.Error("the digest depends on the order")
+	}
+}
