@@ -20,9 +20,11 @@ type checker struct {
 	old, new *cluster.Server
 	paceOld  *pace
 	paceNew  *pace
+	throttle throttle
 	schedule *schedule
 	settler  *settler
 	tables   []tablePair
+	links    []*cluster.Link
 	abort    context.CancelCauseFunc
 	started  time.Time
 
@@ -69,6 +71,8 @@ func (c *checker) prepare(ctx context.Context, v Survey) error {
 	if c.tables, err = c.pairTables(ctx); err != nil {
 		return err
 	}
+	c.links = []*cluster.Link{v.Relation.OldToNew, v.Relation.NewToOld}
+	c.throttle.threads, c.throttle.lag = c.opt.MaxThreads, c.opt.MaxLag
 	f := newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
 	c.settler = newSettler(c, f, c.newTail(ctx, v.Relation.Mode))
 	return nil
@@ -116,6 +120,11 @@ func (c *checker) newTail(ctx context.Context, m cluster.Mode) *tail {
 // compare walks all tables with all workers and settles what differs.
 func (c *checker) compare(ctx context.Context) error {
 	ctx, c.abort = context.WithCancelCause(ctx)
+	var throttled sync.WaitGroup
+	throttled.Go(func() {
+		c.throttle.watch(ctx, []*cluster.Server{c.old, c.new}, c.links, c.opt.Observer.Notice)
+	})
+	defer throttled.Wait()
 	defer c.abort(nil)
 	c.schedule = newSchedule(c.begin)
 	defer context.AfterFunc(ctx, c.schedule.close)()
@@ -173,12 +182,19 @@ func (w *worker) walkAny(ctx context.Context, l *lane) error {
 // failed decides whether an error ends the table or, returned, the run. What one table's definition or data causes
 // ends the table.
 func (t *tableRun) failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		t.fail(errInterrupted)
+		return err
+	}
 	t.fail(err)
-	if ctx.Err() == nil && isTableError(err) {
+	if isTableError(err) {
 		return nil
 	}
 	return err
 }
+
+// errInterrupted is why a table is undecided whose comparison the end of the run cut short.
+var errInterrupted = errors.New("interrupted before the whole table was compared")
 
 // isTableError reports whether an error is the table's own: it vanished, changed its definition, or cannot be read by
 // its engine.

@@ -19,6 +19,8 @@ type Options struct {
 	FenceTimeout   time.Duration // how long replication may take to arrive; default 2 minutes
 	MaxRows        int64         // rows per second and side; 0: no limit
 	MaxBytes       int64         // bytes per second and side; 0: no limit
+	MaxThreads     int           // pause while a side has more threads running; 0: never
+	MaxLag         time.Duration // pause while replication is further behind; 0: never
 	Journal        Journal
 	Observer       Observer
 	Started        time.Time // when the first connection was begun; default now

@@ -90,6 +90,9 @@ func (w *worker) walk(ctx context.Context, l *lane) error {
 // readOld cuts the lane into chunks by reading old, and hands them on.
 func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, jobs chan<- compareJob) error {
 	for {
+		if err := w.check.throttle.ready(ctx); err != nil {
+			return err
+		}
 		if w.check.schedule.wanted() {
 			if err := w.share(ctx, l, size.rows()); err != nil {
 				return err

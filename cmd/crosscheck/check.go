@@ -27,6 +27,8 @@ type checkFlags struct {
 	strict, virtual     bool
 	retryFor, fenceWait time.Duration
 	maxRows, maxBytes   int64
+	maxThreads          int
+	maxLag              time.Duration
 }
 
 func newCheckCommand(g *globals) *cobra.Command {
@@ -56,6 +58,8 @@ REPLICATION CLIENT, REPLICATION SLAVE and PROCESS (on MariaDB also SLAVE MONITOR
 	f.DurationVar(&o.fenceWait, "fence-timeout", 2*time.Minute, "how long replication may take to arrive before rows are undecided")
 	f.Int64Var(&o.maxRows, "max-rows-per-second", 0, "read no more rows a second from each side")
 	f.Int64Var(&o.maxBytes, "max-bytes-per-second", 0, "read no more bytes a second from each side")
+	f.IntVar(&o.maxThreads, "max-threads-running", 0, "pause while a side has more threads running than this")
+	f.DurationVar(&o.maxLag, "max-lag", 0, "pause while replication is further behind than this")
 	o.output.register(f)
 	return c
 }
@@ -151,6 +155,7 @@ func checkServers(ctx context.Context, old, new *cluster.Server, filter cluster.
 	result, err := checksum.Run(ctx, old, new, survey, checksum.Options{
 		Filter: filter, Workers: o.workers, Strict: o.strict, Virtual: o.virtual, MaxDifferences: o.maxDifferences,
 		RetryFor: o.retryFor, FenceTimeout: o.fenceWait, MaxRows: o.maxRows, MaxBytes: o.maxBytes,
+		MaxThreads: o.maxThreads, MaxLag: o.maxLag,
 		Journal: run, Observer: view, Log: log, Started: started,
 	})
 	if t := run.Trusted(); t.Resumed {
