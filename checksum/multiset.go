@@ -173,12 +173,7 @@ func (w *worker) provenValues(t *tableRun, c *chunkRun, m *multisetRound, proven
 			return err
 		}
 		if values != nil {
-			row := t.plan.cells(values, sample.columns, nil)
-			if d.Kind == Missing {
-				d.OldRow = row
-			} else {
-				d.NewRow = row
-			}
+			t.plan.describe(&d, values, t.plan.cells(values, sample.columns, nil))
 		}
 		c.mu.Lock()
 		c.count(d)
@@ -200,5 +195,22 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// describe names a row of a table without a key by all its values.
+func (p *tablePlan) describe(d *Difference, values []cellValue, cells []Cell) {
+	none := Value{Null: true}
+	for i, v := range values {
+		c := ColumnDiff{Column: p.columns[i].old.Name, Old: v.value(), New: none}
+		if d.Kind == Extra {
+			c.Old, c.New = none, v.value()
+		}
+		d.Columns = append(d.Columns, c)
+	}
+	if d.Kind == Missing {
+		d.OldRow = cells
+	} else {
+		d.NewRow = cells
 	}
 }

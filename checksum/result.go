@@ -88,7 +88,7 @@ type Field struct {
 	Value  Value  `json:"value"`
 }
 
-// ColumnDiff is one column of a changed row, as both sides hold it.
+// ColumnDiff is one column of a changed row, as both sides hold it. A side without the row counts as NULL.
 type ColumnDiff struct {
 	Column string `json:"column"`
 	Old    Value  `json:"old"`
@@ -99,7 +99,7 @@ type ColumnDiff struct {
 type Difference struct {
 	Kind    Kind         `json:"kind"`
 	Key     []Field      `json:"key"`               // empty for tables without a key
-	Columns []ColumnDiff `json:"columns,omitempty"` // of a changed row: those that differ
+	Columns []ColumnDiff `json:"columns,omitempty"` // of a changed row: those that differ; without a key: the whole row
 	Proof   Proof        `json:"proof"`
 	Count   int64        `json:"count"` // rows it stands for: 1, or more for duplicates in a table without a key
 

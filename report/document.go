@@ -84,7 +84,7 @@ type Table struct {
 type Difference struct {
 	Kind    checksum.Kind  `json:"kind"`
 	Key     Key            `json:"key"`     // {} for tables without a key
-	Columns []string       `json:"columns"` // of a changed row: those that differ
+	Columns []string       `json:"columns"` // of a changed row: those that differ; without a key: all, to name the row
 	Proof   checksum.Proof `json:"proof"`
 	Count   int64          `json:"count"`
 	Values  []ValueDiff    `json:"values,omitempty"` // only when values are shown
@@ -211,9 +211,10 @@ func newDifference(r checksum.Difference, show bool) Difference {
 	}
 	for _, c := range r.Columns {
 		d.Columns = append(d.Columns, c.Column)
-		if show {
+		switch {
+		case show:
 			d.Values = append(d.Values, showDiff(c))
-		} else {
+		case r.Kind == checksum.Changed: // of a row on one side only, masked values tell nothing
 			d.Masked = append(d.Masked, maskDiff(c))
 		}
 	}
