@@ -70,7 +70,7 @@ $(LINT):
 	GOBIN="$$tmp" GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION); \
 	mv "$$tmp/golangci-lint" $@
 
-bench: ## speed against CHECKSUM TABLE and pt-table-checksum, as ratios within one run (a quiet machine, 5 minutes)
+bench: ## speed against CHECKSUM TABLE and pt-table-checksum, as ratios within one run; BENCH="--help" for flags
 	@$(GO) run ./internal/bench $(BENCH)
 
 clean: ## remove what was built here; the cache of servers and tools stays

@@ -25,6 +25,7 @@ type options struct {
 	families         []fixtures.Family
 	reps             int
 	json             bool
+	noTLS            bool
 	binary           string
 	checkArgs        []string // further arguments of crosscheck check
 }
@@ -83,6 +84,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&families, "families", "mysql,mariadb", "server families, by comma: mariadb, mysql, mysql56")
 	f.IntVar(&o.reps, "reps", 5, "repetitions of each measurement, in turns")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
+	f.BoolVar(&o.noTLS, "no-tls", false, "servers that offer no TLS, to see what encryption costs")
 	f.StringVar(&o.binary, "binary", "", "measure this crosscheck instead of building one")
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "usage: bench [flags] [-- arguments for crosscheck check]")

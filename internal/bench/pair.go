@@ -34,6 +34,9 @@ const poolMB = 1024
 
 func startPair(ctx context.Context, o options, family fixtures.Family, work string, say func(string)) (*pair, error) {
 	server := fixtures.ServerOptions{BufferPoolMB: poolMB}
+	if o.noTLS && family == fixtures.MySQL {
+		server.Variables = map[string]string{"tls_version": "''"} // the others offer none anyway
+	}
 	set, err := fixtures.Up(ctx, fixtures.Spec{
 		Topology: fixtures.Pair, Old: family, New: family, OldOptions: server, NewOptions: server,
 		Provision: fixtures.Options{Progress: say},

@@ -17,6 +17,7 @@ type report struct {
 	Platform   string         `json:"platform"`
 	Reps       int            `json:"reps"`
 	CheckArgs  []string       `json:"check_args,omitempty"`
+	NoTLS      bool           `json:"no_tls"`
 	LoadBefore float64        `json:"load_before"` // of the last minute; -1 if not known
 	LoadAfter  float64        `json:"load_after"`
 	Families   []familyReport `json:"families"`
@@ -45,7 +46,7 @@ func (r familyReport) measure(name string) series {
 func newReport(o options) report {
 	return report{
 		Schema: "crosscheck/bench/v1", Started: time.Now().UTC().Truncate(time.Second), CPUs: runtime.NumCPU(),
-		Platform: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH, Reps: o.reps, CheckArgs: o.checkArgs,
+		Platform: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH, Reps: o.reps, CheckArgs: o.checkArgs, NoTLS: o.noTLS,
 		LoadBefore: loadAverage(), Families: []familyReport{},
 	}
 }
@@ -74,6 +75,9 @@ func (r report) writeTable(w io.Writer) error {
 		b.WriteByte('\n')
 	}
 	fmt.Fprintf(&b, "%d cores, %s, load %.2f before and %.2f after\n", r.CPUs, r.Platform, r.LoadBefore, r.LoadAfter)
+	if r.NoTLS {
+		b.WriteString("Servers without TLS.\n")
+	}
 	if r.LoadBefore > busyLoad {
 		b.WriteString("The machine was not quiet when this began: the figures may say more about its other work.\n")
 	}
