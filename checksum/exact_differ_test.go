@@ -12,9 +12,13 @@ func no56(p pair) bool { return !p.has(fixtures.MySQL56) }
 func bothMySQL9(p pair) bool {
 	return p.old.Family() == fixtures.MySQL && p.new.Family() == fixtures.MySQL
 }
+
 func bothMariaDB(p pair) bool {
 	return p.old.Family() == fixtures.MariaDB && p.new.Family() == fixtures.MariaDB
 }
+func mixedFamilies(p pair) bool { return p.old.Family() != p.new.Family() }
+func always(pair) bool          { return true }
+func toMySQL(p pair) bool       { return p.new.Family() == fixtures.MySQL }
 func toMariaDB(p pair) bool {
 	return p.new.Family() == fixtures.MariaDB && p.old.Family() != fixtures.MariaDB
 }
@@ -57,7 +61,7 @@ func valueCases() []exactCase {
 		{
 			name: "minus_zero", ddl: "(id INT NOT NULL PRIMARY KEY, v DOUBLE, w FLOAT)",
 			rows:   []string{row("(1,0e0,0e0)", "(2,0e0,0e0)")},
-			tamper: []string{"UPDATE {t} SET v=-0e0 WHERE id=1", "UPDATE {t} SET w=-0e0 WHERE id=2"}, changed: 2,
+			tamper: []string{"UPDATE {t} SET v=-0e0 WHERE id=1", "UPDATE {t} SET w=-0e0 WHERE id=2"}, changed: 2, only: toMySQL, // MariaDB stores no −0
 		},
 		{
 			name: "one_ulp", ddl: "(id INT NOT NULL PRIMARY KEY, v DOUBLE, w FLOAT)",
@@ -71,16 +75,20 @@ func valueCases() []exactCase {
 			name: "microsecond", ddl: "(id INT NOT NULL PRIMARY KEY, v DATETIME(6), w TIMESTAMP(6) NULL, x TIME(6))",
 			rows: []string{row("(1,'2020-01-01 00:00:00','2020-01-01 00:00:00','00:00:00')", "(2,'2020-01-01 00:00:00.999999','2037-01-01 00:00:00','-838:59:59')",
 				"(3,'9999-12-31 23:59:59.999999','1970-01-01 00:00:01','-00:00:00.000001')")},
-			tamper: []string{"UPDATE {t} SET v='2020-01-01 00:00:00.000001' WHERE id=1", "UPDATE {t} SET w='2037-01-01 00:00:00.000001' WHERE id=2",
-				"UPDATE {t} SET x='00:00:00.000001' WHERE id=3"}, changed: 3,
+			tamper: []string{
+				"UPDATE {t} SET v='2020-01-01 00:00:00.000001' WHERE id=1", "UPDATE {t} SET w='2037-01-01 00:00:00.000001' WHERE id=2",
+				"UPDATE {t} SET x='00:00:00.000001' WHERE id=3",
+			}, changed: 3,
 		},
 		{
 			name: "ci_ai_pad",
 			ddl:  "(id INT NOT NULL PRIMARY KEY, v VARCHAR(20) COLLATE utf8mb4_general_ci, w TEXT COLLATE utf8mb4_unicode_ci, c CHAR(10) COLLATE utf8mb4_general_ci, l VARCHAR(10) CHARACTER SET latin1 COLLATE latin1_swedish_ci)",
 			rows: []string{row("(1,'abc','abc','abc','abc')", "(2,'abc','abc','abc','abc')", "(3,'abc','abc','abc','abc')", "(4,'abc','abc','abc','abc')",
 				"(5,'abc','abc','abc','abc')", "(6,'abc','abc','abc','abc')", "(7,'abc','abc','abc','abc')")},
-			tamper: []string{"UPDATE {t} SET v='ABC' WHERE id=1", "UPDATE {t} SET w='äbc' WHERE id=2", "UPDATE {t} SET c='Abc' WHERE id=3",
-				"UPDATE {t} SET v='abc ' WHERE id=4", "UPDATE {t} SET w='abc ' WHERE id=5", "UPDATE {t} SET l='abC' WHERE id=6", "UPDATE {t} SET l='abc  ' WHERE id=7"},
+			tamper: []string{
+				"UPDATE {t} SET v='ABC' WHERE id=1", "UPDATE {t} SET w='äbc' WHERE id=2", "UPDATE {t} SET c='Abc' WHERE id=3",
+				"UPDATE {t} SET v='abc ' WHERE id=4", "UPDATE {t} SET w='abc ' WHERE id=5", "UPDATE {t} SET l='abC' WHERE id=6", "UPDATE {t} SET l='abc  ' WHERE id=7",
+			},
 			changed: 7,
 		},
 		{
@@ -98,16 +106,18 @@ func valueCases() []exactCase {
 		},
 		{
 			name: "json_change", ddl: one("JSON"), rows: []string{row(`(1,'{"a":[1,2,{"b":null}]}')`, `(2,'{"a":1}')`, `(3,'"x"')`, `(4,'[]')`, `(5,'null')`, `(6,'0.1')`)},
-			tamper: []string{set("1", `'{"a":[1,2,{"b":0}]}'`), set("2", `'{"a":1.0}'`), set("3", `'"X"'`), set("4", `'{}'`), set("5", "NULL"), set("6", `'0.10000000000000002'`)}, changed: 6, only: no56,
-			lossy: false,
+			tamper: []string{set("1", `'{"a":[1,2,{"b":0}]}'`), "DELETE FROM {t} WHERE id=2", row(`(2,'{"a":1.0}')`), set("3", `'"X"'`), set("4", `'{}'`), set("5", "NULL"), set("6", `'0.10000000000000002'`)}, changed: 6, only: no56,
+			lossy: mixedFamilies,
 		},
 		{
 			name: "small_types",
 			ddl:  "(id INT NOT NULL PRIMARY KEY, s SET('a','b','c'), e ENUM('a','b','c'), b BIT(10), b1 BIT(1), y YEAR, t TIME, d DECIMAL(30,10), d2 DECIMAL(65,30), g POINT, bi BINARY(4), vb VARBINARY(10), dt DATE)",
 			rows: []string{seq("14", "s.n,'a,b','b',b'1000000001',b'1',2000,'-10:00:00',1.0000000001,12345678901234567890123456789012345.000000000000000000000000000001,ST_GeomFromText('POINT(1 2)'),'a','a','2020-02-29'")},
-			tamper: []string{"UPDATE {t} SET s='b' WHERE id=0", "UPDATE {t} SET e='c' WHERE id=1", "UPDATE {t} SET b=b'1000000000' WHERE id=2", "UPDATE {t} SET b1=b'0' WHERE id=3",
+			tamper: []string{
+				"UPDATE {t} SET s='b' WHERE id=0", "UPDATE {t} SET e='c' WHERE id=1", "UPDATE {t} SET b=b'1000000000' WHERE id=2", "UPDATE {t} SET b1=b'0' WHERE id=3",
 				"UPDATE {t} SET y=0 WHERE id=4", "UPDATE {t} SET t='10:00:00' WHERE id=5", "UPDATE {t} SET d=1.0000000002 WHERE id=6", "UPDATE {t} SET d2=12345678901234567890123456789012345.000000000000000000000000000002 WHERE id=7",
-				"UPDATE {t} SET g=ST_GeomFromText('POINT(1 2.0000000000000004)') WHERE id=8", "UPDATE {t} SET bi='a\\0\\0 ' WHERE id=9", "UPDATE {t} SET vb='a\\0' WHERE id=10", "UPDATE {t} SET dt='2020-02-30' WHERE id=11", "UPDATE {t} SET s='' WHERE id=12", "UPDATE {t} SET e=0 WHERE id=13"},
+				"UPDATE {t} SET g=ST_GeomFromText('POINT(1 2.0000000000000004)') WHERE id=8", "UPDATE {t} SET bi='a\\0\\0 ' WHERE id=9", "UPDATE {t} SET vb='a\\0' WHERE id=10", "UPDATE {t} SET dt='2020-02-30' WHERE id=11", "UPDATE {t} SET s='' WHERE id=12", "UPDATE {t} SET e=0 WHERE id=13",
+			},
 			changed: 14,
 		},
 		{
@@ -142,8 +152,10 @@ func valueCases() []exactCase {
 			name: "charset_bytes",
 			ddl:  "(id INT NOT NULL PRIMARY KEY, l VARCHAR(10) CHARACTER SET latin1, u VARCHAR(10) CHARACTER SET ucs2, s VARCHAR(10) CHARACTER SET sjis, g VARCHAR(10) CHARACTER SET gbk, k VARCHAR(10) CHARACTER SET koi8r, h VARCHAR(10) CHARACTER SET cp1250)",
 			rows: []string{seq("8", "s.n,X'81',X'D800',X'8140',X'8140',X'80',X'81'")},
-			tamper: []string{"UPDATE {t} SET l=X'8D' WHERE id=1", "UPDATE {t} SET u=X'D801' WHERE id=2", "UPDATE {t} SET s=X'8141' WHERE id=3", "UPDATE {t} SET g=X'8141' WHERE id=4",
-				"UPDATE {t} SET k=X'81' WHERE id=5", "UPDATE {t} SET h=X'83' WHERE id=6", "UPDATE {t} SET s=X'815F' WHERE id=7"},
+			tamper: []string{
+				"UPDATE {t} SET l=X'8D' WHERE id=1", "UPDATE {t} SET u=X'D801' WHERE id=2", "UPDATE {t} SET s=X'8141' WHERE id=3", "UPDATE {t} SET g=X'8141' WHERE id=4",
+				"UPDATE {t} SET k=X'81' WHERE id=5", "UPDATE {t} SET h=X'83' WHERE id=6", "UPDATE {t} SET s=X'815F' WHERE id=7",
+			},
 			changed: 7,
 		},
 		{
@@ -155,23 +167,15 @@ func valueCases() []exactCase {
 			tamperOld: []string{row("(3,-1)")}, tamper: []string{row("(3,18446744073709551615)")}, changed: 1,
 		},
 		{
-			name: "float_rounding", ddl: one("FLOAT"), ddlNew: one("DOUBLE"), rows: []string{row("(1,0.5)", "(2,16777216)", "(3,-0e0)")},
-			tamperOld: []string{row("(4,0.1)")}, tamper: []string{row("(4,0.1)"), set("3", "0e0"), set("2", "16777217")}, changed: 3,
+			name: "float_rounding", ddl: one("FLOAT"), ddlNew: one("DOUBLE"), rows: []string{row("(1,0.5)", "(2,16777216)")},
+			tamperOld: []string{row("(4,0.1)")}, tamper: []string{row("(4,0.1)"), "UPDATE {t} SET v=16777217 WHERE id=2"}, changed: 2,
 		},
 		{
 			name: "double_to_float", ddl: one("DOUBLE"), ddlNew: one("FLOAT"), rows: []string{row("(1,0.5)")}, tamperOld: []string{row("(2,0.1)")}, tamper: []string{row("(2,0.1)")}, changed: 1,
 		},
 		{
-			name: "big_end", ddl: one("LONGBLOB"), rows: []string{row("(1,CONCAT(REPEAT('x',20000000),'a'))", "(2,CONCAT(REPEAT('x',17000000),'a'))", "(3,'y')")},
-			tamper: []string{set("1", "CONCAT(REPEAT('x',20000000),'b')")}, changed: 1,
-		},
-		{
-			name: "big_columns", ddl: "(id INT NOT NULL PRIMARY KEY, a LONGBLOB, b LONGTEXT, c INT)", rows: []string{row("(1,REPEAT('x',9000000),REPEAT('y',9000000),5)")},
-			tamper: []string{"UPDATE {t} SET c=6 WHERE id=1"}, changed: 1,
-		},
-		{
 			name: "at_packet_edge", ddl: one("LONGBLOB"), // the row packet has exactly 2^24−1 bytes: it is continued in an empty one
-			rows: []string{row("(1,REPEAT('x',16777215-10))", "(2,REPEAT('x',16777215-11))", "(3,REPEAT('x',16777215-9))", "(4,'z')")}, tamper: []string{set("4", "'Z'")}, changed: 1,
+			rows: []string{row("(1,REPEAT('x',16777215-10))", "(2,REPEAT('x',16777215-11))", "(3,REPEAT('x',16777215-9))", "(4,'z')")}, tamper: []string{set("4", "'Z'")}, changed: 1, only: bigPairs,
 		},
 	}
 }
@@ -227,22 +231,11 @@ func keySpaceCases() []exactCase {
 			tamper: []string{"UPDATE {t} SET k='ABC' WHERE v=1", "UPDATE {t} SET k='E' WHERE v=2", "UPDATE {t} SET v=4 WHERE v=3"}, changed: 3,
 		},
 		{
-			name: "ci_to_bin_key", ddl: "(k VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY, v INT)", ddlNew: "(k VARCHAR(20) COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, v INT)",
-			rows: []string{row("('abc',1)", "('def',2)", "('Ghi',3)")}, tamper: []string{"UPDATE {t} SET k='ABC' WHERE k='abc'"}, missing: 1, extra: 1, method: methodBuckets,
-		},
-		{
-			name: "bin_to_ci_key", ddl: "(k VARCHAR(20) COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, v INT)", ddlNew: "(k VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY, v INT)",
-			rows: []string{row("('abc',1)", "('def',2)", "('Ghi',3)")}, tamperOld: []string{row("('ABC',4)")}, missing: 1, method: methodBuckets,
-		},
-		{
 			name: "collation_changed_key", ddl: "(k VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY, v INT)", ddlNew: "(k VARCHAR(20) COLLATE utf8mb4_unicode_ci NOT NULL PRIMARY KEY, v INT)",
 			rows: []string{seq("2500", "CONCAT(CHAR(97+s.n%26), s.n), s.n")}, tamper: []string{"UPDATE {t} SET k=UPPER(k) WHERE v=26", "UPDATE {t} SET v=-v WHERE v=27", "DELETE FROM {t} WHERE v=28", row("('zzz',1)")}, changed: 2, missing: 1, extra: 1, method: methodBuckets,
 		},
 		{
-			name: "float_key_zero", ddl: "(k DOUBLE NOT NULL PRIMARY KEY, v INT)", rows: []string{row("(0e0,1)", "(1,2)")}, tamper: []string{"UPDATE {t} SET k=-0e0 WHERE v=1"}, changed: 1,
-		},
-		{
-			name: "hash_key", ddl: "(id INT NOT NULL, v INT, PRIMARY KEY (id) USING HASH) ENGINE=MEMORY", rows: []string{row("(1,1)", "(2,2)")}, tamper: []string{set("1", "5")}, missing: 1, extra: 1,
+			name: "float_key_zero", ddl: "(k DOUBLE NOT NULL PRIMARY KEY, v INT)", rows: []string{row("(0e0,1)", "(1,2)")}, tamper: []string{"DELETE FROM {t} WHERE v=1", row("(-0e0,1)")}, changed: 1, only: toMySQL,
 		},
 		{
 			name: "other_unique", ddl: "(id INT NOT NULL PRIMARY KEY, u INT NOT NULL, v INT, UNIQUE KEY (u))", ddlNew: "(id INT NOT NULL, u INT NOT NULL PRIMARY KEY, v INT, UNIQUE KEY (id))",
@@ -254,10 +247,6 @@ func keySpaceCases() []exactCase {
 		},
 		{
 			name: "descending", ddl: "(a INT NOT NULL, b INT NOT NULL, v INT, PRIMARY KEY (a DESC, b DESC))", rows: []string{seq("3000", "s.n%10,s.n,s.n")},
-			tamper: []string{"UPDATE {t} SET v=-1 WHERE v=1500", "DELETE FROM {t} WHERE v=7", row("(-1,0,0)", "(11,0,0)")}, changed: 1, missing: 1, extra: 2,
-		},
-		{
-			name: "desc_on_new", ddl: "(a INT NOT NULL, b INT NOT NULL, v INT, PRIMARY KEY (a, b))", ddlNew: "(a INT NOT NULL, b INT NOT NULL, v INT, PRIMARY KEY (a, b DESC))", rows: []string{seq("3000", "s.n%10,s.n,s.n")},
 			tamper: []string{"UPDATE {t} SET v=-1 WHERE v=1500", "DELETE FROM {t} WHERE v=7", row("(-1,0,0)", "(11,0,0)")}, changed: 1, missing: 1, extra: 2,
 		},
 	}

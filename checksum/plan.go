@@ -48,6 +48,8 @@ type tablePlan struct {
 	old, new sidePlan
 	json     []int // columns whose JSON text is brought to a canonical form
 	textKey  bool  // keys that differ in bytes may be equal to the server
+	mixedKey bool  // of two such keys one server may say that they are equal and the other that they are not
+	unpaged  bool  // rows can be found by key but not read in its order: each side is read in one statement
 	lossy    []string
 	notes    []string
 	schema   string // a reason to call the table different whatever its rows say
@@ -76,35 +78,31 @@ func newPlan(o, n *cluster.Table, opt planOptions) *tablePlan {
 	p := &tablePlan{name: o.FullName()}
 	p.old.table, p.new.table, p.new.newSide = o, n, true
 	pairs := p.pair(o, n, opt)
-	key, keyNew := commonKey(o, n)
+	key := findKey(o, n, pairs)
 	p.method = methodMultiset
-	if key != nil {
-		p.method = methodChunks
-		pairs = keyFirst(pairs, key)
-		p.nKey = len(key.Parts)
+	if key != nil && !key.paged {
+		key = nil // rows could be found by it, but not read in its order
 	}
-	pageable := true
+	if key != nil {
+		p.method = methodBuckets
+		if key.paged && key.ordered {
+			p.method = methodChunks
+		}
+		pairs = keyFirst(pairs, key.columns)
+		p.nKey, p.textKey, p.mixedKey, p.unpaged = len(key.columns), key.loose, key.mixed, !key.paged
+	}
 	for i := range pairs {
 		c := &pairs[i]
-		c.key = i < p.nKey
-		c.proj = project(c.old, c.new)
-		if c.key {
-			pageable = keyProjection(c) && pageable
-			p.textKey = p.textKey || classOf(c.old) == classText
-			if !c.proj.ordered {
-				p.method = methodBuckets
-			}
+		if !c.key {
+			c.proj = project(c.old, c.new)
 		}
 		if c.proj.json {
 			p.json = append(p.json, i)
 		}
 		p.remark(c.proj)
 	}
-	if p.method != methodMultiset && (!pageable || !indexed(key) || !indexed(keyNew)) {
-		p.method, p.nKey = methodMultiset, 0
-	}
 	p.columns = pairs
-	p.spell(key, keyNew)
+	p.spell(key)
 	return p
 }
 
@@ -162,124 +160,41 @@ func (p *tablePlan) remark(pr projection) {
 	}
 }
 
-// commonKey returns the key that rows are matched by: old's walk key, provided that new has a unique key over the same
-// columns, else nil.
-func commonKey(o, n *cluster.Table) (old, new *cluster.Key) {
-	key := o.WalkKey()
-	if key == nil {
-		return nil, nil
-	}
-	for i := range n.Keys {
-		k := &n.Keys[i]
-		if !k.Unique && !k.Primary || len(k.Parts) != len(key.Parts) {
-			continue
-		}
-		same := true
-		for j, part := range k.Parts {
-			same = same && part.Prefix == 0 && part.Expression == "" &&
-				strings.EqualFold(part.Column, key.Parts[j].Column) && notNull(n, part.Column)
-		}
-		if same {
-			return key, k
-		}
-	}
-	return nil, nil
-}
-
-func notNull(t *cluster.Table, column string) bool {
-	for i := range t.Columns {
-		if strings.EqualFold(t.Columns[i].Name, column) {
-			return !t.Columns[i].Nullable
-		}
-	}
-	return false
-}
-
-// indexed reports whether an index can be read in key order.
-func indexed(k *cluster.Key) bool { return k.Type == "BTREE" || k.Type == "" }
-
 // keyFirst moves the key's columns to the front, in the key's order.
-func keyFirst(pairs []planColumn, key *cluster.Key) []planColumn {
-	out := make([]planColumn, 0, len(pairs))
-	inKey := make(map[string]bool, len(key.Parts))
-	for _, part := range key.Parts {
-		inKey[strings.ToLower(part.Column)] = true
-		for _, c := range pairs {
-			if strings.EqualFold(c.old.Name, part.Column) {
-				out = append(out, c)
-			}
-		}
-	}
+func keyFirst(pairs, key []planColumn) []planColumn {
+	out := slices.Clip(slices.Clone(key))
 	for _, c := range pairs {
-		if !inKey[strings.ToLower(c.old.Name)] {
+		if !slices.ContainsFunc(key, func(k planColumn) bool { return k.old == c.old }) {
 			out = append(out, c)
 		}
 	}
 	return out
 }
 
-// keyProjection adapts a key column's projection so that the selected value, sent back as a parameter, compares with
-// the bare column in the column's own order. It reports whether that is possible.
-func keyProjection(c *planColumn) bool {
-	switch classOf(c.old) {
-	case classEnum, classSet:
-		if classOf(c.new) != classOf(c.old) || !equalLabels(c.old.Labels, c.new.Labels) {
-			return false
-		}
-		c.proj = numbers(c.old, c.new, "UNSIGNED") // members sort by their number
-		c.proj.ordered = true
-	case classBit:
-		if classOf(c.new) != classBit {
-			return true // already a decimal
-		}
-		c.proj = numbers(c.old, c.new, "UNSIGNED")
-		c.proj.ordered = true
-	case classText:
-		if classOf(c.new) != classText {
-			return classOf(c.new) == classUUID || classOf(c.new) == classInet
-		}
-		// A parameter is taken as utf8mb4.
-		for _, side := range []struct {
-			col  *cluster.Column
-			expr *string
-		}{{c.old, &c.proj.old}, {c.new, &c.proj.new}} {
-			if !utf8Bytes(charset(side.col)) {
-				*side.expr = "CONVERT(" + cluster.Quote(side.col.Name) + " USING utf8mb4)"
-			}
-		}
-	case classFixedBytes:
-		return classOf(c.new) == classFixedBytes && c.old.CharLen == c.new.CharLen
-	case classBytes:
-		return classOf(c.new) == classBytes
-	case classJSON, classGeometry, classOther:
-		return false
-	case classInt, classYear, classDecimal, classFloat, classDate, classTime, classUUID, classInet:
-	}
-	return true
-}
-
 // spell writes the SQL parts of both sides.
-func (p *tablePlan) spell(key, keyNew *cluster.Key) {
-	for _, side := range []struct {
-		plan *sidePlan
-		key  *cluster.Key
-	}{{&p.old, key}, {&p.new, keyNew}} {
+func (p *tablePlan) spell(key *rowKey) {
+	for _, side := range []*sidePlan{&p.old, &p.new} {
 		list := make([]string, len(p.columns))
 		for i, c := range p.columns {
 			list[i] = c.proj.old
 			name := c.old.Name
-			if side.plan.newSide {
+			if side.newSide {
 				list[i], name = c.proj.new, c.new.Name
 			}
 			if i < p.nKey {
-				side.plan.keys = append(side.plan.keys, cluster.Quote(name))
+				side.keys = append(side.keys, cluster.Quote(name))
 			}
 		}
-		side.plan.list = strings.Join(list, ",")
-		side.plan.from = side.plan.table.QuotedName()
-		if p.nKey > 0 {
-			side.plan.from += " FORCE INDEX (" + cluster.Quote(side.key.Name) + ")"
+		side.list = strings.Join(list, ",")
+		side.from = side.table.QuotedName()
+		if key == nil || p.unpaged {
+			continue
 		}
+		index := key.old
+		if side.newSide {
+			index = key.new
+		}
+		side.from += " FORCE INDEX (" + cluster.Quote(index.Name) + ")"
 	}
 }
 
@@ -340,12 +255,3 @@ func (p *tablePlan) fingerprint() string {
 }
 
 func (s *sidePlan) rangeText() string { return s.scanQuery() + strings.Join(s.keys, ",") }
-
-// keyNames returns the names of the key columns on the old side.
-func (p *tablePlan) keyNames() []string {
-	names := make([]string, 0, p.nKey)
-	for _, c := range p.columns[:p.nKey] {
-		names = append(names, c.old.Name)
-	}
-	return slices.Clip(names)
-}

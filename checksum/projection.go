@@ -2,6 +2,7 @@ package checksum
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"crosscheck/cluster"
@@ -16,6 +17,7 @@ type projection struct {
 	note     string // what a reader should know although nothing is lost
 	json     bool   // values are JSON text that must be brought to a canonical form on our side
 	ordered  bool   // both columns sort the same way, so that bounds of one side hold on the other
+	number   bool   // values are the numbers of BIT, ENUM or SET
 }
 
 // class groups data types that convert alike.
@@ -95,28 +97,32 @@ func project(o, n *cluster.Column) projection {
 		p = decimals(o, n)
 		p.ordered = true
 	case [2]class{classInt, classYear}, [2]class{classInt, classBit}, [2]class{classBit, classYear}:
-		p = numbers(o, n, "DECIMAL(20,0)")
+		p = numbers(o, n)
 		p.ordered = true
 	case [2]class{classInt, classFloat}, [2]class{classDecimal, classFloat}, [2]class{classYear, classFloat}:
 		p = doubles(o, n)
 		p.lossy = fmt.Sprintf("%s: %s and %s are compared as floating point numbers", o.Name, o.ColumnType, n.ColumnType)
-	case [2]class{classText, classEnum}, [2]class{classText, classSet}, [2]class{classEnum, classSet},
-		[2]class{classText, classUUID}, [2]class{classText, classInet}, [2]class{classEnum, classUUID}:
+	case [2]class{classText, classEnum}, [2]class{classText, classSet}, [2]class{classEnum, classSet}:
 		p = texts(o, n)
+	case [2]class{classText, classUUID}, [2]class{classText, classInet}:
+		p = canonicalTexts(o, n)
 	case [2]class{classText, classJSON}:
-		if o.JSONText || n.JSONText { // MariaDB's JSON is text: against plain text its bytes count
-			p = texts(o, n)
-			break
+		if p = texts(o, n); !o.JSONText && !n.JSONText { // MariaDB's JSON is text: against plain text its bytes count
+			p = documents(o, n, p)
 		}
-		p.json = true
 	case [2]class{classText, classBytes}, [2]class{classBytes, classGeometry}, [2]class{classBytes, classEnum}:
 		p.note = fmt.Sprintf("%s: %s and %s are compared byte by byte", o.Name, o.ColumnType, n.ColumnType)
 	case [2]class{classText, classFixedBytes}, [2]class{classBytes, classFixedBytes}:
 		p = trimmed(o, n)
-	case [2]class{classBytes, classUUID}, [2]class{classFixedBytes, classUUID}:
-		p.old, p.new = uuidBytes(o, co), uuidBytes(n, cn)
+	case [2]class{classBytes, classUUID}, [2]class{classFixedBytes, classUUID}, [2]class{classBytes, classInet},
+		[2]class{classFixedBytes, classInet}:
+		p.old, p.new = addressBytes(o), addressBytes(n)
+	case [2]class{classInt, classText}, [2]class{classDecimal, classText}, [2]class{classYear, classText},
+		[2]class{classText, classDate}, [2]class{classText, classTime}, [2]class{classDate, classTime}:
+		p.old, p.new = asText(o), asText(n)
+		p.note = fmt.Sprintf("%s: %s and %s are compared as text", o.Name, o.ColumnType, n.ColumnType)
 	default:
-		p.old, p.new = "CAST("+p.old+" AS CHAR)", "CAST("+p.new+" AS CHAR)"
+		p.old, p.new = asText(o), asText(n)
 		p.lossy = fmt.Sprintf("%s: %s and %s are compared as text", o.Name, o.ColumnType, n.ColumnType)
 	}
 	return p
@@ -128,16 +134,12 @@ func projectSame(c class, o, n *cluster.Column) projection {
 	p.ordered = true
 	switch c {
 	case classInt:
-		if o.Unsigned != n.Unsigned {
-			p = numbers(o, n, "DECIMAL(20,0)")
-			p.ordered = true
-		} else if wireSize(o) != wireSize(n) {
-			p.old, p.new = widen(o), widen(n)
+		if o.Unsigned != n.Unsigned || wireSize(o) != wireSize(n) {
+			p = integers(o, n)
 		}
 	case classBit:
 		if o.ColumnType != n.ColumnType {
-			p = numbers(o, n, "DECIMAL(20,0)")
-			p.ordered = true
+			p = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
 		}
 	case classDecimal:
 		if o.Scale != n.Scale || zerofill(o) != zerofill(n) {
@@ -149,27 +151,36 @@ func projectSame(c class, o, n *cluster.Column) projection {
 			p = doubles(o, n)
 			p.ordered = true
 		}
-	case classText, classEnum:
+	case classText:
 		p = texts(o, n)
+	case classEnum:
+		p = enums(o, n)
 	case classSet:
-		if equalLabels(o.Labels, n.Labels) {
-			p = texts(o, n)
-		} else {
+		p = texts(o, n)
+		if !equalLabels(o.Labels, n.Labels) || slices.Contains(o.Labels, "") {
 			p = sets(o, n)
 		}
 	case classFixedBytes:
 		if o.CharLen != n.CharLen {
-			p = trimmed(o, n)
+			p = padded(o, n)
 		}
 	case classDate:
 		if (o.DataType == "timestamp") != (n.DataType == "timestamp") {
 			p.note = fmt.Sprintf("%s: %s and %s are compared in UTC", o.Name, o.ColumnType, n.ColumnType)
 		}
 	case classJSON:
-		p.json = o.DataType != n.DataType // MySQL's own type against text
+		if o.DataType != "json" || n.DataType != "json" {
+			p = texts(o, n)
+		}
+		if (o.DataType == "json") != (n.DataType == "json") { // MySQL's own type against text
+			p = documents(o, n, p)
+		}
 		p.ordered = false
 	case classGeometry, classInet, classOther, classUUID:
 		p.ordered = o.DataType == n.DataType
+		if c == classInet && !p.ordered {
+			p.old, p.new = addressBytes(o), addressBytes(n)
+		}
 	case classYear, classBytes, classTime:
 	}
 	return p
@@ -193,35 +204,66 @@ func wireSize(c *cluster.Column) int {
 	}
 }
 
-// widen selects an integer column as BIGINT of its signedness.
-func widen(c *cluster.Column) string {
+// integers selects two integer columns of different sizes or signedness as the narrowest type that holds both. A CAST
+// alone would not do: MariaDB sends its result as an INT where the column's values fit one.
+func integers(o, n *cluster.Column) projection {
+	p := projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true}
+	switch {
+	case o.Unsigned && n.Unsigned:
+	case o.Unsigned && o.DataType == "bigint", n.Unsigned && n.DataType == "bigint":
+		p = numbers(o, n)
+		p.ordered = true
+	default:
+		p.old, p.new = signedNumber(o), signedNumber(n)
+	}
+	return p
+}
+
+// wholeNumber selects a column as BIGINT UNSIGNED: an integer that is not negative, BIT, or the number of an ENUM or
+// SET value.
+func wholeNumber(c *cluster.Column) string {
 	if c.DataType == "bigint" {
 		return cluster.Quote(c.Name)
 	}
-	// The constant makes the sum a BIGINT on every server; a CAST to SIGNED stays an INT on MariaDB when the values fit.
-	if c.Unsigned {
-		return "CAST(" + cluster.Quote(c.Name) + " AS UNSIGNED)"
-	}
-	return "CAST(" + cluster.Quote(c.Name) + " AS SIGNED)"
+	return "(" + cluster.Quote(c.Name) + "|0)"
 }
 
-// numbers selects both columns as the given decimal type; adding 0 turns a BIT into a number first.
-func numbers(o, n *cluster.Column, as string) projection {
-	one := func(c *cluster.Column) string { return "CAST(" + cluster.Quote(c.Name) + "+0 AS " + as + ")" }
+// signedNumber selects an integer column as BIGINT; BIGINT UNSIGNED is not for it.
+func signedNumber(c *cluster.Column) string {
+	if c.DataType == "bigint" {
+		return cluster.Quote(c.Name)
+	}
+	return "CAST(" + cluster.Quote(c.Name) + "|0 AS SIGNED)"
+}
+
+// numbers selects both columns as integers of whatever signedness; adding 0 turns a BIT into a number first.
+func numbers(o, n *cluster.Column) projection {
+	one := func(c *cluster.Column) string { return "CAST(" + cluster.Quote(c.Name) + "+0 AS DECIMAL(20,0))" }
 	return projection{old: one(o), new: one(n)}
 }
 
-// decimals selects both columns with the larger scale, keeping all integer digits as far as 65 digits allow.
+// maxDigits is the precision of the servers' widest decimal type.
+const maxDigits = 65
+
+// decimals selects both columns with the larger scale and all integer digits.
 func decimals(o, n *cluster.Column) projection {
 	scale := max(o.Scale, n.Scale)
 	whole := max(integerDigits(o), integerDigits(n))
-	as := fmt.Sprintf("DECIMAL(%d,%d)", min(65, whole+scale), scale)
+	as := fmt.Sprintf("DECIMAL(%d,%d)", whole+scale, scale)
 	one := func(c *cluster.Column) string { return "CAST(" + cluster.Quote(c.Name) + " AS " + as + ")" }
-	p := projection{old: one(o), new: one(n)}
-	if whole+scale > 65 {
-		p.lossy = fmt.Sprintf("%s: %s and %s have no common decimal type", o.Name, o.ColumnType, n.ColumnType)
+	if whole+scale > maxDigits { // no decimal type holds all values of both
+		one = decimalText
 	}
-	return p
+	return projection{old: one(o), new: one(n)}
+}
+
+// decimalText selects a decimal as text without zeros behind its last digit.
+func decimalText(c *cluster.Column) string {
+	text := "CAST(" + cluster.Quote(c.Name) + " AS CHAR)"
+	if classOf(c) == classDecimal && c.Scale > 0 {
+		text = "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM " + text + "))"
+	}
+	return text
 }
 
 func integerDigits(c *cluster.Column) int {
@@ -245,98 +287,3 @@ func doubles(o, n *cluster.Column) projection {
 func isFloat32(c *cluster.Column) bool { return c.DataType == "float" }
 
 func zerofill(c *cluster.Column) bool { return strings.Contains(c.ColumnType, "zerofill") }
-
-// trimmed compares byte strings without the zero bytes with which BINARY(n) is padded.
-func trimmed(o, n *cluster.Column) projection {
-	one := func(c *cluster.Column) string { return "TRIM(TRAILING X'00' FROM " + cluster.Quote(c.Name) + ")" }
-	return projection{
-		old: one(o), new: one(n),
-		lossy: fmt.Sprintf("%s: %s and %s are compared without zero bytes at the end", o.Name, o.ColumnType, n.ColumnType),
-	}
-}
-
-// uuidBytes selects a UUID as its 16 bytes.
-func uuidBytes(c *cluster.Column, k class) string {
-	if k == classUUID {
-		return "UNHEX(REPLACE(CAST(" + cluster.Quote(c.Name) + " AS CHAR),'-',''))"
-	}
-	return cluster.Quote(c.Name)
-}
-
-// texts selects character columns as stored where their charsets agree, else both as utf8mb4.
-func texts(o, n *cluster.Column) projection {
-	p := bare(o, n)
-	so, sn := charset(o), charset(n)
-	p.ordered = classOf(o) == classOf(n) && sameOrder(o, n)
-	if so == sn || utf8Bytes(so) && utf8Bytes(sn) {
-		return p
-	}
-	for _, side := range []struct {
-		c    *cluster.Column
-		expr *string
-	}{{o, &p.old}, {n, &p.new}} {
-		cs := charset(side.c)
-		if cs == "binary" || utf8Bytes(cs) {
-			continue
-		}
-		*side.expr = "CONVERT(" + *side.expr + " USING utf8mb4)"
-		if !losslessInUTF8(cs) {
-			p.lossy = fmt.Sprintf("%s: characters of %s that Unicode lacks compare equal", o.Name, cs)
-		}
-	}
-	return p
-}
-
-// charset returns the charset of a column's stored characters, with MySQL's old name of utf8mb3 made new.
-func charset(c *cluster.Column) string {
-	switch {
-	case c.DataType == "uuid" || c.DataType == "inet4" || c.DataType == "inet6":
-		return "ascii"
-	case c.DataType == "json":
-		return "utf8mb4"
-	case c.Charset == "utf8":
-		return "utf8mb3"
-	}
-	return c.Charset
-}
-
-// utf8Bytes reports whether text of the charset is stored as UTF-8.
-func utf8Bytes(cs string) bool { return cs == "utf8mb4" || cs == "utf8mb3" || cs == "ascii" }
-
-// losslessInUTF8 reports whether every byte string that a column of the charset can hold has its own UTF-8 form.
-func losslessInUTF8(cs string) bool {
-	switch cs {
-	case "latin1", "ucs2", "utf16", "utf16le", "utf32":
-		return true
-	}
-	return utf8Bytes(cs)
-}
-
-// sameOrder reports whether two character columns sort alike. utf8mb3 and utf8mb4 collations of one name do, for
-// all characters that both can hold.
-func sameOrder(o, n *cluster.Column) bool {
-	if classOf(o) == classEnum {
-		return equalLabels(o.Labels, n.Labels) // by position in the list
-	}
-	family := func(collation string) string {
-		for _, prefix := range []string{"utf8mb4_", "utf8mb3_", "utf8_"} {
-			if rest, ok := strings.CutPrefix(collation, prefix); ok {
-				return "utf8_" + rest
-			}
-		}
-		return collation
-	}
-	return family(o.Collation) == family(n.Collation)
-}
-
-func equalLabels(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}

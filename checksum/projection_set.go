@@ -8,8 +8,9 @@ import (
 	"crosscheck/cluster"
 )
 
-// sets compares two SET columns whose member lists differ: a value is the sorted list of the members it holds, so that
-// the order of the definition does not count.
+// sets compares two SET columns by the names of their members: a value is the sorted list of the members that it holds,
+// so that the order of the definition does not count. Members are told by their bit, since a collation may call the names
+// of two members equal; the empty name stands as a zero byte, so that a set that holds it is not the empty set.
 func sets(o, n *cluster.Column) projection {
 	all := slices.Concat(o.Labels, n.Labels)
 	slices.Sort(all)
@@ -18,13 +19,9 @@ func sets(o, n *cluster.Column) projection {
 		col := cluster.Quote(c.Name)
 		var parts []string
 		for _, label := range all {
-			if slices.Contains(c.Labels, label) {
-				lit := textLiteral(label)
-				parts = append(parts, fmt.Sprintf("IF(FIND_IN_SET(%s,CONVERT(%s USING utf8mb4)),%s,NULL)", lit, col, lit))
+			if bit := slices.Index(c.Labels, label); bit >= 0 {
+				parts = append(parts, fmt.Sprintf("IF(%s&%d,%s,NULL)", col, uint64(1)<<bit, textLiteral(label)))
 			}
-		}
-		if len(parts) == 0 {
-			return "CONVERT(" + col + " USING utf8mb4)"
 		}
 		return fmt.Sprintf("IF(%s IS NULL,NULL,CONCAT_WS(',',%s))", col, strings.Join(parts, ","))
 	}
@@ -32,4 +29,9 @@ func sets(o, n *cluster.Column) projection {
 }
 
 // textLiteral writes a string constant that is independent of sql_mode: hexadecimal, with its charset named.
-func textLiteral(s string) string { return fmt.Sprintf("_utf8mb4 X'%x'", s) }
+func textLiteral(s string) string {
+	if s == "" {
+		s = "\x00"
+	}
+	return fmt.Sprintf("_utf8mb4 X'%x'", s)
+}

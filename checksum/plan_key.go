@@ -1,0 +1,208 @@
+package checksum
+
+import (
+	"slices"
+	"strings"
+
+	"crosscheck/cluster"
+)
+
+// rowKey is a key that both sides have, so that rows can be matched by it.
+type rowKey struct {
+	old, new *cluster.Key
+	columns  []planColumn // projected, in the order of old's key
+	ordered  bool         // both sides sort by it alike: bounds of one side hold on the other
+	paged    bool         // each side can read its rows in the key's order by an index
+	loose    bool         // keys that differ in bytes may be equal to a server
+	mixed    bool         // and the two servers need not agree on which are
+}
+
+// findKey returns the key that rows are matched by: of old's keys without NULLs, the primary key first, the first one
+// over whose columns new has such a key too, and whose values can be sent back as parameters. It returns nil if there
+// is none.
+func findKey(o, n *cluster.Table, pairs []planColumn) *rowKey {
+	walk := o.WalkKey()
+	keys := make([]*cluster.Key, 0, len(o.Keys)+1)
+	if walk != nil {
+		keys = append(keys, walk) // where a table has no primary key, its rows are stored in this one's order
+	}
+	for i := range o.Keys {
+		if k := &o.Keys[i]; k != walk && identifies(o, k) {
+			keys = append(keys, k)
+		}
+	}
+	for _, k := range keys {
+		if columns := keyColumns(k, pairs); columns != nil {
+			if found := matchKey(n, k, columns); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// identifies reports whether a key names each row of its table: it is unique over whole columns without NULLs.
+func identifies(t *cluster.Table, k *cluster.Key) bool {
+	if !k.Unique && !k.Primary || len(k.Parts) == 0 {
+		return false
+	}
+	for _, part := range k.Parts {
+		if part.Prefix != 0 || part.Expression != "" || !notNull(t, part.Column) {
+			return false
+		}
+	}
+	return true
+}
+
+func notNull(t *cluster.Table, column string) bool {
+	c := t.Column(column)
+	return c != nil && !c.Nullable && !c.System
+}
+
+// keyColumns returns the column pairs of a key, nil if one of them is not compared.
+func keyColumns(k *cluster.Key, pairs []planColumn) []planColumn {
+	out := make([]planColumn, 0, len(k.Parts))
+	for _, part := range k.Parts {
+		i := slices.IndexFunc(pairs, func(c planColumn) bool { return strings.EqualFold(c.old.Name, part.Column) })
+		if i < 0 {
+			return nil
+		}
+		out = append(out, pairs[i])
+	}
+	return out
+}
+
+// matchKey finds new's key over the same columns, in the same order if there is one.
+func matchKey(n *cluster.Table, k *cluster.Key, columns []planColumn) *rowKey {
+	found := &rowKey{old: k, columns: columns, ordered: true, paged: indexed(k)}
+	sameOrder := false
+	for i := range n.Keys {
+		c := &n.Keys[i]
+		if !identifies(n, c) || len(c.Parts) != len(columns) {
+			continue
+		}
+		switch {
+		case slices.EqualFunc(c.Parts, columns, isColumn):
+			if !sameOrder || !indexed(found.new) {
+				found.new, sameOrder = c, true
+			}
+		case found.new == nil && sameColumns(c.Parts, columns):
+			found.new = c
+		}
+	}
+	if found.new == nil {
+		return nil
+	}
+	found.paged = found.paged && sameOrder && indexed(found.new)
+	for i := range found.columns {
+		c := &found.columns[i]
+		c.key = true
+		lookup, pages := keyProjection(c)
+		if !lookup {
+			return nil
+		}
+		found.paged = found.paged && pages
+		found.ordered = found.ordered && c.proj.ordered
+		switch k := classOf(c.old); {
+		case k == classText || classOf(c.new) == classText:
+			found.loose = true
+			found.mixed = found.mixed || !sameOrderOf(c)
+		case k == classFloat: // −0.0 = 0.0
+			found.loose = true
+		}
+	}
+	return found
+}
+
+func isColumn(part cluster.KeyPart, c planColumn) bool {
+	return strings.EqualFold(part.Column, c.new.Name)
+}
+
+// sameColumns reports whether a key consists of the columns in whatever order.
+func sameColumns(parts []cluster.KeyPart, columns []planColumn) bool {
+	for _, part := range parts {
+		if !slices.ContainsFunc(columns, func(c planColumn) bool { return isColumn(part, c) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameOrderOf(c *planColumn) bool {
+	return classOf(c.old) == classText && classOf(c.new) == classText && sameOrder(c.old, c.new)
+}
+
+// indexed reports whether an index can be forced and read in key order.
+func indexed(k *cluster.Key) bool {
+	oneWay := !slices.ContainsFunc(k.Parts, func(p cluster.KeyPart) bool { return p.Descending != k.Parts[0].Descending })
+	return oneWay && k.Visible && k.Type != "HASH" && k.Type != "RTREE"
+}
+
+// keyProjection projects a key column so that a selected value, sent back as a parameter, finds the rows that have it
+// (lookup) and compares with the bare column in the column's own order (pages).
+func keyProjection(c *planColumn) (lookup, pages bool) {
+	o, n := c.old, c.new
+	co, cn := classOf(o), classOf(n)
+	c.proj = project(o, n)
+	switch {
+	case co != cn:
+		return keyOfTwoClasses(c, co, cn)
+	case co == classEnum || co == classSet:
+		if !equalLabels(o.Labels, n.Labels) {
+			if slices.Contains(o.Labels, "") || slices.Contains(n.Labels, "") || co == classSet {
+				return false, false
+			}
+			c.proj.ordered = false
+			return true, false // by label: members sort by their number, but compare with text as text
+		}
+		c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
+	case co == classBit:
+		c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
+	case co == classText:
+		keyText(c)
+	case co == classFixedBytes:
+		return o.CharLen == n.CharLen, true
+	case co == classDate && o.DataType != n.DataType && (o.DataType == "date" || n.DataType == "date"):
+		// One type of parameter must suit both columns; a selected DATE would make it lose the time of day.
+		as := func(c *cluster.Column) string { return "CAST(" + cluster.Quote(c.Name) + " AS DATETIME(6))" }
+		c.proj.old, c.proj.new = as(o), as(n)
+	case co == classDecimal && max(integerDigits(o), integerDigits(n))+max(o.Scale, n.Scale) > maxDigits:
+		return false, false // selected as text, which compares with a decimal as floating point
+	case co == classJSON || co == classGeometry || co == classOther:
+		return false, false
+	}
+	return true, true
+}
+
+// keyOfTwoClasses tells which pairs of different classes can be keys: those whose values have one form that both
+// columns compare with exactly.
+func keyOfTwoClasses(c *planColumn, co, cn class) (lookup, pages bool) {
+	switch [2]class{min(co, cn), max(co, cn)} {
+	case [2]class{classInt, classDecimal}, [2]class{classInt, classBit}:
+		return true, true
+	case [2]class{classText, classUUID}, [2]class{classText, classInet}:
+		c.proj = texts(c.old, c.new)
+		keyText(c)
+		return true, true
+	case [2]class{classFixedBytes, classUUID}:
+		return true, true
+	}
+	return false, false
+}
+
+// keyText selects text as utf8mb4, since that is what a text parameter is taken for.
+func keyText(c *planColumn) {
+	for _, side := range []struct {
+		col  *cluster.Column
+		expr *string
+	}{{c.old, &c.proj.old}, {c.new, &c.proj.new}} {
+		cs := charset(side.col)
+		if utf8Bytes(cs) {
+			continue
+		}
+		*side.expr = "CONVERT(" + cluster.Quote(side.col.Name) + " USING utf8mb4)"
+		if c.proj.lossy == "" && !losslessInUTF8(cs) {
+			c.proj.lossy = lossyCharset(side.col, cs)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package checksum
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"crosscheck/cluster"
+)
+
+// trimmed compares byte strings without the zero bytes with which BINARY(n) is padded.
+func trimmed(o, n *cluster.Column) projection {
+	one := func(c *cluster.Column) string { return "TRIM(TRAILING X'00' FROM " + cluster.Quote(c.Name) + ")" }
+	return projection{
+		old: one(o), new: one(n),
+		lossy: fmt.Sprintf("%s: %s and %s are compared without zero bytes at the end", o.Name, o.ColumnType, n.ColumnType),
+	}
+}
+
+// padded compares BINARY of two lengths: the shorter value as the longer column would hold it.
+func padded(o, n *cluster.Column) projection {
+	p := bare(o, n)
+	if o.CharLen < n.CharLen {
+		p.old = fmt.Sprintf("RPAD(%s,%d,X'00')", p.old, n.CharLen)
+	} else {
+		p.new = fmt.Sprintf("RPAD(%s,%d,X'00')", p.new, o.CharLen)
+	}
+	return p
+}
+
+// asText selects a column as the server writes it in utf8mb4.
+func asText(c *cluster.Column) string {
+	if classOf(c) == classText {
+		return inUTF8(c)
+	}
+	return "CAST(" + cluster.Quote(c.Name) + " AS CHAR)"
+}
+
+// addressBytes selects a UUID or an address as its bytes, and other columns as they are.
+func addressBytes(c *cluster.Column) string {
+	text := "CAST(" + cluster.Quote(c.Name) + " AS CHAR)"
+	switch classOf(c) {
+	case classUUID:
+		return "UNHEX(REPLACE(" + text + ",'-',''))"
+	case classInet:
+		return "INET6_ATON(" + text + ")"
+	default:
+		return cluster.Quote(c.Name)
+	}
+}
+
+// canonicalTexts compares text with a UUID or an address, which the server writes in its own way: without regard to
+// case and dashes, and addresses by the bytes that they stand for. Text that is no address stays itself.
+func canonicalTexts(o, n *cluster.Column) projection {
+	inet := classOf(o) == classInet || classOf(n) == classInet
+	one := func(c *cluster.Column) string {
+		text := asText(c)
+		if inet {
+			return "COALESCE(HEX(INET6_ATON(" + text + "))," + text + ")"
+		}
+		return "REPLACE(LOWER(" + text + "),'-','')"
+	}
+	return projection{
+		old: one(o), new: one(n),
+		lossy: fmt.Sprintf("%s: %s and %s are compared without regard to how the value is written", o.Name, o.ColumnType, n.ColumnType),
+	}
+}
+
+// documents compares MySQL's JSON type, which keeps neither spaces nor the order of members, with JSON text.
+func documents(o, n *cluster.Column, p projection) projection {
+	p.json = true
+	p.lossy = fmt.Sprintf("%s: %s and %s are compared as JSON: numbers that are no integers as floating point numbers, the last of "+
+		"several members of one name", o.Name, o.ColumnType, n.ColumnType)
+	return p
+}
+
+// texts selects character columns as stored where their charsets agree, else both as utf8mb4.
+func texts(o, n *cluster.Column) projection {
+	p := bare(o, n)
+	so, sn := charset(o), charset(n)
+	p.ordered = classOf(o) == classOf(n) && sameOrder(o, n)
+	if so == sn || utf8Bytes(so) && utf8Bytes(sn) {
+		return p
+	}
+	p.old, p.new = inUTF8(o), inUTF8(n)
+	for _, c := range []*cluster.Column{o, n} {
+		if cs := charset(c); !utf8Bytes(cs) && !losslessInUTF8(cs) {
+			p.lossy = lossyCharset(c, cs)
+		}
+	}
+	return p
+}
+
+func lossyCharset(c *cluster.Column, cs string) string {
+	return fmt.Sprintf("%s: characters of %s that Unicode lacks, or has only once, compare equal", c.Name, cs)
+}
+
+// inUTF8 selects a character column in UTF-8. Servers cut text short where it has no form in UTF-8 (MySQL 9, lone
+// surrogates), so that text which changes its length becomes its bytes in hexadecimal, behind a zero byte.
+func inUTF8(c *cluster.Column) string {
+	col := cluster.Quote(c.Name)
+	cs := charset(c)
+	text := "CONVERT(" + col + " USING utf8mb4)"
+	switch {
+	case cs == "binary" || utf8Bytes(cs):
+		return col
+	case strings.HasPrefix(cs, "utf") || cs == "ucs2":
+		return fmt.Sprintf("IF(CHAR_LENGTH(%s)=CHAR_LENGTH(%s),%s,CONCAT(_utf8mb4 X'00',HEX(%s)))", text, col, text, col)
+	}
+	return text
+}
+
+// enums compares ENUM columns by label. The value that strict servers refuse, number 0, reads as the empty string: it is
+// kept apart where that is a label, too.
+func enums(o, n *cluster.Column) projection {
+	p := texts(o, n)
+	if !slices.Contains(o.Labels, "") && !slices.Contains(n.Labels, "") {
+		return p
+	}
+	one := func(c *cluster.Column) string {
+		return fmt.Sprintf("IF(%s=0,_utf8mb4 X'00',CONVERT(%s USING utf8mb4))", wholeNumber(c), cluster.Quote(c.Name))
+	}
+	p.old, p.new = one(o), one(n)
+	return p
+}
+
+// charset returns the charset of a column's stored characters, with MySQL's old name of utf8mb3 made new.
+func charset(c *cluster.Column) string {
+	switch {
+	case c.DataType == "uuid" || c.DataType == "inet4" || c.DataType == "inet6":
+		return "ascii"
+	case c.DataType == "json":
+		return "utf8mb4"
+	case c.Charset == "utf8":
+		return "utf8mb3"
+	}
+	return c.Charset
+}
+
+// utf8Bytes reports whether text of the charset is stored as UTF-8.
+func utf8Bytes(cs string) bool { return cs == "utf8mb4" || cs == "utf8mb3" || cs == "ascii" }
+
+// losslessInUTF8 reports whether inUTF8 gives every text of the charset its own bytes.
+func losslessInUTF8(cs string) bool {
+	switch cs {
+	case "latin1", "ucs2", "utf16", "utf16le", "utf32":
+		return true
+	}
+	return utf8Bytes(cs)
+}
+
+// sameOrder reports whether two character columns sort alike. utf8mb3 and utf8mb4 collations of one name do, for
+// all characters that both can hold.
+func sameOrder(o, n *cluster.Column) bool {
+	if classOf(o) == classEnum {
+		return equalLabels(o.Labels, n.Labels) // by position in the list
+	}
+	family := func(collation string) string {
+		for _, prefix := range []string{"utf8mb4_", "utf8mb3_", "utf8_"} {
+			if rest, ok := strings.CutPrefix(collation, prefix); ok {
+				return "utf8_" + rest
+			}
+		}
+		return collation
+	}
+	return family(o.Collation) == family(n.Collation)
+}
+
+func equalLabels(a, b []string) bool { return slices.Equal(a, b) }
