@@ -54,7 +54,7 @@ lint: ## golangci-lint, of one exact version; outside CI "go vet" must do if tha
 	@if $(MAKE) --no-print-directory -s $(LINT); then \
 	  $(LINT) run ./...; \
 	else \
-	  $(STEP) --missing "golangci-lint $(LINT_VERSION) cannot be had, go vet must do"; \
+	  $(STEP) --missing "golangci-lint $(LINT_VERSION) cannot be had, so only go vet was run"; \
 	  $(GO) vet ./...; \
 	fi
 
