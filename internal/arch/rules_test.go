@@ -34,6 +34,7 @@ func layers() []layer {
 		},
 		{path: "internal/bench/...", only: []string{"internal/bench/..."}, may: []string{"internal/bench/...", "fixtures/..."}},
 		{path: "internal/arch", only: []string{"internal/arch"}},
+		{path: "docs", only: []string{"docs"}}, // the test of the documents
 		{path: "internal/ledger", only: []string{"cmd/..."}, may: append([]string{"checksum/...", "conflict/...", "gate/...", "chunker"}, cluster...)},
 		{path: "report/...", only: []string{"cmd/...", "report/..."}, may: []string{"report/...", "checksum/...", "conflict/...", "gate/..."}},
 		{path: "gate/...", may: []string{"gate/...", "checksum/...", "conflict/..."}, pure: true},
