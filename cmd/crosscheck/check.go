@@ -78,17 +78,20 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 	log := g.logger(view)
 	old, new, err := o.endpoints.open(ctx, g, log)
 	if err != nil {
-		return err
+		return fail(ctx, err)
 	}
 	defer old.Close()
 	defer new.Close()
 	result, err := checkServers(ctx, old, new, filter, o, view, log)
 	view.Close()
 	if err != nil {
-		return fail(err)
+		return fail(ctx, err)
 	}
 	if err := o.output.write(g, result); err != nil {
 		return err
+	}
+	if result.Interrupted {
+		return &exitError{code: exitUndecided} // even if a difference is proven: the rest is not
 	}
 	return verdictExit(result.Verdict)
 }
@@ -111,8 +114,12 @@ func (o *checkFlags) validate() error {
 	return o.output.validate()
 }
 
-// fail gives errors of the user's making the usage exit code.
-func fail(err error) error {
+// fail gives errors of the user's making the usage exit code, and an interrupt that came before there was anything to
+// show the code of an interrupted run.
+func fail(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return &exitError{code: exitUndecided, err: errors.New("interrupted before anything was compared")}
+	}
 	var filter *cluster.FilterError
 	if errors.As(err, &filter) || errors.Is(err, checksum.ErrNoTables) {
 		return usageError("%w", err)
@@ -163,6 +170,9 @@ func checkServers(ctx context.Context, old, new *cluster.Server, filter cluster.
 	}
 	images, differences := run.Dropped()
 	result.RepairCapped = images+differences > 0
+	if err != nil { // whatever is proven, the run did not come to its end and can be resumed
+		result.Interrupted, result.Reason = true, err.Error()
+	}
 	if cerr := run.Close(context.WithoutCancel(ctx), result); err == nil {
 		err = cerr
 	}
