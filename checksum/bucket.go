@@ -141,8 +141,13 @@ func sideIndex(s *session) int {
 // the bytes read.
 func (s *session) scan(ctx context.Context, t *tableRun, visit rowVisit) (bytes int64, err error) {
 	if t.plan.method == methodMultiset {
-		return s.scanWhole(ctx, t, func(sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
+		return s.scanWhole(ctx, t, func(_ []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
 			visit(bucketOf(sum.Lo), nil, sum)
+		})
+	}
+	if t.plan.unpaged {
+		return s.scanWhole(ctx, t, func(key []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
+			visit(bucketOf(xxh3.Hash(key)), key, sum)
 		})
 	}
 	var list rowList
@@ -173,7 +178,7 @@ func bucketOf(h uint64) int { return int(h >> (64 - bucketBits)) }
 // connection lost on the way cannot be made good, since rows were visited already. whole, valid during the call, gives
 // the row's packet if it is not larger than the read buffer.
 func (s *session) scanWhole(ctx context.Context, t *tableRun,
-	visit func(sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)),
+	visit func(key []byte, sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)),
 ) (bytes int64, err error) {
 	started := false
 	h := newRowHasher(t.plan)
@@ -185,14 +190,17 @@ func (s *session) scanWhole(ctx context.Context, t *tableRun,
 			return err
 		}
 		n := int64(0)
-		return s.query(ctx, t.plan, t.plan.side(s.newSide).scanQuery(), nil, func(_, head []byte, rows *rowstream.Rows) error {
+		return s.query(ctx, t.plan, t.plan.side(s.newSide).scanQuery(), nil, func(key, head []byte, rows *rowstream.Rows) error {
 			started = true
 			large := rows.More()
+			if large { // hashing the remainder overwrites the buffer that key lies in
+				key = bytesOf(key)
+			}
 			sum, size, err := h.hash(head, rows)
 			if err != nil {
 				return err
 			}
-			visit(sum, func() ([]byte, []rowstream.Column) {
+			visit(key, sum, func() ([]byte, []rowstream.Column) {
 				if large {
 					return nil, nil
 				}

@@ -253,7 +253,7 @@ func (p *tablePlan) keyFieldsOf(values []cellValue) []Field {
 // keyField names a key value; members of ENUM and SET keys, which are selected by number, get their labels back.
 func (p *tablePlan) keyField(i int, text string) Field {
 	c := p.columns[i].old
-	if classOf(c) == classEnum || classOf(c) == classSet {
+	if p.columns[i].proj.number && classOf(c) != classBit {
 		text = labels(c.Labels, classOf(c) == classSet, text)
 	}
 	return Field{Column: c.Name, Value: Value{Text: text}}

@@ -2,6 +2,7 @@ package checksum
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -47,29 +48,44 @@ const keysPerStatement = 64
 type found func(i int, head []byte, rows *rowstream.Rows) error
 
 // lookup reads the rows with the given keys and hands each to visit. A key of a case- or accent-insensitive collation
-// may find a row whose key has other bytes; such keys are asked for one by one, so that the server says which row a
-// key means.
+// may find a row whose key has other bytes. Which key such a row belongs to only the server can say: where keys that
+// are found nowhere byte for byte still find rows, they are asked for one by one.
 func (s *session) lookup(ctx context.Context, p *tablePlan, types []rowstream.Column, keys [][]byte, visit found) error {
 	all := make([]int, len(keys))
 	for i := range all {
 		all[i] = i
 	}
-	seen := make([]bool, len(keys))
-	mark := func(i int, head []byte, rows *rowstream.Rows) error {
-		seen[i] = true
-		return visit(i, head, rows)
-	}
-	for part := range slices.Chunk(all, keysPerStatement) {
-		if err := s.lookupSome(ctx, p, types, keys, part, mark); err != nil {
+	return s.lookupAll(ctx, p, types, keys, all, visit)
+}
+
+// lookupAll is lookup for some of the keys.
+func (s *session) lookupAll(ctx context.Context, p *tablePlan, types []rowstream.Column, keys [][]byte, which []int,
+	visit found,
+) error {
+	for part := range slices.Chunk(which, keysPerStatement) {
+		seen := make(map[int]bool, len(part))
+		strays, err := s.lookupSome(ctx, p, types, keys, part, func(i int, head []byte, rows *rowstream.Rows) error {
+			seen[i] = true
+			return visit(i, head, rows)
+		})
+		if err != nil {
 			return err
 		}
-	}
-	if !p.textKey {
-		return nil
-	}
-	for i := range keys {
-		if !seen[i] {
-			if err := s.lookupSome(ctx, p, types, keys, []int{i}, visit); err != nil {
+		unseen := slices.DeleteFunc(slices.Clone(part), func(i int) bool { return seen[i] })
+		if !p.textKey || len(unseen) == 0 || len(seen)+strays == 0 {
+			continue
+		}
+		if len(seen) > 0 { // a row found byte for byte may be what another key means, too
+			strays, err = s.lookupSome(ctx, p, types, keys, unseen, func(int, []byte, *rowstream.Rows) error { return nil })
+			if err != nil {
+				return err
+			}
+		}
+		for _, i := range unseen {
+			if strays == 0 {
+				break
+			}
+			if err := s.lookupLoose(ctx, p, types, keys, i, visit); err != nil {
 				return err
 			}
 		}
@@ -77,10 +93,58 @@ func (s *session) lookup(ctx context.Context, p *tablePlan, types []rowstream.Co
 	return nil
 }
 
-// lookupSome reads the rows of some of the keys in one statement.
-func (s *session) lookupSome(ctx context.Context, p *tablePlan, types []rowstream.Column, keys [][]byte, which []int,
+// lookupLoose reads the row whose key equals keys[i] to the server although it has other bytes. If the collations of
+// the two sides differ, both servers must call the keys equal: else each side would match other rows.
+func (s *session) lookupLoose(ctx context.Context, p *tablePlan, types []rowstream.Column, keys [][]byte, i int,
 	visit found,
 ) error {
+	return s.do(ctx, "read single rows of "+p.name, func() error {
+		query := p.side(s.newSide).keysQuery(1)
+		return s.query(ctx, p, query, keyBound(types, keys[i]), func(key, head []byte, rows *rowstream.Rows) error {
+			if p.mixedKey && s.peer != nil {
+				if same, err := s.peer.equalKeys(ctx, p, types, keys[i], key); err != nil || !same {
+					return err
+				}
+			}
+			return visit(i, head, rows)
+		})
+	})
+}
+
+// equalKeys asks the server whether two keys are equal under the collations of its columns.
+func (s *session) equalKeys(ctx context.Context, p *tablePlan, types []rowstream.Column, a, b []byte) (bool, error) {
+	side := p.side(s.newSide)
+	query, where := "SELECT CAST(1 AS UNSIGNED) FROM (SELECT ", ""
+	for i, k := range side.keys {
+		if i > 0 {
+			query += ","
+			where += " AND "
+		}
+		query += fmt.Sprintf("%s AS k%d", k, i)
+		where += fmt.Sprintf("k%d=?", i)
+	}
+	query += " FROM " + side.table.QuotedName() + " WHERE 1=0 UNION ALL SELECT ?" + strings.Repeat(",?", len(side.keys)-1) + ") x WHERE " + where
+	equal := false
+	err := s.do(ctx, "compare keys of "+p.name, func() error {
+		equal = false
+		st, err := s.stmt(p.name, query)
+		if err != nil {
+			return err
+		}
+		rows, err := st.Query(append(keyBound(types, a), keyBound(types, b)...)...)
+		if err != nil {
+			return err
+		}
+		return eachUint(rows, func(uint64) { equal = true })
+	})
+	return equal, err
+}
+
+// lookupSome reads the rows of some of the keys in one statement. It returns the number of rows whose key none of them
+// is byte for byte.
+func (s *session) lookupSome(ctx context.Context, p *tablePlan, types []rowstream.Column, keys [][]byte, which []int,
+	visit found,
+) (strays int, err error) {
 	index := make(map[string]int, len(which))
 	var params []rowstream.Param
 	for _, i := range which {
@@ -88,16 +152,16 @@ func (s *session) lookupSome(ctx context.Context, p *tablePlan, types []rowstrea
 		params = append(params, keyBound(types, keys[i])...)
 	}
 	query := p.side(s.newSide).keysQuery(len(which))
-	return s.do(ctx, "read single rows of "+p.name, func() error {
+	err = s.do(ctx, "read single rows of "+p.name, func() error {
+		strays = 0
 		return s.query(ctx, p, query, params, func(key, head []byte, rows *rowstream.Rows) error {
 			i, ok := index[string(key)]
-			if !ok && len(which) == 1 {
-				i, ok = which[0], true
-			}
 			if !ok {
+				strays++
 				return nil
 			}
 			return visit(i, head, rows)
 		})
 	})
+	return strays, err
 }

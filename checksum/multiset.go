@@ -143,7 +143,7 @@ func (m *multisetRound) scan(ctx context.Context, s *session, t *tableRun, value
 	for _, v := range values {
 		n[v.hash] = 0
 	}
-	_, err := s.scanWhole(ctx, t, func(sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)) {
+	_, err := s.scanWhole(ctx, t, func(_ []byte, sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)) {
 		if _, wanted := n[sum]; !wanted {
 			return
 		}

@@ -80,9 +80,6 @@ func newPlan(o, n *cluster.Table, opt planOptions) *tablePlan {
 	pairs := p.pair(o, n, opt)
 	key := findKey(o, n, pairs)
 	p.method = methodMultiset
-	if key != nil && !key.paged {
-		key = nil // rows could be found by it, but not read in its order
-	}
 	if key != nil {
 		p.method = methodBuckets
 		if key.paged && key.ordered {

@@ -1,6 +1,7 @@
 package checksum
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,9 @@ type session struct {
 	log     *slog.Logger
 	retry   time.Duration // how long a lost server is tried again before the error counts
 
-	conn  *rowstream.Conn
+	conn *rowstream.Conn
+	peer *session // of the other side, for questions about keys; nil where none come up
+
 	table string // the table that stmts are for
 	stmts map[string]*rowstream.Stmt
 }
@@ -176,6 +179,9 @@ func (s *session) readRange(ctx context.Context, p *tablePlan, r chunker.Range, 
 		list.reset()
 		var columns []rowstream.Column
 		err := s.query(ctx, p, query, params, func(key, head []byte, rows *rowstream.Rows) error {
+			if rows.More() { // hashing the remainder overwrites the buffer that key lies in
+				key = bytes.Clone(key)
+			}
 			sum, size, err := h.hash(head, rows)
 			if err != nil {
 				return err

@@ -65,10 +65,12 @@ type settler struct {
 }
 
 func newSettler(c *checker, f fence, t *tail) *settler {
-	return &settler{
+	s := &settler{
 		check: c, fence: f, tail: t, old: c.session(false), new: c.session(true),
 		capacity: semaphore.NewWeighted(maxSuspects), wake: make(chan struct{}, 1),
 	}
+	s.old.peer, s.new.peer = s.new, s.old
+	return s
 }
 
 // submit queues rows of a chunk that differed; read is the number of rows that both sides' reads of the chunk returned,
@@ -360,14 +362,13 @@ func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found
 	if err != nil || !b.plan.textKey {
 		return err
 	}
+	var unseen []int
 	for i := range b.suspects { // keys that only the server can match
 		if !seen[i] {
-			if err := from.lookupSome(ctx, b.plan, types, b.keys(), []int{i}, visit); err != nil {
-				return err
-			}
+			unseen = append(unseen, i)
 		}
 	}
-	return nil
+	return from.lookupAll(ctx, b.plan, types, b.keys(), unseen, visit)
 }
 
 func (b *batch) keys() [][]byte {

@@ -140,9 +140,9 @@ func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []by
 	bare := expr == cluster.Quote(c.Name)
 	text, _ := decode(wire, raw)
 	switch k := classOf(c); {
-	case (k == classEnum || k == classSet) && !bare:
+	case (k == classEnum || k == classSet) && p.columns[i].proj.number:
 		return []byte(labels(c.Labels, k == classSet, text)), true
-	case k == classBit && !bare:
+	case k == classBit && p.columns[i].proj.number:
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
 			return nil, false
