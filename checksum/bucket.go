@@ -153,6 +153,9 @@ func (s *session) scan(ctx context.Context, t *tableRun, visit rowVisit) (bytes 
 	var list rowList
 	r := chunker.Range{}
 	for {
+		if err := t.check.throttle.ready(ctx); err != nil {
+			return bytes, err
+		}
 		hi, full, err := s.readRange(ctx, t.plan, r, pageRows, &list)
 		if err != nil {
 			return bytes, err

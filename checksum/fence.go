@@ -33,18 +33,19 @@ const (
 
 // rule is what a relation between the servers demands before a difference is proven.
 type rule struct {
-	agree     int  // rounds in a row that must show the same two images
-	maxRounds int  // after so many rounds without a decision the row is hot
-	bothSides bool // the replica may change on its own: it must be stable as well
+	agree     int           // rounds in a row that must show the same two images
+	maxRounds int           // after so many rounds without a decision the row is hot
+	bothSides bool          // the replica may change on its own: it must be stable as well
+	pause     time.Duration // before the second round; it doubles from round to round
 }
 
 // The rules of design §4.4. A round can be misled in two ways: a row becomes visible a moment before its transaction
 // enters the executed set, and A → X → A between two reads looks like stillness. Two further rounds exclude the
 // first. The second is excluded by the binlog; without it five rounds with growing delays make it improbable.
 func ruleFor(tailed, bothSides bool) rule {
-	r := rule{agree: 5, maxRounds: 24, bothSides: bothSides}
+	r := rule{agree: 5, maxRounds: 24, bothSides: bothSides, pause: 100 * time.Millisecond}
 	if tailed {
-		r.agree = 3
+		r.agree, r.pause = 3, 20*time.Millisecond
 	}
 	return r
 }
@@ -92,8 +93,8 @@ func (s *fenceState) disturbed() { s.agreed = 0 }
 func (s *fenceState) restless() bool { return s.rounds >= 5 && s.agreed <= 1 }
 
 // delay is how long to wait before the row's next round: short at first, because most suspects are replication that
-// is milliseconds away, then growing, so that the rounds of a real difference are spread over more than a second.
-func (s *fenceState) delay() time.Duration {
-	d := 20 * time.Millisecond << min(s.rounds, 6)
-	return min(d, time.Second)
+// is milliseconds away, then growing, so that without the binlog the rounds of a difference are spread over more than
+// a second.
+func (s *fenceState) delay(r rule) time.Duration {
+	return min(r.pause<<min(max(s.rounds-1, 0), 6), time.Second)
 }

@@ -56,7 +56,7 @@ func (w *worker) settleMultiset(ctx context.Context, t *tableRun, c *chunkRun, g
 		}
 		suspects = again
 		if len(again) > 0 {
-			if err := sleep(ctx, again[0].state.delay()); err != nil {
+			if err := sleep(ctx, again[0].state.delay(r)); err != nil {
 				return err
 			}
 		}

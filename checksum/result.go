@@ -190,7 +190,7 @@ type EndpointInfo struct {
 // Result is the outcome of a check.
 type Result struct {
 	Old, New     EndpointInfo
-	Relation     string // "old → new", "two-way", "independent"
+	Relation     string // a cluster.Mode: "old→new", "new→old", "old⇄new", "independent"
 	Verdict      Verdict
 	Reason       string // why the whole is undecided or different where no table says it (interrupted, no table, …)
 	Tables       []TableResult

@@ -273,7 +273,8 @@ func (s *settler) round(ctx context.Context, b *batch) error {
 	s.free(b, len(again))
 	b.suspects = again
 	if len(again) > 0 {
-		b.due = time.Now().Add(again[0].state.delay())
+		tailed := s.tail != nil && s.tail.err == nil
+		b.due = time.Now().Add(again[0].state.delay(ruleFor(tailed, s.fence.bothSides())))
 		s.push(b)
 	}
 	return nil

@@ -193,6 +193,9 @@ func newTable(r checksum.TableResult, o Options) Table {
 		t.DifferencesOmitted -= max(d.Count, 1)
 	}
 	t.DifferencesOmitted = max(t.DifferencesOmitted, 0)
+	if len(listed) == 0 && r.Method == "definition" {
+		t.DifferencesOmitted = 0 // the table as a whole is the difference
+	}
 	return t
 }
 

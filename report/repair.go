@@ -24,7 +24,7 @@ type RepairOptions struct {
 	Checked   time.Time
 	Written   time.Time
 	Old, New  checksum.EndpointInfo
-	Relation  string // as in checksum.Result
+	TwoWay    bool // old replicates from new as well
 	BatchSize int    // statements per transaction; 0 means DefaultRepairBatch
 
 	// SplitTable gives the schema and the name of a table from "db.name"; ok is false if it does not know. nil splits at

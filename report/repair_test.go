@@ -197,7 +197,7 @@ func TestRepairNamesOnlySoMany(t *testing.T) {
 
 func TestRepairHeader(t *testing.T) {
 	opts := RepairOptions{
-		Run: "7", Checked: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Relation: "two-way",
+		Run: "7", Checked: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), TwoWay: true,
 		Old: checksum.EndpointInfo{Addr: "old:3306", ServerUUID: "u1", Version: "5.6\n; DROP"},
 		New: checksum.EndpointInfo{Addr: "new:3306", ServerUUID: "0123abcd-0000-0000-0000-000000000002", Flavor: "mysql"},
 	}
@@ -210,7 +210,7 @@ func TestRepairHeader(t *testing.T) {
 	if got := statementsOf(sql); len(got) != 0 {
 		t.Errorf("%q", got)
 	}
-	opts.New.ServerUUID, opts.Relation = "0' OR '1", "old → new"
+	opts.New.ServerUUID, opts.TwoWay = "0' OR '1", false
 	if sql, _ = repairOf(t, opts); strings.Contains(sql, "@@server_uuid") || strings.Contains(sql, "WARNING") {
 		t.Errorf("got\n%s", sql)
 	}

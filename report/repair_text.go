@@ -26,7 +26,7 @@ func (r *repair) header() {
 		"- It holds row values in clear: keep it as you keep the data.\n"+
 		"- Check again afterwards.",
 		quoted(o.Run), stamp(o.Checked), stamp(o.Written), server(o.Old), server(o.New))
-	if strings.HasPrefix(o.Relation, "two-way") {
+	if o.TwoWay {
 		r.comment("\nWARNING: old replicates from new. Rows that are missing on new are there on old, and rows that are extra on new\n" +
 			"may be missing there: their replicated copies would stop old's applier (1062, 1032) or change old. Before you run\n" +
 			"this, SET SESSION sql_log_bin = 0 and run it on each server of new, or stop that replication and skip it.")

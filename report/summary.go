@@ -183,7 +183,7 @@ func proofTexts(used map[checksum.Proof]bool) []string {
 		text  string
 	}{
 		{checksum.ProofBinlog, "stable across fences, and old's binlog shows no change of the row meanwhile"},
-		{checksum.ProofRounds, "stable across fences with growing delays (old's binlog could not be read)"},
+		{checksum.ProofRounds, "stable across five fences with growing delays, without a binlog"},
 		{checksum.ProofGrace, "stable on both sides across the grace time (the servers do not replicate)"},
 	} {
 		if used[p.proof] {

@@ -108,7 +108,14 @@ acts only on a row that is still as the check saw it. Read it, then run it on ne
 				return err
 			}
 			fmt.Fprintf(g.std.err, "%d statements for %d tables; %d differing rows have none\n", done.Statements(), done.Tables, done.Skipped)
-			if done.Skipped > 0 {
+			left, err := unrepairable(c.Context(), book, sum.ID, filter)
+			if err != nil {
+				return err
+			}
+			for _, t := range left {
+				fmt.Fprintf(g.std.err, "%s has no statements: %s\n", t.Table, t.Reason)
+			}
+			if done.Skipped > 0 || len(left) > 0 {
 				return &exitError{code: exitUndecided}
 			}
 			return nil
@@ -129,10 +136,26 @@ func writeRepair(ctx context.Context, w io.Writer, book *ledger.Ledger, sum ledg
 	}
 	return report.WriteRepair(w, report.RepairOptions{
 		Run: fmt.Sprint(sum.ID), Checked: sum.Started, Written: time.Now(), Old: sum.Old, New: sum.New,
-		Relation: sum.Relation, SplitTable: cluster.SplitFullName,
+		TwoWay: sum.Relation == cluster.TwoWay.String(), SplitTable: cluster.SplitFullName,
 	}, func(fn func(table string, d checksum.Difference) error) error {
 		return book.EachDifference(ctx, sum.ID, match, fn)
 	})
+}
+
+// unrepairable lists the tables of a run that differ as a whole, or are undecided: no statement can mend them.
+func unrepairable(ctx context.Context, book *ledger.Ledger, run int64, filter cluster.Filter) ([]checksum.TableResult, error) {
+	result, err := book.LoadResult(ctx, run, 0)
+	if err != nil {
+		return nil, err
+	}
+	var left []checksum.TableResult
+	for _, t := range result.Tables {
+		schema, name, ok := cluster.SplitFullName(t.Table)
+		if ok && filter.Match(schema, name) && t.Verdict != checksum.Same && t.Reason != "" {
+			left = append(left, t)
+		}
+	}
+	return left, nil
 }
 
 // tempState makes a state folder that is removed at the end.
