@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
@@ -57,18 +59,45 @@ func literal(c planColumn, wire rowstream.Column, v cellValue) string {
 		}
 	case classBytes, classFixedBytes, classGeometry, classOther:
 		return fmt.Sprintf("X'%x'", content)
+	case classSet:
+		if set, ok := setNumber(c, content); ok {
+			return strconv.FormatUint(set, 10)
+		}
+	case classEnum:
+		if string(content) == "\x00" && c.proj.new != cluster.Quote(c.new.Name) {
+			return "0" // the value that is no label
+		}
 	case classBit:
 		var n uint64
 		for _, b := range content {
 			n = n<<8 | uint64(b)
 		}
 		return strconv.FormatUint(n, 10)
+	default:
 	}
 	cs := charset(c.new)
 	if cs == "" || utf8Bytes(cs) || c.proj.new != cluster.Quote(c.new.Name) {
 		cs = "utf8mb4" // selected through a conversion
 	}
 	return fmt.Sprintf("_%s X'%x'", cs, content)
+}
+
+// setNumber returns the number of a SET value that was selected as the list of its members' names.
+func setNumber(c planColumn, content []byte) (n uint64, ok bool) {
+	if c.proj.new == cluster.Quote(c.new.Name) {
+		return 0, false // selected as stored
+	}
+	if len(content) == 0 {
+		return 0, true
+	}
+	for name := range strings.SplitSeq(string(content), ",") {
+		bit := slices.Index(c.new.Labels, strings.ReplaceAll(name, "\x00", ""))
+		if bit < 0 {
+			return 0, false
+		}
+		n |= 1 << bit
+	}
+	return n, true
 }
 
 // exponent writes a double so that the server reads back the same bits.
@@ -91,8 +120,14 @@ func guard(c planColumn, wire rowstream.Column, v cellValue, lit string) string 
 	if classOf(c.new) == classBit {
 		return col + " <=> " + lit
 	}
-	if c.new.DataType == "json" {
-		return expr + " <=> " + lit
+	switch classOf(c.new) {
+	case classJSON: // as JSON, 1 and 1.0 would be equal
+		expr = "CAST(" + expr + " AS CHAR CHARACTER SET utf8mb4)"
+	case classUUID, classInet: // as BINARY they would be something else than what was selected
+		if expr == col {
+			expr = "CAST(" + expr + " AS CHAR)"
+		}
+	default:
 	}
 	exact := fmt.Sprintf("CAST(%s AS BINARY) <=> X'%x'", expr, lengthPrefixed(v.raw))
 	if c.key {

@@ -106,8 +106,12 @@ func valueCases() []exactCase {
 		},
 		{
 			name: "json_change", ddl: one("JSON"), rows: []string{row(`(1,'{"a":[1,2,{"b":null}]}')`, `(2,'{"a":1}')`, `(3,'"x"')`, `(4,'[]')`, `(5,'null')`, `(6,'0.1')`)},
-			tamper: []string{set("1", `'{"a":[1,2,{"b":0}]}'`), "DELETE FROM {t} WHERE id=2", row(`(2,'{"a":1.0}')`), set("3", `'"X"'`), set("4", `'{}'`), set("5", "NULL"), set("6", `'0.10000000000000002'`)}, changed: 6, only: no56,
+			tamper: []string{set("1", `'{"a":[1,2,{"b":0}]}'`), set("3", `'"X"'`), set("4", `'{}'`), set("5", "NULL"), set("6", `'0.10000000000000002'`)}, changed: 5, only: no56,
 			lossy: mixedFamilies,
+		},
+		{ // to MySQL both are equal, so that no UPDATE makes one of the other
+			name: "json_kind_of_number", ddl: one("JSON"), rows: []string{row(`(1,'{"a":1}')`)}, tamper: []string{"DELETE FROM {t}", row(`(1,'{"a":1.0}')`)},
+			changed: 1, only: no56, lossy: mixedFamilies, fixed: true,
 		},
 		{
 			name: "small_types",
@@ -132,7 +136,7 @@ func valueCases() []exactCase {
 		},
 		{
 			name: "generated_stored", ddl: "(id INT NOT NULL PRIMARY KEY, a INT, b INT AS (a+1) STORED)", ddlNew: "(id INT NOT NULL PRIMARY KEY, a INT, b INT AS (a+2) STORED)",
-			rows: []string{"INSERT INTO {t} (id,a) VALUES (1,1),(2,2)"}, changed: 2, only: no56,
+			rows: []string{"INSERT INTO {t} (id,a) VALUES (1,1),(2,2)"}, changed: 2, only: no56, fixed: true,
 		},
 		{
 			name: "generated_key", ddl: "(a INT, g INT AS (a*2) VIRTUAL NOT NULL, b INT, c INT, UNIQUE KEY (g))",
@@ -160,18 +164,18 @@ func valueCases() []exactCase {
 		},
 		{
 			name: "same_bits", ddl: one("INT"), ddlNew: one("INT UNSIGNED"), rows: []string{row("(1,1)", "(2,2147483647)")},
-			tamperOld: []string{row("(3,-1)", "(4,-2147483648)")}, tamper: []string{row("(3,4294967295)", "(4,2147483648)")}, changed: 2,
+			tamperOld: []string{row("(3,-1)", "(4,-2147483648)")}, tamper: []string{row("(3,4294967295)", "(4,2147483648)")}, changed: 2, fixed: true,
 		},
 		{
 			name: "same_bits_big", ddl: one("BIGINT"), ddlNew: one("BIGINT UNSIGNED"), rows: []string{row("(1,1)", "(2,9223372036854775807)")},
-			tamperOld: []string{row("(3,-1)")}, tamper: []string{row("(3,18446744073709551615)")}, changed: 1,
+			tamperOld: []string{row("(3,-1)")}, tamper: []string{row("(3,18446744073709551615)")}, changed: 1, fixed: true,
 		},
 		{
 			name: "float_rounding", ddl: one("FLOAT"), ddlNew: one("DOUBLE"), rows: []string{row("(1,0.5)", "(2,16777216)")},
 			tamperOld: []string{row("(4,0.1)")}, tamper: []string{row("(4,0.1)"), "UPDATE {t} SET v=16777217 WHERE id=2"}, changed: 2,
 		},
 		{
-			name: "double_to_float", ddl: one("DOUBLE"), ddlNew: one("FLOAT"), rows: []string{row("(1,0.5)")}, tamperOld: []string{row("(2,0.1)")}, tamper: []string{row("(2,0.1)")}, changed: 1,
+			name: "double_to_float", ddl: one("DOUBLE"), ddlNew: one("FLOAT"), fixed: true, rows: []string{row("(1,0.5)")}, tamperOld: []string{row("(2,0.1)")}, tamper: []string{row("(2,0.1)")}, changed: 1,
 		},
 		{
 			name: "at_packet_edge", ddl: one("LONGBLOB"), // the row packet has exactly 2^24−1 bytes: it is continued in an empty one
@@ -253,5 +257,5 @@ func keySpaceCases() []exactCase {
 }
 
 func TestNoFalseSame(t *testing.T) {
-	forPairs(t, func(t *testing.T, p pair) { runCases(t, p, "exact_differ", differCases()) })
+	forPairs(t, 5, func(t *testing.T, p pair) { runCases(t, p, "exact_differ", differCases()) })
 }

@@ -80,16 +80,17 @@ var familyPairs = [][2]fixtures.Family{
 	{fixtures.MySQL56, fixtures.MariaDB},
 	{fixtures.MySQL56, fixtures.MySQL},
 	{fixtures.MariaDB, fixtures.MySQL},
-	{fixtures.MySQL, fixtures.MySQL},
 	{fixtures.MariaDB, fixtures.MariaDB},
+	{fixtures.MySQL, fixtures.MySQL},
 	{fixtures.MySQL, fixtures.MariaDB},
 }
 
-// forPairs runs a test on every pair of families.
-func forPairs(t *testing.T, run func(t *testing.T, p pair)) {
-	for _, f := range familyPairs {
+// forPairs runs a test on the first n pairs of families.
+func forPairs(t *testing.T, n int, run func(t *testing.T, p pair)) {
+	for _, f := range familyPairs[:n] {
 		name := string(f[0]) + "→" + string(f[1])
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			run(t, pair{name: name, old: pool.get(t, f[0], "old"), new: pool.get(t, f[1], "new")})
 		})
 	}
@@ -121,7 +122,6 @@ func dataSession(t testing.TB, s *fixtures.Server, database string) func(stateme
 			t.Fatalf("%s: %s: %v", s.Family(), q, err)
 		}
 	}
-	t.Cleanup(func() { _ = exec("DROP DATABASE IF EXISTS " + cluster.Quote(database)) })
 	return exec
 }
 
@@ -223,6 +223,7 @@ type exactCase struct {
 	method                  method            // "" for any
 	lossy                   func(p pair) bool // nil: never
 	undecided               bool
+	fixed                   bool // new cannot be made like old: a definition or a type stands in the way
 	only                    func(p pair) bool
 }
 
@@ -281,6 +282,7 @@ func (c exactCase) verify(t *testing.T, p pair, r TableResult) {
 // runCases compares all cases of a pair in one run.
 func runCases(t *testing.T, p pair, database string, cases []exactCase) {
 	t.Helper()
+	database += " " + p.name
 	old, new := dataSession(t, p.old, database), dataSession(t, p.new, database)
 	began := time.Now()
 	var planted []exactCase
@@ -291,7 +293,13 @@ func runCases(t *testing.T, p pair, database string, cases []exactCase) {
 	}
 	t.Logf("%s: %d tables made in %s", p.name, len(planted), time.Since(began).Round(time.Millisecond))
 	began = time.Now()
-	results, _ := check(t, p, Options{}, cluster.Quote(database)+".*")
+	results, journal := check(t, p, Options{}, cluster.Quote(database)+".*")
+	count := func(s *fixtures.Server, table string) (n int64) {
+		if err := s.DB().QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+table).Scan(&n); err != nil {
+			t.Error(err)
+		}
+		return n
+	}
 	t.Logf("%s: compared in %s", p.name, time.Since(began).Round(time.Millisecond))
 	for _, c := range planted {
 		table := cluster.Table{Schema: database, Name: c.name}
@@ -301,5 +309,9 @@ func runCases(t *testing.T, p pair, database string, cases []exactCase) {
 			continue
 		}
 		c.verify(t, p, r)
+		if o, n := count(p.old, table.QuotedName()), count(p.new, table.QuotedName()); r.Counts.RowsOld != o || r.Counts.RowsNew != n {
+			t.Errorf("%s: read %d and %d rows of %d and %d", c.name, r.Counts.RowsOld, r.Counts.RowsNew, o, n)
+		}
 	}
+	repairCases(t, p, database, planted, journal, new)
 }

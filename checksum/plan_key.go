@@ -155,6 +155,9 @@ func keyProjection(c *planColumn) (lookup, pages bool) {
 			c.proj.ordered = false
 			return true, false // by label: members sort by their number, but compare with text as text
 		}
+		if co == classSet && len(o.Labels) > 63 { // servers take the number of a SET for a signed one when they compare it
+			return false, false
+		}
 		c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
 	case co == classBit:
 		c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
