@@ -192,25 +192,6 @@ func fill(t testing.TB, set *fixtures.Set, database string, rows int64, tables .
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	var specs []fixtures.TableSpec
-	var group sync.WaitGroup
-	for i, name := range tables {
-		spec := fixtures.TableSpec{Kind: fixtures.Orders, Database: database, Table: name}
-		specs = append(specs, spec)
-		for _, s := range []*fixtures.Server{set.Old, set.New} {
-			group.Go(func() {
-				spec := spec
-				spec.Unlogged = true
-				if err := fixtures.Generate(ctx, s.DB(), spec, rows, uint64(i)+1); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-	}
-	group.Wait()
-	if t.Failed() {
-		t.FailNow()
-	}
 	t.Cleanup(func() {
 		for _, s := range []*fixtures.Server{set.Old, set.New} {
 			if s.Running() {
@@ -218,5 +199,24 @@ func fill(t testing.TB, set *fixtures.Set, database string, rows int64, tables .
 			}
 		}
 	})
+	var specs []fixtures.TableSpec
+	for _, name := range tables {
+		specs = append(specs, fixtures.TableSpec{Kind: fixtures.Orders, Database: database, Table: name})
+	}
+	var group sync.WaitGroup
+	for _, s := range []*fixtures.Server{set.Old, set.New} {
+		group.Go(func() {
+			for i, spec := range specs {
+				spec.Unlogged = true
+				if err := fixtures.Generate(ctx, s.DB(), spec, rows, uint64(i)+1); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
 	return specs
 }

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -19,6 +21,17 @@ import (
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, Cmds: scriptCommands(nil), Setup: setUpScript(nil),
+	})
+}
+
+// TestFixtureScripts runs the scripts that start servers themselves.
+func TestFixtureScripts(t *testing.T) {
+	pool.get(t, mariaPair) // or skips where there is no server to start
+	t.Cleanup(func() {     // of a script that failed half-way
+		start(t, nil, "fixture", "down", "--quiet", "--name", scriptSet()).wait(time.Minute)
+	})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/fixture", RequireExplicitExec: true, Cmds: scriptCommands(nil), Setup: setUpScript(nil),
 	})
 }
 
@@ -40,10 +53,17 @@ func TestServerScripts(t *testing.T) {
 	}
 }
 
+// scriptSet is the name of a set of servers that no other process uses.
+func scriptSet() string { return "script-" + strconv.Itoa(os.Getpid()) }
+
 // setUpScript gives a script the set's addresses and passwords; only those of the account with the least rights.
 func setUpScript(set *fixtures.Set) func(*testscript.Env) error {
 	return func(env *testscript.Env) error {
 		env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
+		env.Setenv("SET", scriptSet())
+		if cache, err := os.UserCacheDir(); err == nil && os.Getenv("CROSSCHECK_CACHE") == "" {
+			env.Setenv("CROSSCHECK_CACHE", filepath.Join(cache, "crosscheck"))
+		}
 		if set == nil {
 			return nil
 		}
