@@ -1,0 +1,138 @@
+package conflict
+
+import "crosscheck/cluster/binlog"
+
+// sharedKey is a key value that two changes share. Index 0 is old's.
+type sharedKey struct {
+	NS    uint32
+	Role  [2]role
+	Tuple [2][]byte
+	Sure  bool
+}
+
+// sharedOf turns a hit round so that old's part comes first, with its own memory.
+func (d *Detector) sharedOf(s Side, h hit) sharedKey {
+	k := sharedKey{NS: h.mine.ns, Sure: h.sure}
+	k.Role[s], k.Role[s.Other()] = h.mine.role, h.theirs.role
+	k.Tuple[s], k.Tuple[s.Other()] = append([]byte{}, h.mine.tuple...), append([]byte{}, h.theirs.tuple...)
+	return k
+}
+
+// pairCase is a pair of concurrent row changes, old's first. It lives on only
+// while servers are asked about it.
+type pairCase struct {
+	ID       uint64
+	Ops      [2]binlog.Kind
+	Same     bool // equal after-images
+	Possible bool
+	Hits     []sharedKey
+	Acts     [2]*Act
+	Seqs     [2]uint64 // of the two transactions
+	Open     int       // questions without an answer
+}
+
+// verdict is one finding that a pair gives.
+type verdict struct {
+	kind Kind
+	by   sharedKey
+	more []uint32
+	// aftermath says that the kind holds only if no earlier collision of the two
+	// changes explains it.
+	aftermath bool
+}
+
+// verdicts classifies a pair by the keys that it surely shares. It is pure.
+func (p *pairCase) verdicts() []verdict {
+	var out []verdict
+	var row *sharedKey
+	var unique []sharedKey
+	for i := range p.Hits {
+		h := &p.Hits[i]
+		switch all := h.Role[Old] | h.Role[New]; {
+		case all&(roleGone|roleRefer) != 0:
+			if len(out) == 0 {
+				out = append(out, verdict{kind: ForeignKeyOrphan, by: *h})
+			}
+		case all&roleClaim != 0:
+			unique = append(unique, *h)
+		case row == nil || h.rank() > row.rank():
+			row = h
+		}
+	}
+	switch {
+	case row != nil:
+		v := p.rowVerdict(row)
+		for _, u := range unique {
+			v.more = append(v.more, u.NS)
+		}
+		out = append(out, v)
+	case len(unique) > 1:
+		v := verdict{kind: MultipleUnique, by: unique[0]}
+		for _, u := range unique[1:] {
+			v.more = append(v.more, u.NS)
+		}
+		out = append(out, v)
+	case len(unique) == 1 && p.Ops == [2]binlog.Kind{binlog.Insert, binlog.Insert}:
+		out = append(out, verdict{kind: InsertInsertUnique, by: unique[0]})
+	case len(unique) == 1:
+		out = append(out, verdict{kind: UpdateUnique, by: unique[0]})
+	}
+	return out
+}
+
+func (k *sharedKey) bothBefore() bool { return k.Role[Old]&k.Role[New]&roleBefore != 0 }
+
+// rank orders the primary keys that two changes share: that of a row which both
+// found tells most, then one that both rows end with.
+func (k *sharedKey) rank() int {
+	switch {
+	case k.bothBefore():
+		return 3
+	case k.Role[Old]&k.Role[New]&roleAfter != 0:
+		return 2
+	case k.Role[Old]&roleAfter != 0:
+		return 1
+	}
+	return 0
+}
+
+// rowVerdict classifies two changes that share a primary key.
+func (p *pairCase) rowVerdict(k *sharedKey) verdict {
+	v := verdict{by: *k}
+	old, new := p.Ops[Old], p.Ops[New]
+	switch {
+	case k.bothBefore():
+		v.kind = sameRowKind(old, new, p.Same)
+	case p.moves(k, Old) || p.moves(k, New):
+		v.kind = UpdatePK
+		if old == binlog.Delete || new == binlog.Delete {
+			v.kind = InsertDelete
+		}
+	case old == binlog.Delete || new == binlog.Delete:
+		v.kind = InsertDelete
+	default:
+		v.kind = InsertInsertPK
+		v.aftermath = old != new // an insert and an update
+	}
+	return v
+}
+
+// moves tells whether a side's change is an update that leaves or takes this key.
+func (p *pairCase) moves(k *sharedKey, s Side) bool {
+	return p.Ops[s] == binlog.Update && k.Role[s] != roleBefore|roleAfter
+}
+
+// sameRowKind is the kind of two changes of a row that both found.
+func sameRowKind(old, new binlog.Kind, same bool) Kind {
+	switch {
+	case old == binlog.Delete && new == binlog.Delete:
+		return DeleteDelete
+	case old == binlog.Delete:
+		return DeleteUpdate
+	case new == binlog.Delete:
+		return UpdateDelete
+	case same:
+		return UpdateUpdateSame
+	}
+	return UpdateUpdate
+}

@@ -1,0 +1,214 @@
+package conflict
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/zeebo/xxh3"
+
+	"crosscheck/cluster/binlog"
+)
+
+// ddl is a schema change in a window.
+type ddl struct {
+	Txn       uint32
+	Schema    string
+	Statement string
+	Met       []string // tables of which a race was found
+}
+
+// ddlText notes the schema changes of an original.
+func (d *Detector) ddlText(s Side, tx *binlog.Transaction) {
+	st := d.streams[s]
+	for _, x := range tx.DDL {
+		t := st.win.txns.at(st.cur)
+		t.content += xxh3.HashString(x.Statement) | 1
+		if t.flags&txnDDL == 0 {
+			t.flags |= txnDDL
+			st.win.ddl++
+		}
+		if !harmless(x.Statement) {
+			st.ddls = append(st.ddls, &ddl{Txn: st.cur, Schema: x.Schema, Statement: x.Statement})
+		}
+	}
+}
+
+// meetDDL looks for schema changes and rows of one table on both sides.
+func (d *Detector) meetDDL(s Side, i uint32) {
+	st, o := d.streams[s], d.streams[s.Other()]
+	if len(o.ddls) > 0 {
+		last := ^uint32(0)
+		for c := st.win.txns.at(i).first; c != 0; c = st.win.changes.at(c).next {
+			if n := st.win.changes.at(c).layout; n != last {
+				last = n
+				for _, x := range o.ddls {
+					d.race(s.Other(), x, d.layouts.list[n].table.name, c)
+				}
+			}
+		}
+	}
+	if st.win.txns.at(i).flags&txnDDL == 0 {
+		return
+	}
+	for _, x := range st.ddls {
+		if x.Txn == i {
+			d.raceRows(s, x)
+			d.raceDDL(s, x)
+		}
+	}
+}
+
+// raceRows finds the first row change of each table in the other window.
+func (d *Detector) raceRows(s Side, x *ddl) {
+	o := d.streams[s.Other()].win
+	wanted := map[string]bool{}
+	for n := range o.perTable {
+		if t := d.layouts.list[n].table; touches(x, t.name) {
+			wanted[t.name] = true
+		}
+	}
+	for i := o.head; i != 0 && len(wanted) > 0; i = o.txns.at(i).next {
+		if o.txns.at(i).flags&txnOpen != 0 {
+			continue
+		}
+		for c := o.txns.at(i).first; c != 0; c = o.changes.at(c).next {
+			if name := d.layouts.list[o.changes.at(c).layout].table.name; wanted[name] {
+				delete(wanted, name)
+				d.race(s, x, name, c)
+			}
+		}
+	}
+}
+
+// race reports a schema change of side s and a row change of the other side.
+func (d *Detector) race(s Side, x *ddl, table string, c uint32) {
+	if slices.Contains(x.Met, table) || !touches(x, table) {
+		return
+	}
+	x.Met = append(x.Met, table)
+	o := d.streams[s.Other()].win
+	var acts [2]*Act
+	acts[s], acts[s.Other()] = d.txnAct(d.streams[s].win, x.Txn), d.act(o, c)
+	d.emitRace(s, x, table, acts)
+}
+
+// raceDDL reports schema changes of one table on both sides.
+func (d *Detector) raceDDL(s Side, x *ddl) {
+	o := d.streams[s.Other()]
+	for _, name := range slices.Sorted(maps.Keys(d.tables)) {
+		for _, y := range o.ddls {
+			mark := "ddl " + name
+			if o.cur == y.Txn || !touches(x, name) || !touches(y, name) ||
+				slices.Contains(x.Met, mark) || slices.Contains(y.Met, mark) {
+				continue
+			}
+			x.Met, y.Met = append(x.Met, mark), append(y.Met, mark)
+			var acts [2]*Act
+			acts[s], acts[s.Other()] = d.txnAct(d.streams[s].win, x.Txn), d.txnAct(o.win, y.Txn)
+			d.emitRace(Old, map[Side]*ddl{s: x, s.Other(): y}[Old], name, acts)
+		}
+	}
+}
+
+func (d *Detector) emitRace(s Side, x *ddl, table string, acts [2]*Act) {
+	d.count.Pairs[DDLRace]++
+	word, rest := firstWord(x.Statement)
+	what, _ := firstWord(rest)
+	f := Finding{Kind: DDLRace, Table: table, Old: acts[Old], New: acts[New], Detail: s.String() + " ran " + word + " " + what}
+	f.ID = findingID(DDLRace, table, acts[Old].Place.id(), acts[New].Place.id())
+	d.emit(f)
+}
+
+// harmless tells statements apart that change no table.
+func harmless(q string) bool {
+	word, rest := firstWord(q)
+	what, _ := firstWord(rest)
+	switch word {
+	case "GRANT", "REVOKE", "FLUSH", "ANALYZE", "OPTIMIZE", "REPAIR", "SET":
+		return true
+	case "CREATE", "DROP", "ALTER":
+		return what == "USER" || what == "ROLE" || word == "CREATE" && (what == "DATABASE" || what == "SCHEMA")
+	}
+	return false
+}
+
+// firstWord skips spaces and comments and returns a word in upper case.
+func firstWord(q string) (word, rest string) {
+	q = strings.TrimLeft(q, " \t\r\n;(")
+	for strings.HasPrefix(q, "/*") && !strings.HasPrefix(q, "/*!") {
+		_, after, _ := strings.Cut(q, "*/")
+		q = strings.TrimLeft(after, " \t\r\n")
+	}
+	if strings.HasPrefix(q, "/*!") {
+		q = strings.TrimLeft(q[3:], "0123456789 ")
+	}
+	i := 0
+	for i < len(q) && isNameByte(q[i]) {
+		i++
+	}
+	return strings.ToUpper(q[:i]), q[i:]
+}
+
+func isNameByte(c byte) bool {
+	return c == '_' || c == '$' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
+}
+
+// touches tells whether a statement names a table, or its whole schema. The
+// statement is not parsed: a column of the table's name counts, too.
+func touches(x *ddl, full string) bool {
+	schema, table, ok := splitName(full)
+	if !ok {
+		return true
+	}
+	_, rest := firstWord(x.Statement)
+	what, _ := firstWord(rest)
+	wholeSchema := what == "DATABASE" || what == "SCHEMA"
+	qualifier, dot := "", false
+	found := false
+	eachName(x.Statement, func(name string, next byte) {
+		in := x.Schema
+		if dot {
+			in = qualifier
+		}
+		if strings.EqualFold(name, table) && strings.EqualFold(in, schema) || wholeSchema && strings.EqualFold(name, schema) {
+			found = true
+		}
+		qualifier, dot = name, next == '.'
+	})
+	return found
+}
+
+// eachName calls f for each identifier of a statement, and the byte after it.
+// Quoted strings are no identifiers.
+func eachName(q string, f func(name string, next byte)) {
+	for i := 0; i < len(q); {
+		start, end := i, i
+		switch c := q[i]; {
+		case c == '`' || c == '\'' || c == '"':
+			n := strings.IndexByte(q[i+1:], c)
+			if n < 0 {
+				return
+			}
+			start, end = i+1, i+1+n
+			i = end + 1
+			if c == '\'' {
+				continue
+			}
+		case isNameByte(c):
+			for end < len(q) && isNameByte(q[end]) {
+				end++
+			}
+			i = end
+		default:
+			i++
+			continue
+		}
+		rest := strings.TrimLeft(q[i:], " \t\r\n")
+		next := byte(0)
+		if rest != "" {
+			next = rest[0]
+		}
+		f(q[start:end], next)
+	}
+}

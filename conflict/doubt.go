@@ -1,0 +1,99 @@
+package conflict
+
+import (
+	"slices"
+
+	"crosscheck/cluster/binlog"
+)
+
+// Doubt is a row that may differ between the sides until it is checked again or
+// a later change of it is seen to arrive.
+type Doubt struct {
+	Table   string
+	Columns []string
+	Key     []binlog.Value
+	// Since are the ends of the two streams when it arose.
+	Since [2]Place
+}
+
+// suspect is a row under doubt with its causes: per cause the number of the last
+// transaction of each side that had a part in it. Only later transactions can be
+// explained by it, and only later ones can show that the row is equal again; with
+// that rule it does not matter how far one stream is ahead.
+type suspect struct {
+	Row    Doubt
+	Causes [][2]uint64
+}
+
+const (
+	maxSuspects = 1 << 17
+	maxCauses   = 32
+)
+
+// suspectRow puts the row of a change under doubt.
+func (d *Detector) suspectRow(w *window, c uint32, cause [2]uint64) {
+	_, _, rest := prints(w.data.get(w.changes.at(c).data))
+	for len(rest) > 0 {
+		var e entry
+		if e, rest = nextEntry(rest); e.role&(roleBefore|roleAfter) == 0 {
+			return
+		}
+		d.suspect(e.ns, e.tuple, cause)
+	}
+}
+
+func (d *Detector) suspect(ns uint32, tuple []byte, cause [2]uint64) {
+	h := rowHash(ns, tuple)
+	x := d.suspects[h]
+	if x == nil {
+		if len(d.suspects) >= maxSuspects {
+			return
+		}
+		x = &suspect{Row: Doubt{
+			Table: d.namespaces[ns].Table, Columns: d.columnsOf(ns), Key: values(tuple),
+			Since: [2]Place{d.streams[Old].place, d.streams[New].place},
+		}}
+		d.suspects[h] = x
+		d.fresh = append(d.fresh, x.Row)
+	}
+	switch {
+	case slices.Contains(x.Causes, cause):
+	case len(x.Causes) < maxCauses:
+		x.Causes = append(x.Causes, cause)
+	default:
+		x.Causes[maxCauses-1] = cause
+	}
+}
+
+// explains tells whether a row was under doubt when a side's transaction came.
+func (d *Detector) explains(row uint64, s Side, seq uint64) bool {
+	x := d.suspects[row]
+	return x != nil && slices.ContainsFunc(x.Causes, func(c [2]uint64) bool { return c[s] < seq })
+}
+
+// clear takes the doubt off a row that a side's transaction showed to be equal.
+func (d *Detector) clear(row uint64, s Side, seq uint64) {
+	x := d.suspects[row]
+	if x == nil {
+		return
+	}
+	x.Causes = slices.DeleteFunc(x.Causes, func(c [2]uint64) bool { return c[s] < seq })
+	if len(x.Causes) == 0 {
+		delete(d.suspects, row)
+	}
+}
+
+// TakeDoubts returns the rows that came under doubt since the last call, to be
+// checked again on both servers.
+func (d *Detector) TakeDoubts() []Doubt {
+	out := d.fresh
+	d.fresh = nil
+	return out
+}
+
+// Settled takes the doubt off a row that a check found equal.
+func (d *Detector) Settled(x Doubt) {
+	if t := d.tables[x.Table]; t != nil && t.hasID {
+		delete(d.suspects, rowHash(t.keys[0].ns, tupleOf(x.Key)))
+	}
+}

@@ -1,0 +1,66 @@
+package conflict
+
+import (
+	"encoding/hex"
+	"time"
+
+	"github.com/zeebo/xxh3"
+
+	"crosscheck/cluster/binlog"
+)
+
+// Finding is one result. Its ID is made from what it is about, so a watcher that
+// reads a piece of the logs twice gives the same ID again.
+type Finding struct {
+	ID    string // 32 hexadecimal digits
+	Kind  Kind
+	Table string // "schema.table", cluster.Table.FullName's form; "" if none or any
+	// Index is the key that collided, as the columns it consists of, and Key its
+	// value as one of the sides wrote it: old's where old has one.
+	Index []string
+	Key   []binlog.Value
+	// More are the columns of further unique keys in which the same two rows collide.
+	More [][]string
+	// Old and New are what the sides did; nil for a side that has no part in it.
+	Old, New *Act
+	// Possible says that the collision rests on an echo that cannot be tied to one
+	// original for sure (file:position replication).
+	Possible bool
+	Reason   Reason // of Unjudged and EchoMismatch
+	Detail   string // one line, without row values
+	// Session is the one that wrote it, where it was seen alive; of stale_session
+	// and wrong_step_key.
+	Session *Session
+	// Advice is a statement that helps, such as "KILL 42".
+	Advice string
+}
+
+// Act is one side's part in a finding.
+type Act struct {
+	Place      Place
+	Thread     uint64 // 0 unknown
+	CommitTime time.Time
+	Table      string      // of the row; differs from the finding's for a foreign key's child
+	Op         binlog.Kind // 0 for what is no row change
+	// Columns name the values of Before and After. The images are missing (nil)
+	// where they had to be dropped to save memory; the place tells where to read
+	// them again.
+	Columns       []string
+	Before, After binlog.Row
+	Dropped       bool
+	// Key is the row's own primary key (or what stands for it), after the change
+	// where there is one.
+	KeyColumns []string
+	Key        []binlog.Value
+}
+
+// findingID hashes the parts that make a finding the same one.
+func findingID(kind Kind, parts ...string) string {
+	b := []byte(kind.String())
+	for _, p := range parts {
+		b = append(b, 0)
+		b = append(b, p...)
+	}
+	h := xxh3.Hash128(b).Bytes()
+	return hex.EncodeToString(h[:])
+}

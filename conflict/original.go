@@ -1,0 +1,234 @@
+package conflict
+
+import (
+	"slices"
+	"time"
+
+	"crosscheck/cluster/binlog"
+)
+
+// original takes a part of a transaction that was made on this side.
+func (d *Detector) original(s Side, tx *binlog.Transaction) {
+	st := d.streams[s]
+	if st.cur == 0 {
+		id := d.identityOf(tx.Mark)
+		st.seq++
+		st.cur = st.win.open(txn{source: id.source, number: id.number, seq: st.seq, flags: txnOpen})
+	}
+	d.incidents(s, tx, false)
+	for i := range tx.Changes {
+		d.store(s, &tx.Changes[i], tx)
+	}
+	d.enforce()
+	d.ddlText(s, tx)
+	if !tx.Last {
+		return
+	}
+	i := st.cur
+	st.cur = 0
+	t := st.win.txns.at(i)
+	t.thread, t.commit = tx.ThreadID, tx.CommitTime.UnixMicro()
+	t.pos = tx.Mark.File.Pos
+	if t.pos > 0 {
+		t.file = d.file(tx.Mark.File.File)
+	}
+	if t.source == 0 && !st.fenced {
+		t.flags |= txnUnfenced
+	}
+	if t.rows == 0 && t.flags&(txnDDL|txnBlind) == 0 {
+		st.win.close(i)
+		st.raw = contents{}
+		return
+	}
+	d.count.Sides[s].Transactions++
+	if t.source == 0 {
+		t.content += st.raw.sum
+		t.contents = st.win.data.put(st.raw.bytes(), st.seq)
+	}
+	st.raw = contents{}
+	t.flags &^= txnOpen
+	d.meet(s, i)
+}
+
+// store puts a row change into the window.
+func (d *Detector) store(s Side, c *binlog.Change, tx *binlog.Transaction) {
+	st := d.streams[s]
+	l := d.layoutOf(c.Def)
+	d.count.Sides[s].Changes++
+	if l.table == nil {
+		d.count.Sides[s].Unjudged++
+		d.unjudgedOnce(s, ReasonNoTable, fullName(c.Schema, c.Table), "", "the table's definition was not given", tx)
+		return
+	}
+	if c.Uncertain {
+		d.count.Sides[s].Unjudged++
+		d.unjudgedOnce(s, ReasonUncertain, l.table.name, "", "decoded with a definition that may not be the one of that moment", tx)
+	}
+	x := &d.x
+	x.extract(l, c)
+	if st.win.txns.at(st.cur).source == 0 {
+		st.raw.add(x, c.Kind)
+	}
+	d.keyless(s, l, c, tx)
+	d.stepKey(s, l, c, tx)
+	if st.win.txns.at(st.cur).flags&txnBlind != 0 {
+		return
+	}
+	if d.merge(st, l, c) {
+		return
+	}
+	d.keep(st, l, c)
+}
+
+// keep stores what the extractor holds as a new change of the open transaction.
+func (d *Detector) keep(st *stream, l *layout, c *binlog.Change) {
+	n := st.win.add(st.cur, change{layout: l.id})
+	d.fill(st, n, c)
+}
+
+// fill gives a change its content.
+func (d *Detector) fill(st *stream, n uint32, c *binlog.Change) {
+	w := st.win
+	rec := w.changes.at(n)
+	rec.kind, rec.data = uint8(c.Kind), w.data.put(d.x.data, st.seq)
+	if rec.data == 0 {
+		d.goBlind(st, st.cur)
+		return
+	}
+	d.x.row = appendImages(d.x.row[:0], c)
+	rec.image = w.images.put(d.x.row, st.seq)
+	w.link(n, d.x.hashes)
+}
+
+// keyless reports what cannot be judged because of its keys.
+func (d *Detector) keyless(s Side, l *layout, c *binlog.Change, tx *binlog.Transaction) {
+	x := &d.x
+	switch {
+	case x.partial:
+		d.count.Sides[s].Unjudged++
+		d.unjudgedOnce(s, ReasonImage, l.table.name, "", "a row image lacks a part of a key", tx)
+	case !l.table.hasID:
+		d.count.Sides[s].Unjudged++
+		d.unjudgedOnce(s, ReasonNoKey, l.table.name, "", "no primary or non-null unique key tells its rows apart", tx)
+	}
+	if l.table.expression != "" && c.Kind != binlog.Delete {
+		d.count.Sides[s].Unjudged++
+		d.unjudgedOnce(s, ReasonExpression, l.table.name, l.table.expression, "unique key "+l.table.expression+" has an expression", tx)
+	}
+}
+
+// merge makes one change of two changes of one row in one transaction. It
+// returns false where the new one stays apart.
+func (d *Detector) merge(st *stream, l *layout, c *binlog.Change) bool {
+	if !d.x.identity {
+		return false
+	}
+	w := st.win
+	n := d.sameRow(st, c)
+	if n == 0 || w.changes.at(n).layout != l.id {
+		return false
+	}
+	p := w.changes.at(n)
+	kind, ok := net(binlog.Kind(p.kind), c.Kind)
+	image := w.images.get(p.image)
+	if !ok || image == nil {
+		return false
+	}
+	before, _ := readImages(image, len(l.def.Columns))
+	m := binlog.Change{Schema: c.Schema, Table: c.Table, Def: c.Def, Kind: kind, Before: before, After: c.After}
+	w.empty(p)
+	d.x.extract(l, &m)
+	d.fill(st, n, &m)
+	return true
+}
+
+// net is the one operation that two on a row come to. An insert and a delete
+// stay two: an applier that overwrites feels both.
+func net(first, second binlog.Kind) (binlog.Kind, bool) {
+	switch {
+	case first == binlog.Insert && second == binlog.Update:
+		return binlog.Insert, true
+	case first == binlog.Update && second == binlog.Update, first == binlog.Delete && second == binlog.Insert:
+		return binlog.Update, true
+	case first == binlog.Update && second == binlog.Delete:
+		return binlog.Delete, true
+	}
+	return 0, false
+}
+
+// sameRow finds the newest change of the open transaction if it left the row as
+// the change in the extractor finds it; else 0.
+func (d *Detector) sameRow(st *stream, c *binlog.Change) uint32 {
+	w := st.win
+	_, _, rest := prints(d.x.data)
+	e, _ := nextEntry(rest) // the row's own key comes first
+	first := w.keys.first(d.x.hashes[0])
+	if first == 0 || c.Kind != binlog.Insert && e.role&roleBefore == 0 {
+		return 0
+	}
+	n := w.keys.at(w.keys.at(first).prev) // the newest of that hash
+	p := w.changes.at(n.change)
+	if p.txn != st.cur {
+		return 0
+	}
+	have := entryAt(w.data.get(p.data), n.entry)
+	want := roleAfter
+	if c.Kind == binlog.Insert {
+		want = roleBefore
+		if binlog.Kind(p.kind) != binlog.Delete {
+			return 0
+		}
+	}
+	if have.ns != e.ns || have.role&want == 0 || string(have.tuple) != string(e.tuple) {
+		return 0
+	}
+	return n.change
+}
+
+// act materialises one side's part.
+func (d *Detector) act(w *window, c uint32) *Act {
+	p := w.changes.at(c)
+	a := d.txnAct(w, p.txn)
+	l := d.layouts.list[p.layout]
+	a.Table, a.Op, a.Columns = l.table.name, binlog.Kind(p.kind), l.names
+	if image := w.images.get(p.image); image != nil {
+		a.Before, a.After = readImages(image, len(l.def.Columns))
+	} else {
+		a.Dropped = true
+	}
+	if e, ok := rowEntry(w.data.get(p.data)); ok && len(l.keys) > 0 && l.keys[0].roles == classRow {
+		a.KeyColumns, a.Key = d.namespaces[e.ns].Columns, values(e.tuple)
+	}
+	return a
+}
+
+func (d *Detector) txnAct(w *window, i uint32) *Act {
+	t := w.txns.at(i)
+	return &Act{Place: d.placeOf(t), Thread: t.thread, CommitTime: time.UnixMicro(t.commit).UTC()}
+}
+
+// rowEntry is the entry of the row's own key, after the change where there is one.
+func rowEntry(data []byte) (found entry, ok bool) {
+	_, found = rowEntries(data)
+	return found, found.role != 0
+}
+
+// rowEntries are the entries of the row's own key before and after the change;
+// both are the same unless the key was changed.
+func rowEntries(data []byte) (before, after entry) {
+	_, _, rest := prints(data)
+	for len(rest) > 0 {
+		var e entry
+		if e, rest = nextEntry(rest); e.role&(roleBefore|roleAfter) == 0 {
+			break
+		}
+		if before.role == 0 {
+			before = e
+		}
+		after = e
+	}
+	return before, after
+}
+
+// columnsOf copies a namespace's columns for a finding.
+func (d *Detector) columnsOf(ns uint32) []string { return slices.Clone(d.namespaces[ns].Columns) }

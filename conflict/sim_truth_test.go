@@ -1,0 +1,268 @@
+package conflict
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"crosscheck/cluster/binlog"
+)
+
+// truth works out from the finished history, slowly and by definition, which
+// findings there must be. It knows nothing of windows, streams or hashes.
+type truth struct {
+	s    *sim
+	sees [2][]map[int]bool // per side and local transaction: the other side's it had seen
+}
+
+// simChange is the net change of one row in one transaction.
+type simChange struct {
+	simOp
+	tx  *simTx
+	ord int
+}
+
+func (c *simChange) precedes(o *simChange) bool {
+	return c.tx.seq < o.tx.seq || c.tx.seq == o.tx.seq && c.ord < o.ord
+}
+
+func newTruth(s *sim) *truth {
+	t := &truth{s: s}
+	for side := range s.srv {
+		seen := map[int]bool{}
+		covered := map[uint64]int{}
+		for _, item := range s.srv[Side(side).Other()].log {
+			if item.taken > 0 {
+				n := 0
+				for _, l := range s.srv[Side(side).Other()].local {
+					if l.index < slices.IndexFunc(s.srv[Side(side).Other()].log, func(x simItem) bool { return x.taken == item.taken }) {
+						n = l.seq
+					}
+				}
+				covered[item.taken] = n
+			}
+		}
+		for _, item := range s.srv[side].log {
+			switch {
+			case item.reached > 0:
+				for q := 1; q <= covered[item.reached]; q++ {
+					seen[q] = true
+				}
+			case item.tx == nil:
+			case item.tx.origin != Side(side):
+				seen[item.tx.seq] = true
+				for q := 1; s.mode.inOrder && q <= item.tx.seq; q++ {
+					seen[q] = true
+				}
+			default:
+				clock := map[int]bool{}
+				for q := range seen {
+					clock[q] = true
+				}
+				t.sees[side] = append(t.sees[side], clock)
+			}
+		}
+	}
+	return t
+}
+
+// concurrent tells whether neither of old's a-th and new's b-th transaction had
+// seen the other.
+func (t *truth) concurrent(a, b *simTx) bool {
+	return !t.sees[Old][a.seq-1][b.seq] && !t.sees[New][b.seq-1][a.seq]
+}
+
+// netChanges are the net changes of a transaction: a change goes on from the
+// newest one before it that touched the key where it starts, if that left the row
+// there.
+func netChanges(tx *simTx) []*simChange {
+	var out []*simChange
+	for _, op := range tx.ops {
+		start := op.before
+		if start == nil {
+			start = op.after
+		}
+		merged := false
+		for i := len(out) - 1; i >= 0; i-- {
+			p := out[i]
+			if p.table != op.table || !has(p.before, start.id) && !has(p.after, start.id) {
+				continue
+			}
+			switch {
+			case op.before != nil && has(p.after, start.id) && (p.before != nil || op.after != nil),
+				op.before == nil && p.after == nil:
+				p.after, merged = op.after, true
+			}
+			break
+		}
+		if !merged {
+			out = append(out, &simChange{simOp: op, tx: tx, ord: len(out)})
+		}
+	}
+	return out
+}
+
+func has(r *simRow, id int) bool { return r != nil && r.id == id }
+
+// simPair is a pair of concurrent changes and what they are to each other.
+type simPair struct {
+	a, b      *simChange // old's, new's
+	kind      Kind
+	exact     bool // the keys are equal byte by byte
+	aftermath bool
+}
+
+// pairs lists all colliding pairs in the order of old's and new's logs.
+func (t *truth) pairs() []simPair {
+	var out []simPair
+	newNets := make([][]*simChange, len(t.s.srv[New].local))
+	for i, b := range t.s.srv[New].local {
+		newNets[i] = netChanges(b)
+	}
+	for _, a := range t.s.srv[Old].local {
+		for _, ca := range netChanges(a) {
+			for i, b := range t.s.srv[New].local {
+				if !t.concurrent(a, b) {
+					continue
+				}
+				for _, cb := range newNets[i] {
+					out = append(out, compareChanges(ca, cb)...)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// compareChanges says what two concurrent changes are to each other.
+func compareChanges(a, b *simChange) []simPair {
+	if a.table != b.table {
+		if orphan(a.simOp, b.simOp) || orphan(b.simOp, a.simOp) {
+			return []simPair{{a: a, b: b, kind: ForeignKeyOrphan, exact: true}}
+		}
+		return nil
+	}
+	if k, after := rowKind(a.simOp, b.simOp); k != 0 {
+		return []simPair{{a: a, b: b, kind: k, exact: true, aftermath: after}}
+	}
+	if a.table == "c" || a.after == nil || b.after == nil {
+		return nil
+	}
+	exact, n := true, 0
+	if takes(a.simOp, func(r simRow) string { return r.code }) && takes(b.simOp, func(r simRow) string { return r.code }) && a.after.code == b.after.code {
+		n++
+	}
+	if takes(a.simOp, func(r simRow) string { return r.email }) && takes(b.simOp, func(r simRow) string { return r.email }) && simEqual(a.after.email, b.after.email) {
+		n++
+		exact = a.after.email == b.after.email
+	}
+	switch {
+	case n == 0:
+		return nil
+	case n == 2:
+		return []simPair{{a: a, b: b, kind: MultipleUnique, exact: exact}}
+	case a.kind() == binlog.Insert && b.kind() == binlog.Insert:
+		return []simPair{{a: a, b: b, kind: InsertInsertUnique, exact: exact}}
+	}
+	return []simPair{{a: a, b: b, kind: UpdateUnique, exact: exact}}
+}
+
+func takes(o simOp, f func(simRow) string) bool {
+	return f(*o.after) != "" && (o.before == nil || f(*o.before) != f(*o.after))
+}
+
+// orphan tells whether the first change takes away the parent of the second.
+func orphan(parent, child simOp) bool {
+	return parent.table == "t" && parent.before != nil && (parent.after == nil || parent.after.id != parent.before.id) &&
+		child.after != nil && child.after.n == parent.before.id && (child.before == nil || child.before.n != child.after.n)
+}
+
+func rowKind(a, b simOp) (k Kind, aftermath bool) {
+	del := a.after == nil || b.after == nil
+	ins := a.before == nil && b.before == nil
+	moved := func(o simOp) bool { return o.before != nil && o.after != nil && o.before.id != o.after.id }
+	same := func(x, y *simRow) bool { return x != nil && y != nil && x.id == y.id }
+	switch {
+	case same(a.before, b.before) && a.after == nil && b.after == nil:
+		return DeleteDelete, false
+	case same(a.before, b.before) && a.after == nil:
+		return DeleteUpdate, false
+	case same(a.before, b.before) && b.after == nil:
+		return UpdateDelete, false
+	case same(a.before, b.before) && *a.after == *b.after:
+		return UpdateUpdateSame, false
+	case same(a.before, b.before):
+		return UpdateUpdate, false
+	case !same(a.after, b.after) && !same(a.after, b.before) && !same(a.before, b.after):
+		return 0, false
+	case del:
+		return InsertDelete, false
+	case ins:
+		return InsertInsertPK, false
+	case moved(a) && leavesOrTakes(a, b), moved(b) && leavesOrTakes(b, a):
+		return UpdatePK, false
+	}
+	return InsertInsertPK, true
+}
+
+// leavesOrTakes tells whether a moved row's old or new key is the shared one.
+func leavesOrTakes(m, o simOp) bool {
+	for _, x := range []*simRow{m.before, m.after} {
+		for _, y := range []*simRow{o.before, o.after} {
+			if y != nil && x.id == y.id {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// findings are the pairs that must become findings.
+func (t *truth) findings() map[string]bool {
+	pairs := t.pairs()
+	rows := []Kind{InsertInsertPK, UpdatePK, UpdateUpdate, UpdateDelete, DeleteUpdate, InsertDelete}
+	out := map[string]bool{}
+	kept := pairs[:0:0]
+	earlier := func(list []simPair, p simPair, match func(simPair) bool) bool {
+		return slices.ContainsFunc(list, func(q simPair) bool {
+			return q.exact && match(q) && (q.b == p.b && q.a.precedes(p.a) || q.a == p.a && q.b.precedes(p.b))
+		})
+	}
+	for _, p := range pairs {
+		if !p.aftermath {
+			kept = append(kept, p)
+		}
+	}
+	// An insert against an update counts only if nothing before explains it; what
+	// counts can itself explain later ones, so the order of the logs matters.
+	for _, p := range pairs {
+		if p.aftermath && !earlier(kept, p, func(q simPair) bool { return slices.Contains(rows, q.kind) }) {
+			kept = append(kept, p)
+		}
+	}
+	for _, p := range kept {
+		if !p.exact || !earlier(kept, p, func(q simPair) bool { return q.kind == p.kind }) {
+			out[p.String()] = true
+		}
+	}
+	return out
+}
+
+func (p simPair) String() string {
+	part := func(c *simChange) string {
+		r := c.after
+		if r == nil {
+			r = c.simOp.before
+		}
+		return fmt.Sprintf("%d:%s %s%d", c.tx.seq, c.kind(), c.table, r.id)
+	}
+	return fmt.Sprintf("%s old %s new %s", p.kind, part(p.a), part(p.b))
+}
+
+// collisionText is a finding in the same words.
+func collisionText(f Finding) string {
+	part := func(a *Act) string {
+		return fmt.Sprintf("%d:%s %s%s", a.Thread, a.Op, strings.TrimPrefix(a.Table, "s."), a.Key[0].Text)
+	}
+	return fmt.Sprintf("%s old %s new %s", f.Kind, part(f.Old), part(f.New))
+}

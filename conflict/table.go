@@ -1,0 +1,359 @@
+package conflict
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
+)
+
+// class says what a key's values mean for other rows.
+type class uint8
+
+const (
+	classRow    class = iota + 1 // identifies the row: primary key, or what stands for it
+	classUnique                  // another unique key
+	classRef                     // columns that a foreign key refers to
+)
+
+// role says what a change did with a value of a key.
+type role uint8
+
+const (
+	roleBefore role = 1 << iota // the row had it before (classRow)
+	roleAfter                   // the row has it after (classRow)
+	roleClaim                   // the row takes it (classUnique)
+	roleGone                    // the referenced row gives it up (classRef)
+	roleRefer                   // the row refers to it now (classRef)
+)
+
+// namespace is a key within which values are compared, whichever side or
+// table they come from. Both sides' definitions of a key share one.
+type namespace struct {
+	Table   string
+	Columns []string // lower case, with "(n)" for a prefix
+	Class   class
+	// Text tells, per part and side, the column's charset and collation; "" for
+	// values that are compared by their bytes.
+	Text [][2]textType
+}
+
+type textType struct{ Charset, Collation string }
+
+// keyDef is a key of a table as one or both sides define it.
+type keyDef struct {
+	ns      uint32
+	roles   class // classRef with fk set: the referring end
+	fk      bool
+	columns []string
+	prefix  []int
+}
+
+// table is what is known of a table from both sides' definitions.
+type table struct {
+	name  string
+	defs  [2]*cluster.Table
+	fks   [2][]ForeignKey
+	keys  []keyDef // the row's identity first, if it has one
+	hasID bool
+	// expression names a unique key with an expression, which no image holds.
+	expression string
+	auto       string
+	shared     []string // columns that both sides have in comparable types
+}
+
+func fullName(schema, name string) string {
+	return (&cluster.Table{Schema: schema, Name: name}).FullName()
+}
+
+// define takes over a table's definition from one side.
+func (d *Detector) define(s Side, def Definition) {
+	name := def.Table.FullName()
+	t := d.tables[name]
+	if t == nil {
+		t = &table{name: name}
+		d.tables[name] = t
+	}
+	t.defs[s], t.fks[s] = def.Table, def.ForeignKeys
+	d.relate(t)
+	for _, fk := range def.ForeignKeys {
+		if parent := d.tables[fullName(fk.RefSchema, fk.RefTable)]; parent != nil && parent != t {
+			d.relate(parent)
+		}
+	}
+	d.layouts.reset()
+}
+
+// relate works out the keys of a table anew.
+func (d *Detector) relate(t *table) {
+	t.keys, t.hasID, t.expression, t.auto = nil, false, "", ""
+	main := t.defs[Old]
+	if main == nil {
+		main = t.defs[New]
+	}
+	if id := identityKey(main); id != nil {
+		t.hasID = true
+		d.addKey(t, id, classRow)
+	}
+	for _, def := range t.defs {
+		if def == nil {
+			continue
+		}
+		for i := range def.Keys {
+			if k := &def.Keys[i]; k.Unique || k.Primary {
+				d.addKey(t, k, classUnique)
+			}
+		}
+		for _, c := range def.Columns {
+			if c.AutoIncrement {
+				t.auto = c.Name
+			}
+		}
+	}
+	for _, fk := range slices.Concat(t.fks[Old], t.fks[New]) {
+		d.addRef(t, fk.Columns, fullName(fk.RefSchema, fk.RefTable), fk.RefColumns, true)
+	}
+	for _, child := range d.tables {
+		for _, fk := range slices.Concat(child.fks[Old], child.fks[New]) {
+			if fullName(fk.RefSchema, fk.RefTable) == t.name {
+				d.addRef(t, fk.RefColumns, t.name, fk.RefColumns, false)
+			}
+		}
+	}
+	t.shared = sharedColumns(t.defs)
+}
+
+// identityKey is the primary key, or the first unique key that no NULL and no
+// prefix weakens.
+func identityKey(t *cluster.Table) *cluster.Key {
+	if k := t.PrimaryKey(); k != nil {
+		return k
+	}
+	for i := range t.Keys {
+		k := &t.Keys[i]
+		whole := k.Unique && !slices.ContainsFunc(k.Parts, func(p cluster.KeyPart) bool {
+			c := t.Column(p.Column)
+			return p.Expression != "" || p.Prefix > 0 || c == nil || c.Nullable
+		})
+		if whole {
+			return k
+		}
+	}
+	return nil
+}
+
+func (d *Detector) addKey(t *table, k *cluster.Key, c class) {
+	kd := keyDef{roles: c}
+	var names []string
+	for _, p := range k.Parts {
+		if p.Expression != "" {
+			t.expression = k.Name
+			return
+		}
+		name := strings.ToLower(p.Column)
+		kd.columns, kd.prefix = append(kd.columns, name), append(kd.prefix, p.Prefix)
+		if p.Prefix > 0 {
+			name += fmt.Sprintf("(%d)", p.Prefix)
+		}
+		names = append(names, name)
+	}
+	// A later definition of the same columns is the same key: two kinds of order
+	// or another name make no other uniqueness.
+	for _, have := range t.keys {
+		if !have.fk && have.roles != classRef && slices.Equal(have.columns, kd.columns) && slices.Equal(have.prefix, kd.prefix) {
+			return
+		}
+	}
+	kd.ns = d.namespace(t, t.name, names, kd.columns, c)
+	t.keys = append(t.keys, kd)
+}
+
+func (d *Detector) addRef(t *table, columns []string, parent string, refColumns []string, fk bool) {
+	kd := keyDef{roles: classRef, fk: fk, prefix: make([]int, len(columns))}
+	var names []string
+	for i := range columns {
+		kd.columns = append(kd.columns, strings.ToLower(columns[i]))
+		names = append(names, strings.ToLower(refColumns[i]))
+	}
+	for _, have := range t.keys {
+		if have.roles == classRef && have.fk == fk && slices.Equal(have.columns, kd.columns) &&
+			d.namespaces[have.ns].Table == parent && slices.Equal(d.namespaces[have.ns].Columns, names) {
+			return
+		}
+	}
+	of := t
+	if p := d.tables[parent]; p != nil {
+		of = p
+	}
+	kd.ns = d.namespace(of, parent, names, names, classRef)
+	t.keys = append(t.keys, kd)
+}
+
+// namespace interns a key. Its types follow the newest definitions.
+func (d *Detector) namespace(t *table, name string, names, columns []string, c class) uint32 {
+	group := "key"
+	if c == classRef {
+		group = "ref"
+	}
+	id := group + "|" + name + "|" + strings.Join(names, ",")
+	ns, ok := d.nsByName[id]
+	if !ok {
+		ns = uint32(len(d.namespaces))
+		d.nsByName[id] = ns
+		d.namespaces = append(d.namespaces, namespace{})
+	}
+	text := make([][2]textType, len(columns))
+	for i, col := range columns {
+		for s, def := range t.defs {
+			if def == nil {
+				continue
+			}
+			if k := def.Column(col); k != nil && k.Charset != "" && k.Charset != "binary" {
+				text[i][s] = textType{k.Charset, k.Collation}
+			}
+		}
+	}
+	d.namespaces[ns] = namespace{Table: name, Columns: names, Class: c, Text: text}
+	return ns
+}
+
+// sharedColumns are the columns that stand in both definitions in types whose
+// values can be compared byte by byte.
+func sharedColumns(defs [2]*cluster.Table) []string {
+	main, second := defs[Old], defs[New]
+	if main == nil {
+		main, second = second, nil
+	}
+	var out []string
+	for i := range main.Columns {
+		c := &main.Columns[i]
+		if second != nil {
+			o := second.Column(c.Name)
+			if o == nil || !sameText(c, o) {
+				continue
+			}
+		}
+		if c.Generated == cluster.GeneratedVirtual || c.System {
+			continue // not in every server's images
+		}
+		out = append(out, strings.ToLower(c.Name))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// sameText tells whether equal values of two columns have equal texts.
+func sameText(a, b *cluster.Column) bool {
+	integer := func(t string) bool { return strings.HasSuffix(t, "int") }
+	text := func(c *cluster.Column) bool {
+		return c.DataType == "varchar" || strings.HasSuffix(c.DataType, "text")
+	}
+	switch {
+	case integer(a.DataType) && integer(b.DataType):
+		return true
+	case text(a) && text(b):
+		return true
+	case a.DataType != b.DataType, a.JSONText != b.JSONText:
+		return false
+	}
+	return a.Scale == b.Scale && a.FracSeconds == b.FracSeconds && (a.DataType != "binary" || a.OctetLen == b.OctetLen)
+}
+
+// layout says where a table's keys stand in the rows of one binlog.Table.
+type layout struct {
+	id     uint32
+	def    *binlog.Table
+	table  *table // nil: not defined
+	keys   []keyPlan
+	shared []int // columns of images that count in fingerprints
+	auto   int   // the AUTO_INCREMENT column, or -1
+	names  []string
+}
+
+type keyPlan struct {
+	ns      uint32
+	roles   class
+	fk      bool
+	columns []int
+	prefix  []int
+	chars   []bool // the prefix counts characters
+	fold    []foldMode
+}
+
+// layouts finds the layout of a change. Numbers stay valid for as long as the
+// detector lives, because stored images refer to them.
+type layouts struct {
+	list   []*layout
+	byDef  map[*binlog.Table]*layout
+	byText map[string]*layout
+}
+
+func (l *layouts) reset() {
+	l.byDef, l.byText = map[*binlog.Table]*layout{}, map[string]*layout{}
+}
+
+func (d *Detector) layoutOf(def *binlog.Table) *layout {
+	if l := d.layouts.byDef[def]; l != nil {
+		return l
+	}
+	if len(d.layouts.byDef) > 4096 { // a tail makes new definitions when it reconnects
+		d.layouts.byDef = map[*binlog.Table]*layout{}
+	}
+	text := layoutText(def)
+	l := d.layouts.byText[text]
+	if l == nil {
+		l = d.newLayout(def)
+		d.layouts.byText[text] = l
+	}
+	d.layouts.byDef[def] = l
+	return l
+}
+
+func layoutText(def *binlog.Table) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q %q", def.Schema, def.Name)
+	for i := range def.Columns {
+		c := &def.Columns[i]
+		fmt.Fprintf(&b, " %q %q", c.Name, c.Charset)
+	}
+	return b.String()
+}
+
+func (d *Detector) newLayout(def *binlog.Table) *layout {
+	l := &layout{id: uint32(len(d.layouts.list)), def: def, auto: -1, table: d.tables[fullName(def.Schema, def.Name)]}
+	d.layouts.list = append(d.layouts.list, l)
+	at := map[string]int{}
+	for i := range def.Columns {
+		l.names = append(l.names, def.Columns[i].Name)
+		at[strings.ToLower(def.Columns[i].Name)] = i
+	}
+	if l.table == nil {
+		return l
+	}
+	if i, ok := at[strings.ToLower(l.table.auto)]; ok && l.table.auto != "" {
+		l.auto = i
+	}
+	for _, name := range l.table.shared {
+		if i, ok := at[name]; ok {
+			l.shared = append(l.shared, i)
+		} else {
+			l.shared = append(l.shared, -1)
+		}
+	}
+	for _, k := range l.table.keys {
+		p := keyPlan{ns: k.ns, roles: k.roles, fk: k.fk, prefix: k.prefix}
+		for i, name := range k.columns {
+			c, ok := at[name]
+			if !ok {
+				c = -1
+			}
+			p.columns = append(p.columns, c)
+			p.fold = append(p.fold, foldOf(d.namespaces[k.ns].Text[i]))
+			p.chars = append(p.chars, c >= 0 && def.Columns[c].Charset != "" && def.Columns[c].Charset != "binary")
+		}
+		l.keys = append(l.keys, p)
+	}
+	return l
+}
