@@ -189,8 +189,8 @@ func (s *session) scanWhole(ctx context.Context, t *tableRun,
 		if started {
 			return fmt.Errorf("the connection broke while %s, which has no key to resume by, was scanned: run again", t.plan.name)
 		}
-		if err := s.conn.Exec(noTimeLimit(s.server.Facts().Flavor)); err != nil && cluster.IsTransient(err) {
-			return err
+		if xerr := s.conn.Exec(noTimeLimit(s.server.Facts().Flavor)); xerr != nil && cluster.IsTransient(xerr) {
+			return xerr
 		}
 		n := int64(0)
 		return s.query(ctx, t.plan, t.plan.side(s.newSide).scanQuery(), nil, func(key, head []byte, rows *rowstream.Rows) error {
@@ -199,9 +199,9 @@ func (s *session) scanWhole(ctx context.Context, t *tableRun,
 			if large { // hashing the remainder overwrites the buffer that key lies in
 				key = bytesOf(key)
 			}
-			sum, size, err := h.hash(head, rows)
-			if err != nil {
-				return err
+			sum, size, herr := h.hash(head, rows)
+			if herr != nil {
+				return herr
 			}
 			visit(key, sum, func() ([]byte, []rowstream.Column) {
 				if large {

@@ -42,11 +42,13 @@ func TestJudge(t *testing.T) {
 		{"a change between the reads starts it anew", ruleFor(true, false), []round{quiet(1, 9), quiet(1, 9), hot(1, 9, 2), quiet(1, 9), quiet(1, 9)}, rowAgain},
 		{
 			"two-way: new must be still as well", ruleFor(true, true),
-			[]round{quiet(1, 2), quiet(1, 2), {source: im(1), sourceAgain: im(1), replica: im(2), replicaAgain: im(3)}}, rowAgain,
+			[]round{quiet(1, 2), quiet(1, 2), {source: im(1), sourceAgain: im(1), replica: im(2), replicaAgain: im(3)}},
+			rowAgain,
 		},
 		{
 			"two-way: old takes new's value", ruleFor(true, true),
-			[]round{{source: im(1), sourceAgain: im(2), replica: im(2), replicaAgain: im(2)}}, rowSame,
+			[]round{{source: im(1), sourceAgain: im(2), replica: im(2), replicaAgain: im(2)}},
+			rowSame,
 		},
 	}
 	for _, tt := range tests {

@@ -148,10 +148,10 @@ func (s *session) query(ctx context.Context, p *tablePlan, query string, params 
 	before, n := s.conn.BytesRead(), int64(0)
 	for {
 		head, err := rows.Next()
-		if err == io.EOF {
-			return s.pace.spent(ctx, n, s.conn.BytesRead()-before)
-		}
 		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = s.pace.spent(ctx, n, s.conn.BytesRead()-before)
+			}
 			return err
 		}
 		key, err := keys.slice(head)
@@ -178,22 +178,22 @@ func (s *session) readRange(ctx context.Context, p *tablePlan, r chunker.Range, 
 	err = s.do(ctx, "read rows of "+p.name, func() error {
 		list.reset()
 		var columns []rowstream.Column
-		err := s.query(ctx, p, query, params, func(key, head []byte, rows *rowstream.Rows) error {
+		qerr := s.query(ctx, p, query, params, func(key, head []byte, rows *rowstream.Rows) error {
 			if rows.More() { // hashing the remainder overwrites the buffer that key lies in
 				key = bytes.Clone(key)
 			}
-			sum, size, err := h.hash(head, rows)
-			if err != nil {
-				return err
+			sum, size, herr := h.hash(head, rows)
+			if herr != nil {
+				return herr
 			}
 			columns = rows.Columns()
 			list.add(key, sum, size)
 			return nil
 		})
-		if err == nil && limit > 0 && list.len() >= limit {
+		if qerr == nil && limit > 0 && list.len() >= limit {
 			hi, full = keyBound(columns[:p.nKey], list.key(list.len()-1)), true
 		}
-		return err
+		return qerr
 	})
 	if !full {
 		hi = r.Hi

@@ -196,7 +196,7 @@ func (s *settler) next() (*batch, time.Duration) {
 // abandon gives up everything that is queued or parked.
 func (s *settler) abandon(ctx context.Context) {
 	s.mu.Lock()
-	left := append(s.queue, s.parked...)
+	left := slices.Concat(s.queue, s.parked)
 	s.queue, s.parked = nil, nil
 	s.mu.Unlock()
 	for _, b := range left {

@@ -73,7 +73,7 @@ func TestLoadTables(t *testing.T) {
 		if v := byName["shop.v"]; v.Kind != TableView || len(v.Columns) != 2 || v.WalkKey() != nil {
 			t.Errorf("view: %+v", v)
 		}
-		weird := byName["we.ird `db.ta.b`le 日本 *"]
+		weird := byName["`we.ird ``db`.`ta.b``le 日本 *`"]
 		if weird == nil || weird.Columns[0].Name != "co`l ü" || weird.WalkKey() == nil || weird.QuotedName() != "`we.ird ``db`.`ta.b``le 日本 *`" {
 			t.Fatalf("unusual names: %+v", weird)
 		}

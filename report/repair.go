@@ -25,7 +25,7 @@ type RepairOptions struct {
 	Written   time.Time
 	Old, New  checksum.EndpointInfo
 	TwoWay    bool // old replicates from new as well
-	BatchSize int    // statements per transaction; 0 means DefaultRepairBatch
+	BatchSize int  // statements per transaction; 0 means DefaultRepairBatch
 
 	// SplitTable gives the schema and the name of a table from "db.name"; ok is false if it does not know. nil splits at
 	// the dot and refuses tables with more than one, since their name can be read in two ways.

@@ -29,13 +29,12 @@ func (c *Conn) rows(s *Stmt) (*Rows, error) {
 	}
 	cols := s.columns[:0]
 	for range n {
-		p, err := c.shortPacket()
-		if err != nil {
+		if p, err = c.shortPacket(); err != nil {
 			return nil, err
 		}
-		col, err := parseColumn(p)
-		if err != nil {
-			return nil, c.fail("execute", err)
+		col, cerr := parseColumn(p)
+		if cerr != nil {
+			return nil, c.fail("execute", cerr)
 		}
 		cols = append(cols, col)
 	}

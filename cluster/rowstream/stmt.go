@@ -79,8 +79,8 @@ func (s *Stmt) Query(params ...Param) (*Rows, error) {
 
 // encode builds the execute packet, with four bytes in front for the packet header.
 func (s *Stmt) encode(params []Param) []byte {
-	msg := append(s.out[:0], 0, 0, 0, 0, mysql.COM_STMT_EXECUTE)
-	msg = binary.LittleEndian.AppendUint32(msg, s.id)
+	s.out = append(s.out[:0], 0, 0, 0, 0, mysql.COM_STMT_EXECUTE)
+	msg := binary.LittleEndian.AppendUint32(s.out, s.id)
 	msg = append(msg, 0, 1, 0, 0, 0) // no cursor, one iteration
 	if len(params) > 0 {
 		bitmap := len(msg)

@@ -70,19 +70,20 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 	if err != nil {
 		return usageError("%w", err)
 	}
-	if err := o.validate(); err != nil {
+	if err = o.validate(); err != nil {
 		return err
 	}
 	view := newProgressView(g)
 	defer view.Close()
 	log := g.logger(view)
+	started := time.Now()
 	old, new, err := o.endpoints.open(ctx, g, log)
 	if err != nil {
 		return fail(ctx, err)
 	}
 	defer old.Close()
 	defer new.Close()
-	result, err := checkServers(ctx, old, new, filter, o, view, log)
+	result, err := checkServers(ctx, started, old, new, filter, o, view, log)
 	view.Close()
 	if err != nil {
 		return fail(ctx, err)
@@ -127,11 +128,11 @@ func fail(ctx context.Context, err error) error {
 	return err
 }
 
-// checkServers compares two connected servers and keeps what is proven in the ledger.
-func checkServers(ctx context.Context, old, new *cluster.Server, filter cluster.Filter, o *checkFlags, view progressView,
+// checkServers compares two connected servers and keeps what is proven in the ledger. started is when the first
+// connection was begun.
+func checkServers(ctx context.Context, started time.Time, old, new *cluster.Server, filter cluster.Filter, o *checkFlags, view progressView,
 	log *slog.Logger,
 ) (checksum.Result, error) {
-	started := time.Now()
 	for _, s := range []*cluster.Server{old, new} {
 		if err := s.CheckPrivileges(ctx, cluster.PrivReplicationClient, cluster.PrivReplicaMonitor); err != nil {
 			return checksum.Result{}, err

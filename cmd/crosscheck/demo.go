@@ -92,10 +92,10 @@ func (d *demo) run(ctx context.Context, family fixtures.Family) error {
 	if err != nil {
 		return err
 	}
-	defer d.set.Close()
+	defer func() { _ = d.set.Close() }()
 	d.print("old %s, new %s", d.set.Old.Addr(), d.set.New.Addr())
 
-	if err := d.fill(ctx); err != nil {
+	if err = d.fill(ctx); err != nil {
 		return err
 	}
 	d.say("Starting a writer on old: %.0f statements a second, which replicate to new", d.rate)
@@ -115,10 +115,10 @@ func (d *demo) run(ctx context.Context, family fixtures.Family) error {
 		return err
 	}
 	complaints := compareFaults(faults, found)
-	if err := d.crc(ctx, faults); err != nil {
+	if err = d.crc(ctx, faults); err != nil {
 		return err
 	}
-	if err := d.repair(ctx); err != nil {
+	if err = d.repair(ctx); err != nil {
 		return err
 	}
 	d.say("crosscheck check again; the writer still runs")
@@ -168,6 +168,7 @@ func (d *demo) tamper(ctx context.Context) ([]fixtures.Fault, error) {
 
 // check runs crosscheck as its users do, with the account that may only read.
 func (d *demo) check(ctx context.Context) (checksum.Result, error) {
+	started := time.Now()
 	var servers [2]*cluster.Server
 	log := slog.New(slog.DiscardHandler)
 	for i, s := range []*fixtures.Server{d.set.Old, d.set.New} {
@@ -187,7 +188,7 @@ func (d *demo) check(ctx context.Context) (checksum.Result, error) {
 	view := newProgressView(d.g)
 	defer view.Close()
 	o := checkFlags{workers: 2, state: d.state, output: output{format: "table", maxDifferences: 20, showValues: true}}
-	result, err := checkServers(ctx, servers[0], servers[1], filter, &o, view, log)
+	result, err := checkServers(ctx, started, servers[0], servers[1], filter, &o, view, log)
 	view.Close()
 	if err != nil {
 		return result, err
@@ -287,7 +288,7 @@ func (d *demo) repair(ctx context.Context) error {
 		return err
 	}
 	var script bytes.Buffer
-	if _, err := writeRepair(ctx, &script, book, sum, cluster.Filter{}); err != nil {
+	if _, err = writeRepair(ctx, &script, book, sum, cluster.Filter{}); err != nil {
 		return err
 	}
 	d.excerpt(&script)

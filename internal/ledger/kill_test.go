@@ -44,7 +44,8 @@ func exitIf(err error) {
 func TestKilledAtAnyMoment(t *testing.T) {
 	dir := t.TempDir()
 	confirmed := -1
-	for round := range 15 {
+	// Fifteen kills, and more of them on a machine that is too busy to record much between two.
+	for round := 0; round < 15 || confirmed < 100 && round < 100; round++ {
 		confirmed = max(confirmed, recordAndKill(t, dir, time.Duration(20+rand.IntN(180))*time.Millisecond))
 		l, err := Open(t.Context(), dir, Options{MaxReturned: 1 << 30}) // a fast machine records more than the default returns
 		if err != nil {
@@ -58,7 +59,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	if confirmed < 100 {
 		t.Errorf("only %d chunks were recorded: the test has not tested", confirmed)
 	}
-	t.Logf("%d chunks confirmed over 15 kills", confirmed+1)
+	t.Logf("%d chunks confirmed", confirmed+1)
 }
 
 // recordAndKill returns the last chunk that the process confirmed before kill -9.
