@@ -130,7 +130,7 @@ func checkFiltered(t *testing.T, s *Server) {
 		want             string
 	}{
 		{[]string{"shop.case_?"}, nil, "shop.case_a"},
-		{[]string{"`we.ird ``db`.*"}, nil, "we.ird `db.ta.b`le 日本 *"},
+		{[]string{"`we.ird ``db`.*"}, nil, "`we.ird ``db`.`ta.b``le 日本 *`"},
 		{[]string{"*.?opk", "shop.mem"}, nil, "shop.mem shop.nopk"},
 		{[]string{"shop.*s"}, []string{"*.*e*"}, "shop.subs"},
 	} {
