@@ -102,14 +102,35 @@ func (d *Detector) enforce() {
 		if d.streams[New].win.memory() > st.win.memory() {
 			st = d.streams[New]
 		}
-		i := st.win.head
-		for i != 0 && st.win.txns.at(i).flags&txnBlind != 0 {
-			i = st.win.txns.at(i).next
-		}
-		if i == 0 {
+		i := st.win.sighted()
+		switch {
+		case i != 0:
+			d.goBlind(st, i)
+		case st.win.head != st.cur:
+			st.drop(st.win.head)
+		default:
 			return
 		}
-		d.goBlind(st, i)
+	}
+}
+
+// drop forgets a transaction that has lost its keys already. Its echo will be one
+// of those that need no original; the blind interval lasts until a fence or a later
+// echo shows that it has been passed.
+func (st *stream) drop(i uint32) {
+	st.lost = st.win.txns.at(i).seq
+	if st.win.txns.at(i).source == 0 {
+		st.fenced = false
+	}
+	st.dropDDL(i)
+	st.win.close(i)
+}
+
+// sees ends the blind interval once nothing without keys is left in the window.
+func (st *stream) sees(s Side) {
+	if st.win.blind == 0 && st.lost == 0 && !st.blindFrom.IsZero() {
+		st.blinds = append(st.blinds, Blind{Side: s, From: st.blindFrom, To: st.place})
+		st.blindFrom = Place{}
 	}
 }
 

@@ -16,7 +16,7 @@ type Config struct {
 	// transaction then proves that all earlier ones were passed. Without GTIDs it
 	// is also what ties an echo to its original (see doc of anonymous matching).
 	InOrder [2]bool
-	// WindowBytes bounds the memory of both windows; 0: 192 MiB. Images go first,
+	// WindowBytes bounds the memory of both windows; 0: 176 MiB. Images go first,
 	// then the keys of the oldest transactions, which is reported as unjudged.
 	WindowBytes int
 	// ImageBytes bounds the row images alone; 0: a quarter of WindowBytes.
@@ -24,7 +24,7 @@ type Config struct {
 }
 
 const (
-	defaultWindowBytes = 192 << 20
+	defaultWindowBytes = 176 << 20
 	// maxChain bounds how many concurrent partners of one key are looked at per
 	// change. They are looked at from the oldest on, so that the head of each run
 	// is always found; beyond it a run may yield further findings.
@@ -80,6 +80,7 @@ type stream struct {
 	through   Place
 	blindFrom Place
 	blinds    []Blind
+	lost      uint64 // transactions up to this number were dropped whole; 0 none
 	ddls      []*ddl
 	orphan    bool // the head of held is known to have no original
 }

@@ -171,6 +171,9 @@ func (d *Detector) match(s Side, e *echo, tx *binlog.Transaction) bool {
 	d.count.Sides[s].Echoes++
 	if d.cfg.InOrder[s] {
 		d.passBefore(s.Other(), i)
+		if o.win.txns.at(i).seq > o.lost {
+			o.lost = 0
+		}
 	}
 	d.compareEcho(s, e, i, tx)
 	d.leave(s.Other(), i)
@@ -201,10 +204,7 @@ func (d *Detector) leave(s Side, i uint32) {
 	if st.win.count == 0 {
 		st.through = st.place
 	}
-	if st.win.blind == 0 && !st.blindFrom.IsZero() {
-		st.blinds = append(st.blinds, Blind{Side: s, From: st.blindFrom, To: st.place})
-		st.blindFrom = Place{}
-	}
+	st.sees(s)
 }
 
 // compareEcho compares an echo with its original, row by row. What a collision
@@ -358,6 +358,10 @@ func (d *Detector) fenceReached(s Side, n uint64) bool {
 		d.passed(s.Other(), w.head)
 	}
 	o.fenced = true
+	if seq >= o.lost {
+		o.lost = 0
+	}
+	o.sees(s.Other())
 	return true
 }
 

@@ -20,7 +20,7 @@ type hit struct {
 // completely. Everything in the other window is concurrent with it.
 func (d *Detector) meet(s Side, i uint32) {
 	w, o := d.streams[s].win, d.streams[s.Other()].win
-	if o.blind > 0 {
+	if o.blind > 0 || d.streams[s.Other()].lost > 0 {
 		d.count.Sides[s].Unjudged += uint64(w.txns.at(i).rows)
 	}
 	if w.txns.at(i).flags&txnBlind != 0 && o.count > 0 {

@@ -44,7 +44,7 @@ type savedTable struct {
 }
 
 type savedStream struct {
-	Taken, Seq         uint64
+	Taken, Seq, Lost   uint64
 	Pos, Start         string
 	Place              Place
 	Read               map[uint32]uint64
@@ -126,7 +126,7 @@ func (d *Detector) Checkpoint(s Side) (gtid.Position, uint64) {
 
 func (st *stream) saved() savedStream {
 	out := savedStream{
-		Taken: st.boundary, Seq: st.seq, Pos: st.pos.String(), Start: st.start.String(), Place: st.place, Read: st.read,
+		Taken: st.boundary, Seq: st.seq, Lost: st.lost, Pos: st.pos.String(), Start: st.start.String(), Place: st.place, Read: st.read,
 		Fences: st.fences, Fenced: st.fenced, Step: st.step, Sessions: st.sessions, Through: st.through,
 		BlindFrom: st.blindFrom, Blinds: st.blinds, Txns: st.win.count,
 	}
@@ -214,7 +214,7 @@ func (d *Detector) restoreStream(s Side, in *savedStream, dec *gob.Decoder) (err
 	}
 	st.taken, st.boundary, st.seq, st.place = in.Taken, in.Taken, in.Seq, in.Place
 	st.fences, st.fenced, st.step, st.through = in.Fences, in.Fenced, in.Step, in.Through
-	st.blindFrom, st.blinds = in.BlindFrom, in.Blinds
+	st.blindFrom, st.blinds, st.lost = in.BlindFrom, in.Blinds, in.Lost
 	if in.Read != nil {
 		st.read = in.Read
 	}

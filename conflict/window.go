@@ -61,8 +61,9 @@ type window struct {
 	rows       int
 	ids        []uint32 // identity → txn, chained by txn.bucket
 	named      int
-	blind      int // transactions with txnBlind
-	ddl        int // transactions with txnDDL
+	blind      int    // transactions with txnBlind
+	dim        uint32 // the last of those that stand together at the head, 0 none
+	ddl        int    // transactions with txnDDL
 	perTable   map[uint32]int
 }
 
@@ -145,6 +146,9 @@ func (w *window) close(i uint32) {
 	}
 	if t.flags&txnDDL != 0 {
 		w.ddl--
+	}
+	if w.dim == i {
+		w.dim = t.prev
 	}
 	if t.prev != 0 {
 		w.txns.at(t.prev).next = t.next
@@ -238,4 +242,17 @@ func (w *window) link(c uint32, hashes []uint32) {
 		}
 		last = n
 	}
+}
+
+// sighted is the oldest transaction that has its keys, or 0. Keys are dropped from
+// the oldest on, so that it follows those that have lost them.
+func (w *window) sighted() uint32 {
+	i := w.head
+	if w.dim != 0 {
+		i = w.txns.at(w.dim).next
+	}
+	for ; i != 0 && w.txns.at(i).flags&txnBlind != 0; i = w.txns.at(i).next {
+		w.dim = i
+	}
+	return i
 }
