@@ -36,8 +36,8 @@ func sysbench(t testing.TB, set *fixtures.Set, database string, tables, rows int
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := prepare.CombinedOutput(); err != nil {
-		t.Fatalf("sysbench prepare: %v\n%s", err, out)
+	if said, perr := prepare.CombinedOutput(); perr != nil {
+		t.Fatalf("sysbench prepare: %v\n%s", perr, said)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	run, err := tool.Command(ctx, "sysbench", append(args, "--time=0", "--rate=150", "run")...)
@@ -222,8 +222,8 @@ func TestLagging(t *testing.T) {
 				t.Fatal(err)
 			}
 			stop := sync.OnceFunc(func() {
-				if err := load.Stop().Err(); err != nil {
-					t.Error(err)
+				if lerr := load.Stop().Err(); lerr != nil {
+					t.Error(lerr)
 				}
 				caughtUp(t, set)
 			})
@@ -234,7 +234,7 @@ func TestLagging(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			if _, err := conn.ExecContext(t.Context(), "LOCK TABLES lagging.orders READ"); err != nil {
+			if _, err = conn.ExecContext(t.Context(), "LOCK TABLES lagging.orders READ"); err != nil {
 				t.Fatal(err)
 			}
 			at := load.Stats().Rows
@@ -243,7 +243,7 @@ func TestLagging(t *testing.T) {
 			p := startCheck(t, set, "--table", "lagging.*")
 			until(t, 10*time.Second, "a table is begun", func() bool { return strings.Contains(p.stderr.String(), "started") })
 			time.Sleep(500 * time.Millisecond) // a lag that the fence has to wait for
-			if _, err := conn.ExecContext(t.Context(), "UNLOCK TABLES"); err != nil {
+			if _, err = conn.ExecContext(t.Context(), "UNLOCK TABLES"); err != nil {
 				t.Fatal(err)
 			}
 			d := p.document(exitSame)
@@ -353,8 +353,8 @@ func TestReverse(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := sync.OnceFunc(func() {
-		if err := load.Stop().Err(); err != nil {
-			t.Error(err)
+		if lerr := load.Stop().Err(); lerr != nil {
+			t.Error(lerr)
 		}
 		caughtUp(t, set)
 	})

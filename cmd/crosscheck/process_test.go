@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"crosscheck/cluster"
 	"crosscheck/fixtures"
 	"crosscheck/report"
 )
@@ -184,6 +185,9 @@ func unlogged(t testing.TB, s *fixtures.Server, statements ...string) {
 	}
 }
 
+// errDeadlock is what a server may answer to bulk writers of one table.
+const errDeadlock = 1213
+
 // fill makes an orders table with the same rows on both sides, past the binary log, in a database of the test's own.
 func fill(t testing.TB, set *fixtures.Set, database string, rows int64, tables ...string) []fixtures.TableSpec {
 	t.Helper()
@@ -208,7 +212,12 @@ func fill(t testing.TB, set *fixtures.Set, database string, rows int64, tables .
 		group.Go(func() {
 			for i, spec := range specs {
 				spec.Unlogged = true
-				if err := fixtures.Generate(ctx, s.DB(), spec, rows, uint64(i)+1); err != nil {
+				err := fixtures.Generate(ctx, s.DB(), spec, rows, uint64(i)+1)
+				for try := 0; cluster.ErrorNumber(err) == errDeadlock && try < 5; try++ {
+					unlogged(t, s, "DROP TABLE "+spec.Quoted())
+					err = fixtures.Generate(ctx, s.DB(), spec, rows, uint64(i)+1)
+				}
+				if err != nil {
 					t.Error(err)
 				}
 			}
