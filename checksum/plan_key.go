@@ -97,7 +97,7 @@ func matchKey(n *cluster.Table, k *cluster.Key, columns []planColumn) *rowKey {
 	for i := range found.columns {
 		c := &found.columns[i]
 		c.key = true
-		lookup, pages := keyProjection(c)
+		lookup, pages := keyProjection(c, i == 0)
 		if !lookup {
 			return nil
 		}
@@ -140,7 +140,7 @@ func indexed(k *cluster.Key) bool {
 
 // keyProjection projects a key column so that a selected value, sent back as a parameter, finds the rows that have it
 // (lookup) and compares with the bare column in the column's own order (pages).
-func keyProjection(c *planColumn) (lookup, pages bool) {
+func keyProjection(c *planColumn, first bool) (lookup, pages bool) {
 	o, n := c.old, c.new
 	co, cn := classOf(o), classOf(n)
 	c.proj = project(o, n)
@@ -148,17 +148,7 @@ func keyProjection(c *planColumn) (lookup, pages bool) {
 	case co != cn:
 		return keyOfTwoClasses(c, co, cn)
 	case co == classEnum || co == classSet:
-		if !equalLabels(o.Labels, n.Labels) {
-			if slices.Contains(o.Labels, "") || slices.Contains(n.Labels, "") || co == classSet {
-				return false, false
-			}
-			c.proj.ordered = false
-			return true, false // by label: members sort by their number, but compare with text as text
-		}
-		if co == classSet && len(o.Labels) > 63 { // servers take the number of a SET for a signed one when they compare it
-			return false, false
-		}
-		c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
+		return keyMembers(c, first)
 	case co == classBit:
 		c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
 	case co == classText:
@@ -174,6 +164,28 @@ func keyProjection(c *planColumn) (lookup, pages bool) {
 	case co == classJSON || co == classGeometry || co == classOther:
 		return false, false
 	}
+	return true, true
+}
+
+// keyMembers projects an ENUM or SET of a key. Members sort by their number, but no server finds its place in an index by
+// a number: behind other columns that does not matter, while a key that begins with one is better read in one statement
+// and its rows found by label.
+func keyMembers(c *planColumn, first bool) (lookup, pages bool) {
+	o, n := c.old, c.new
+	same := equalLabels(o.Labels, n.Labels)
+	set := classOf(o) == classSet
+	switch {
+	case set && (!same || len(o.Labels) > 63): // servers take the number of a SET for a signed one when they compare it
+		return false, false
+	case slices.Contains(o.Labels, "") || slices.Contains(n.Labels, ""): // the label and number 0 read alike
+		if !same {
+			return false, false
+		}
+	case first || !same:
+		c.proj.ordered = false
+		return true, false
+	}
+	c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
 	return true, true
 }
 
