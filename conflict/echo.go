@@ -140,7 +140,7 @@ func (e *echo) take(hash uint64) (at int, ok bool) {
 // original has not been read.
 func (d *Detector) match(s Side, e *echo, tx *binlog.Transaction) bool {
 	st, o := d.streams[s], d.streams[s.Other()]
-	i := uint32(0)
+	var i uint32
 	switch {
 	case e.id.source != 0:
 		if i = o.win.find(e.id); i != 0 && o.cur == i {

@@ -395,15 +395,12 @@ func (s *sim) plantOn(side Side) {
 	}
 }
 
-var (
-	simDefs = map[string]*binlog.Table{}
-	simTabs = map[string]*cluster.Table{}
-)
-
 func simColumns() []cluster.Column {
 	return []cluster.Column{
-		{Name: "id", DataType: "int"}, {Name: "email", DataType: "varchar", Nullable: true, Charset: "utf8mb4", Collation: "utf8mb4_general_ci"},
-		{Name: "code", DataType: "int", Nullable: true}, {Name: "n", DataType: "int", Nullable: true},
+		{Name: "id", DataType: "int"},
+		{Name: "email", DataType: "varchar", Nullable: true, Charset: "utf8mb4", Collation: "utf8mb4_general_ci"},
+		{Name: "code", DataType: "int", Nullable: true},
+		{Name: "n", DataType: "int", Nullable: true},
 	}
 }
 

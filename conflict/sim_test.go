@@ -208,7 +208,7 @@ func compareFindings(s *sim, want map[string]bool, list []Finding) string {
 		}
 	}
 	for text := range want {
-		if !got[text] && !(s.vague() && hidden(text, got)) {
+		if !got[text] && (!s.vague() || !hidden(text, got)) {
 			wrong = append(wrong, "missed: "+text)
 		}
 	}
@@ -217,8 +217,33 @@ func compareFindings(s *sim, want map[string]bool, list []Finding) string {
 			wrong = append(wrong, "invented: "+text)
 		}
 	}
+	if len(want) == 0 && !s.vague() && s.disturbed() != hasEchoFinding(list) {
+		wrong = append(wrong, fmt.Sprintf("without collisions: echoes that differ: %v, found: %v", s.disturbed(), hasEchoFinding(list)))
+	}
 	slices.Sort(wrong)
 	return strings.Join(wrong, "\n")
+}
+
+// disturbed tells whether any echo differs from its original, or is missing.
+func (s *sim) disturbed() bool {
+	for side, srv := range s.srv {
+		echoes := map[int]string{}
+		for _, item := range s.srv[Side(side).Other()].log {
+			if item.tx != nil && item.tx.origin == Side(side) {
+				echoes[item.tx.seq] = opsText(item.tx)
+			}
+		}
+		for _, tx := range srv.local {
+			if echoes[tx.seq] != opsText(tx) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func hasEchoFinding(list []Finding) bool {
+	return slices.ContainsFunc(list, func(f Finding) bool { return f.Kind == EchoMismatch || f.Kind == MissingEcho })
 }
 
 // hidden tells whether a finding that was not to be expected stands for the

@@ -122,7 +122,8 @@ func (s *story) write(side Side, text string) {
 	s.pos[side] += 100
 	tx := &binlog.Transaction{Last: true, CommitTime: time.Unix(1700000000, 0)}
 	tx.Mark.File = gtid.FilePos{File: side.String() + ".000001", Pos: s.pos[side]}
-	origin, name := side, ""
+	origin := side
+	var name string
 	word, rest, _ := strings.Cut(text, " ")
 	switch word {
 	case "gap":

@@ -15,10 +15,30 @@ import (
 // Pairs that some server calls equal must share a bucket and must be asked about.
 func TestPrefilterNeverMisses(t *testing.T) {
 	for _, p := range [][2]string{
-		{"bob", "BOB"}, {"bob", "bob  "}, {"bob", "b\x01ob"}, {"Müller", "Muller"}, {"Müller", "mueller"}, {"straße", "strasse"},
-		{"straße", "strase"}, {"łódź", "lodz"}, {"đorđe", "dorde"}, {"Ångström", "Aangstrom"}, {"ﬁn", "fin"}, {"１２", "12"},
-		{"ｶ", "カ"}, {"か", "カ"}, {"Ёлка", "елка"}, {"Σίσυφος", "σισυφοσ"}, {"vinter", "winter"}, {"ijs", "yjs"}, {"þór", "thor"},
-		{"naïve", "NAIVE"}, {"😀", "😁"}, {"", " "}, {"a\u200bb", "ab"}, {"Å", "Å"},
+		{"bob", "BOB"},
+		{"bob", "bob  "},
+		{"bob", "b\x01ob"},
+		{"Müller", "Muller"},
+		{"Müller", "mueller"},
+		{"straße", "strasse"},
+		{"straße", "strase"},
+		{"łódź", "lodz"},
+		{"đorđe", "dorde"},
+		{"Ångström", "Aangstrom"},
+		{"ﬁn", "fin"},
+		{"１２", "12"},
+		{"ｶ", "カ"},
+		{"か", "カ"},
+		{"Ёлка", "елка"},
+		{"Σίσυφος", "σισυφοσ"},
+		{"vinter", "winter"},
+		{"ijs", "yjs"},
+		{"þór", "thor"},
+		{"naïve", "NAIVE"},
+		{"😀", "😁"},
+		{"", " "},
+		{"a\u200bb", "ab"},
+		{"Å", "Å"},
 	} {
 		a, b := appendLoose(nil, []byte(p[0])), appendLoose(nil, []byte(p[1]))
 		if !bytes.Equal(a, b) {
