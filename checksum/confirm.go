@@ -2,6 +2,7 @@ package checksum
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"crosscheck/cluster/gtid"
@@ -118,10 +119,8 @@ func (s *settler) cool(ctx context.Context, p *tablePlan, hot []*suspect) (map[*
 // count adds a difference. Two suspects whose keys differ in bytes but are equal to the server are one row.
 func (c *chunkRun) count(d Difference) {
 	if c.table.plan.textKey {
-		for _, e := range c.differences {
-			if e.Kind == Changed && d.Kind == Changed && sameKey(e.Key, d.Key) {
-				return
-			}
+		if d.Kind == Changed && c.countedBefore(d.Key) {
+			return
 		}
 	}
 	switch d.Kind {
@@ -135,13 +134,20 @@ func (c *chunkRun) count(d Difference) {
 	c.differences = append(c.differences, d)
 }
 
-func sameKey(a, b []Field) bool {
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
+// countedBefore reports whether a changed row with this key was counted, and remembers it.
+func (c *chunkRun) countedBefore(key []Field) bool {
+	var b strings.Builder
+	for _, f := range key {
+		fmt.Fprintf(&b, "%d:%s", len(f.Value.Text), f.Value.Text)
 	}
-	return true
+	if c.changed[b.String()] {
+		return true
+	}
+	if c.changed == nil {
+		c.changed = make(map[string]bool)
+	}
+	c.changed[b.String()] = true
+	return false
 }
 
 // rowImage is a row read in full.

@@ -33,6 +33,18 @@ func rowCases() []exactCase {
 			name: "desc_on_new", ddl: "(a INT NOT NULL, b INT NOT NULL, v INT, PRIMARY KEY (a, b))", ddlNew: "(a INT NOT NULL, b INT NOT NULL, v INT, PRIMARY KEY (a, b DESC))", rows: []string{seq("3000", "s.n%10,s.n,s.n")},
 			tamper: []string{"UPDATE {t} SET v=-1 WHERE v=1500", "DELETE FROM {t} WHERE v=7", row("(-1,0,0)", "(11,0,0)")}, changed: 1, missing: 1, extra: 2,
 		},
+		{ // old's charset has no 日: its column cannot even be asked for the key
+			name: "latin1_extra", ddl: "(k VARCHAR(9) CHARACTER SET latin1 NOT NULL PRIMARY KEY, v INT)", ddlNew: "(k VARCHAR(9) CHARACTER SET utf8mb4 NOT NULL PRIMARY KEY, v INT)",
+			rows: []string{seq("1000", "CONCAT(ELT(1+s.n%3,'a','é','ü'),s.n),s.n")}, tamper: []string{row("('日',1)", "('本',1)"), "UPDATE {t} SET v=-1 WHERE v=7"}, changed: 1, extra: 2,
+		},
+		{
+			name: "latin1_missing", ddl: "(k VARCHAR(9) CHARACTER SET utf8mb4 NOT NULL PRIMARY KEY, v INT)", ddlNew: "(k VARCHAR(9) CHARACTER SET latin1 NOT NULL PRIMARY KEY, v INT)",
+			rows: []string{seq("1000", "CONCAT(ELT(1+s.n%3,'a','é','ü'),s.n),s.n")}, tamperOld: []string{row("('日',1)", "('本',1)")}, missing: 2, fixed: true,
+		},
+		{ // members sort by their number behind another column, too
+			name: "enum_second", ddl: "(a INT NOT NULL, e ENUM('b','a','c') NOT NULL, s SET('y','x') NOT NULL, v INT, PRIMARY KEY (a,e,s))",
+			rows: []string{seq("3000", "s.n DIV 12, 1+s.n%3, (s.n DIV 3)%4, s.n")}, tamper: []string{"UPDATE {t} SET v=-1 WHERE v IN (5,1600)", "DELETE FROM {t} WHERE v=512"}, changed: 2, missing: 1, method: methodChunks,
+		},
 		{
 			name: "key_order_changed", ddl: "(a INT NOT NULL, b INT NOT NULL, v INT, PRIMARY KEY (a,b))", ddlNew: "(a INT NOT NULL, b INT NOT NULL, v INT, PRIMARY KEY (b,a))",
 			rows: []string{seq("2000", "s.n%7,s.n,s.n")}, tamper: []string{"UPDATE {t} SET v=-1 WHERE v=5", "DELETE FROM {t} WHERE v=6", row("(9,9,9)")},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"crosscheck/chunker"
+	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
 )
 
@@ -163,5 +164,28 @@ func (s *session) lookupSome(ctx context.Context, p *tablePlan, types []rowstrea
 			return visit(i, head, rows)
 		})
 	})
-	return strays, err
+	if !notInCharset(err) {
+		return strays, err
+	}
+	if len(which) == 1 { // a column that cannot hold the key has no row with it
+		return 0, nil
+	}
+	strays = 0
+	for _, i := range which {
+		n, lerr := s.lookupSome(ctx, p, types, keys, []int{i}, visit)
+		if lerr != nil {
+			return strays, lerr
+		}
+		strays += n
+	}
+	return strays, nil
+}
+
+// notInCharset reports whether a server refused text because a column's charset lacks its characters.
+func notInCharset(err error) bool {
+	switch cluster.ErrorNumber(err) {
+	case 1267, 1270, 1271, 1300, 1366, 3854, 3988: // illegal mix of collations of two, three, several; invalid string; no conversion
+		return true
+	}
+	return false
 }

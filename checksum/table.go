@@ -32,6 +32,7 @@ type chunkRun struct {
 	mu          sync.Mutex
 	pending     int // suspects not settled, and the walker while it is at it
 	differences []Difference
+	changed     map[string]bool // keys of changed rows, where two suspects may be one row
 }
 
 // newChunk begins a chunk of a table; drop ends the walker's part of it.

@@ -1,6 +1,7 @@
 package checksum
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -123,6 +124,9 @@ func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, jobs c
 		if !full {
 			return nil
 		}
+		if bytes.Equal(hi.Encode(), l.rng.Lo.Encode()) {
+			return fmt.Errorf("a key of %s that cannot be sent back to old keeps its rows from being read in order", l.table.plan.name)
+		}
 		l.rng.Lo = hi
 	}
 }
@@ -208,6 +212,9 @@ func (w *worker) cut(ctx context.Context, p *tablePlan, lo, hi chunker.Bound) (c
 			return cut, nil
 		}
 		below, err := w.old.anyRow(ctx, p, chunker.Range{Lo: lo, Hi: cut})
+		if notInCharset(err) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

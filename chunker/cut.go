@@ -3,6 +3,7 @@ package chunker
 import (
 	"encoding/binary"
 	"math/big"
+	"unicode/utf8"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
@@ -92,6 +93,9 @@ func cutBytes(a, b rowstream.Param) []rowstream.Param {
 	common := 0
 	for common < len(x) && common < len(y) && x[common] == y[common] {
 		common++
+	}
+	for text && common > 0 && (common < len(x) && !utf8.RuneStart(x[common]) || common < len(y) && !utf8.RuneStart(y[common])) {
+		common-- // half a character is no text, and servers refuse it
 	}
 	var out []rowstream.Param
 	for _, quarter := range []int64{2, 1, 3} {

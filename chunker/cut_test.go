@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 	"pgregory.net/rapid"
@@ -119,4 +120,20 @@ func TestSizerAimsAtTheTarget(t *testing.T) {
 	if s.Rows() != 1 {
 		t.Errorf("shrinks to %d", s.Rows())
 	}
+}
+
+// Half a character in a bound makes servers refuse the whole statement.
+func TestTextCutIsText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		param := func(s string) rowstream.Param {
+			return rowstream.Param{Type: mysql.MYSQL_TYPE_VAR_STRING, Value: prefixed([]byte(s))}
+		}
+		letters := rapid.StringOf(rapid.RuneFrom([]rune("aàáâz日本𝄞")))
+		cuts, _ := Cuts(Bound{param(letters.Draw(t, "x"))}, Bound{param(letters.Draw(t, "y"))})
+		for _, c := range cuts {
+			if s, ok := unprefix(c[0].Value); !ok || !utf8.Valid(s) {
+				t.Fatalf("cut %q", s)
+			}
+		}
+	})
 }
