@@ -24,7 +24,7 @@ type fence interface {
 
 // newFence builds the fence that the servers' relation allows.
 func newFence(old, new *cluster.Server, rel cluster.Relation, timeout time.Duration) fence {
-	opt := cluster.WaitOptions{Timeout: timeout}
+	opt := cluster.WaitOptions{Timeout: timeout, FailFast: true} // whoever waits tries again
 	switch rel.Mode {
 	case cluster.OneWay:
 		return &replicated{hops: []hop{{old, rel.OldToNew}}, opt: opt}

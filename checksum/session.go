@@ -92,12 +92,9 @@ func (s *session) once(ctx context.Context, op func() error) error {
 }
 
 func (s *session) connect(ctx context.Context) error {
-	again := s.conn != nil || s.stmts != nil
 	s.close()
-	if again {
-		if err := s.server.SameServer(ctx); err != nil {
-			return err
-		}
+	if err := s.server.SameServer(ctx); err != nil {
+		return err
 	}
 	c, err := s.server.DialRaw(ctx)
 	if err != nil {
@@ -191,7 +188,9 @@ func (s *session) readRange(ctx context.Context, p *tablePlan, r chunker.Range, 
 			return nil
 		})
 		if qerr == nil && limit > 0 && list.len() >= limit {
-			hi, full = keyBound(columns[:p.nKey], list.key(list.len()-1)), true
+			hi = keyBound(columns[:p.nKey], list.key(list.len()-1))
+			// At the range's own end there is no rest: a range (hi, hi] would stand beside the one that begins there.
+			full = r.Hi == nil || !bytes.Equal(hi.Encode(), r.Hi.Encode())
 		}
 		return qerr
 	})

@@ -309,7 +309,7 @@ func (s *settler) images(ctx context.Context, b *batch) ([]round, error) {
 	if err := read(source, func(r *round) *image { return &r.source }); err != nil {
 		return nil, err
 	}
-	if err := s.fence.pass(ctx); err != nil {
+	if err := replica.do(ctx, "wait for replication", func() error { return s.fence.pass(ctx) }); err != nil {
 		return nil, err
 	}
 	if err := read(replica, func(r *round) *image { return &r.replica }); err != nil {

@@ -11,6 +11,7 @@ import (
 
 // WaitOptions bound a Wait. Zero values mean the defaults.
 type WaitOptions struct {
+	FailFast  bool          // a lost connection ends the wait with its error instead of being tried again
 	Timeout   time.Duration // whole wait; 0: until the context ends
 	StopGrace time.Duration // how long a stopped channel may take to come back; 0: 3 s
 	Poll      time.Duration // longest pause between two looks; 0: 50 ms
@@ -111,7 +112,7 @@ func (w *waiter) look(ctx context.Context) (done bool, err error) {
 			w.pause = w.opt.Poll
 		}
 		return false, nil
-	case ctx.Err() == nil && (IsTransient(err) || errors.Is(err, context.DeadlineExceeded)):
+	case ctx.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || IsTransient(err) && !w.opt.FailFast):
 		w.lost, w.pause = err, w.backoff
 		w.backoff = min(w.backoff*2, maxBackoff)
 		return false, nil

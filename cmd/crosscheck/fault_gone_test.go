@@ -1,0 +1,46 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"crosscheck/fixtures"
+)
+
+func TestServerGoneForTooLong(t *testing.T) {
+	for _, side := range []fixtures.Side{fixtures.Old, fixtures.New} {
+		t.Run(string(side), func(t *testing.T) {
+			set := fixtures.ForTest(t, fixtures.Spec{Topology: fixtures.Pair, Old: fixtures.MariaDB})
+			specs := fill(t, set, "gone", faultRows, faultTables...)
+			faults := plant(t, set, specs)
+			unlogged(t, set.New, "DELETE FROM gone.d WHERE id = 4") // so early that it is proven at once
+			faults = append(faults, fixtures.Fault{Table: "gone.d", Effect: "missing", Keys: []int64{4}})
+			state := t.TempDir()
+			args := []string{"--table", "gone.*", "--state", state, "--max-differences", "100"}
+			p := startCheck(t, set, append(args, "--max-rows-per-second", "9000", "--retry-for", "500ms")...)
+			until(t, 30*time.Second, "a difference is proven", func() bool { return readProven(t, state).missing > 0 })
+			if err := set.Server(side).Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if code := p.wait(20 * time.Second); code != exitFailed {
+				t.Errorf("exit code %d\n%s", code, p.stderr.String())
+			}
+			if line := p.oneLineError(); !strings.Contains(line, string(side)+" (") || !strings.Contains(line, "gave up after 500ms") {
+				t.Errorf("it says %s", line)
+			}
+			if p.stdout.String() != "" {
+				t.Errorf("stdout has %s", p.stdout.String())
+			}
+			if err := set.Server(side).Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before := readProven(t, state)
+			d := check(t, set, exitDifferent, append(args, "--resume")...)
+			demandFaults(t, d, faults)
+			if d.Totals.ResumedChunks != before.chunks || before.chunks == 0 {
+				t.Errorf("%d of %d proven chunks were taken over", d.Totals.ResumedChunks, before.chunks)
+			}
+		})
+	}
+}
