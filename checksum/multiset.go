@@ -121,7 +121,7 @@ func (w *worker) tallies(ctx context.Context, t *tableRun, values []*rowCount) (
 	if m.source, err = m.scan(ctx, source, t, values); err != nil {
 		return nil, err
 	}
-	if err = f.pass(ctx); err != nil {
+	if err = replica.do(ctx, "wait for replication", func() error { return f.pass(ctx) }); err != nil {
 		return nil, err
 	}
 	if m.replica, err = m.scan(ctx, replica, t, values); err != nil {

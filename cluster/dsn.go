@@ -15,7 +15,7 @@ type Config struct {
 	Addr     string // "host:port", "[v6]:port", or a socket's path
 	User     string
 	Password Secret
-	TLS      TLSMode // empty: TLSPreferred
+	TLS      TLSMode // empty: TLSAuto
 	CAFile   string  // PEM; empty: the system's authorities
 	CertFile string  // client certificate, with KeyFile
 	KeyFile  string
@@ -32,6 +32,10 @@ type TLSMode string
 
 // The modes, with the meaning they have in MySQL's own clients.
 const (
+	// TLSAuto is the default: preferred, but over the loopback interface, where
+	// nobody listens in and encryption costs both ends much of their CPU
+	// time, only if the server refuses the account without.
+	TLSAuto           TLSMode = "auto"
 	TLSDisabled       TLSMode = "disabled"
 	TLSPreferred      TLSMode = "preferred" // encrypted where the server offers it
 	TLSRequired       TLSMode = "required"  // encrypted, certificate not checked

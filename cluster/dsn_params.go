@@ -62,6 +62,8 @@ func (p *dsnParser) param(name, value string) error {
 // parseTLSMode knows MySQL's names, with - or _, and those of Go's driver.
 func parseTLSMode(s string) (TLSMode, bool) {
 	switch strings.ReplaceAll(strings.ToLower(s), "_", "-") {
+	case "auto":
+		return TLSAuto, true
 	case "disabled", "false", "0", "off":
 		return TLSDisabled, true
 	case "preferred":
@@ -83,7 +85,7 @@ func (p *dsnParser) finish() error {
 		return p.fail("no user is named", dsnForms)
 	}
 	if c.TLS == "" {
-		c.TLS = TLSPreferred
+		c.TLS = TLSAuto
 		if c.CAFile != "" {
 			c.TLS = TLSVerifyCA // who names an authority wants it checked, as MySQL's clients have it
 		}

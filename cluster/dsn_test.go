@@ -36,7 +36,7 @@ func TestParseDSN(t *testing.T) {
 		{"mysql://dba@localhost/?socket=/run/m.sock", Config{Net: "unix", Addr: "/run/m.sock", User: "dba"}},
 		{"dba@tcp(db1)/?tls=false", Config{Net: "tcp", Addr: "db1:3306", User: "dba", TLS: TLSDisabled}},
 		{"dba@tcp(db1)/?ssl-ca=/dev/null", Config{Net: "tcp", Addr: "db1:3306", User: "dba", TLS: TLSVerifyCA, CAFile: "/dev/null"}},
-		{"dba@tcp(db1)/?SSL_MODE=PREFERRED&ssl-ca=/dev/null", Config{Net: "tcp", Addr: "db1:3306", User: "dba", CAFile: "/dev/null"}},
+		{"dba@tcp(db1)/?SSL_MODE=PREFERRED&ssl-ca=/dev/null", Config{Net: "tcp", Addr: "db1:3306", User: "dba", TLS: TLSPreferred, CAFile: "/dev/null"}},
 	} {
 		got, err := ParseDSN(c.dsn, DSNOptions{})
 		if err != nil {
@@ -44,7 +44,7 @@ func TestParseDSN(t *testing.T) {
 			continue
 		}
 		if c.want.TLS == "" {
-			c.want.TLS = TLSPreferred
+			c.want.TLS = TLSAuto
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s:\n%s", c.dsn, diff)
@@ -200,14 +200,14 @@ func TestOptionFileGroups(t *testing.T) {
 	for dsn, want := range map[string]Config{
 		"@old":              {Net: "tcp", Addr: "db1:3333", User: "dba", TLS: TLSVerifyCA, CAFile: "/dev/null"},
 		"@old?tls=required": {Net: "tcp", Addr: "db1:3333", User: "dba", TLS: TLSRequired, CAFile: "/dev/null"},
-		"@sock":             {Net: "unix", Addr: "/s", User: "u", TLS: TLSPreferred},
-		"@tcp":              {Net: "tcp", Addr: "127.0.0.1:1", User: "u", TLS: TLSPreferred},
-		"@v6":               {Net: "tcp", Addr: "[::1]:3306", User: "u", TLS: TLSPreferred},
+		"@sock":             {Net: "unix", Addr: "/s", User: "u", TLS: TLSAuto},
+		"@tcp":              {Net: "tcp", Addr: "127.0.0.1:1", User: "u", TLS: TLSAuto},
+		"@v6":               {Net: "tcp", Addr: "[::1]:3306", User: "u", TLS: TLSAuto},
 		"@maria":            {Net: "tcp", Addr: "h:3306", User: "u", TLS: TLSRequired},
 		"@mariano":          {Net: "tcp", Addr: "h:3306", User: "u", TLS: TLSDisabled},
 		"@zero":             {Net: "tcp", Addr: "h:3306", User: "u", TLS: TLSDisabled},
 		"@verify":           {Net: "tcp", Addr: "h:3306", User: "u", TLS: TLSVerifyIdentity},
-		"@included":         {Net: "tcp", Addr: "h:3306", User: "x", TLS: TLSPreferred},
+		"@included":         {Net: "tcp", Addr: "h:3306", User: "x", TLS: TLSAuto},
 	} {
 		got, err := ParseDSN(dsn, DSNOptions{DefaultsFile: file})
 		if err != nil {

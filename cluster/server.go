@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -32,9 +33,33 @@ const maxConns = 16
 // refuses an account without a password and cfg.Prompt is set, it asks. Errors
 // are *ServerError or *ConfigError. The caller closes the Server.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
-	if cfg.TLS == "" {
-		cfg.TLS = TLSPreferred
+	if cfg.TLS != "" && cfg.TLS != TLSAuto {
+		return connectAs(ctx, cfg, log)
 	}
+	cfg.TLS = TLSPreferred
+	if host, _, err := net.SplitHostPort(cfg.Addr); err == nil && cfg.Net == "tcp" && isLoopback(host) {
+		plain := cfg
+		plain.TLS = TLSDisabled
+		plain.Prompt = nil
+		if s, err := connectAs(ctx, plain, log); !refusedPlain(err) {
+			return s, err
+		}
+	}
+	return connectAs(ctx, cfg, log)
+}
+
+// refusedPlain tells whether a server refused an account that may only come
+// encrypted. Some say so; to others it is an unknown account.
+func refusedPlain(err error) bool {
+	switch ErrorNumber(err) {
+	case errAccessDenied, errAccessDeniedNoPw, errSecureTransport:
+		return true
+	}
+	return false
+}
+
+// connectAs is Open with a mode that is decided.
+func connectAs(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	s := &Server{cfg: cfg, log: log.With("side", cfg.Label, "addr", cfg.Addr)}
 	var err error
 	if s.tls, err = newTLSChoice(cfg); err != nil {

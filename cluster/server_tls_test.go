@@ -87,7 +87,7 @@ func TestTLS(t *testing.T) {
 				change func(*Config)
 				fails  string
 			}{
-				{"preferred", func(*Config) {}, ""},
+				{"preferred", func(c *Config) { c.TLS = TLSPreferred }, ""},
 				{"required", func(c *Config) { c.TLS = TLSRequired }, ""},
 				{"verify-ca", func(c *Config) { c.TLS, c.CAFile = TLSVerifyCA, filepath.Join(dir, "ca.pem") }, ""},
 				{"verify-ca, other", func(c *Config) { c.TLS, c.CAFile = TLSVerifyCA, filepath.Join(dir, "other.pem") }, "ssl-ca=FILE"},
@@ -103,6 +103,16 @@ func TestTLS(t *testing.T) {
 			cfg.TLS = TLSDisabled
 			if s := openConfig(t, cfg); s.Facts().TLS != "" {
 				t.Errorf("disabled, and yet %s", s.Facts().TLS)
+			}
+			cfg.TLS = TLSAuto
+			if s := openConfig(t, cfg); s.Facts().TLS != "" {
+				t.Errorf("encrypted over loopback with %s", s.Facts().TLS)
+			}
+			if _, err := srv.DB().ExecContext(t.Context(), "ALTER USER '"+cfg.User+"' REQUIRE SSL"); err != nil {
+				t.Fatal(err)
+			}
+			if s := openConfig(t, cfg); s.Facts().TLS == "" {
+				t.Error("an account that requires TLS got none")
 			}
 		})
 	}
