@@ -18,7 +18,7 @@ func TestServerGoneForTooLong(t *testing.T) {
 			faults = append(faults, fixtures.Fault{Table: "gone.d", Effect: "missing", Keys: []int64{4}})
 			state := t.TempDir()
 			args := []string{"--table", "gone.*", "--state", state, "--max-differences", "100"}
-			p := startCheck(t, set, append(args, "--max-rows-per-second", "9000", "--retry-for", "500ms")...)
+			p := startCheck(t, set, append(args, "--max-rows-per-second", "3000", "--retry-for", "500ms")...)
 			until(t, 30*time.Second, "a difference is proven", func() bool { return readProven(t, state).missing > 0 })
 			if err := set.Server(side).Stop(t.Context()); err != nil {
 				t.Fatal(err)
