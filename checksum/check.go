@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -306,15 +307,7 @@ func (c *checker) conclude() Result {
 	for _, pair := range c.tables[min(c.next, len(c.tables)):] {
 		r.Tables = append(r.Tables, TableResult{Table: pair.name(), Method: string(methodNone), Reason: "not compared: the run ended before"})
 	}
-	slices.SortFunc(r.Tables, func(a, b TableResult) int {
-		switch {
-		case a.Table < b.Table:
-			return -1
-		case a.Table > b.Table:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(r.Tables, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
 	r.Verdict = Same
 	for _, t := range r.Tables {
 		r.Verdict = r.Verdict.And(t.Verdict)

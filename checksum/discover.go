@@ -138,7 +138,7 @@ func kindOf(t *cluster.Table) string {
 // unreadable reports whether an engine's rows are somewhere else, or nowhere.
 func unreadable(engine string) bool {
 	switch strings.ToUpper(engine) {
-	case "BLACKHOLE", "FEDERATED", "CONNECT", "SPIDER", "MRG_MYISAM", "MRG_MYISAM ":
+	case "BLACKHOLE", "FEDERATED", "CONNECT", "SPIDER", "MRG_MYISAM":
 		return true
 	}
 	return false
