@@ -17,7 +17,7 @@ import (
 // maxChunkRows bounds the memory of a run whatever a table's size; maxKeyBytes does so for long keys. maxChunkBytes
 // bounds what a statement reads when rows are large.
 const (
-	maxChunkRows  = 32768
+	maxChunkRows  = 16384
 	maxKeyBytes   = 1 << 20
 	maxChunkBytes = 64 << 20
 	chunkTarget   = 300 * time.Millisecond
