@@ -135,6 +135,10 @@ func (d *Detector) Feed(s Side, ev Event) {
 	d.pump()
 }
 
+// SetInOrder says anew whether a side's applier keeps the order of commits
+// (Config.InOrder), from here on.
+func (d *Detector) SetInOrder(s Side, inOrder bool) { d.cfg.InOrder[s] = inOrder }
+
 // pump consumes what need not wait.
 func (d *Detector) pump() {
 	for moved := true; moved; {

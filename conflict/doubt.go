@@ -14,6 +14,8 @@ type Doubt struct {
 	Key     []binlog.Value
 	// Since are the ends of the two streams when it arose.
 	Since [2]Place
+	// Stamp tells the states of a doubt apart: it grows with each cause.
+	Stamp uint64
 }
 
 // suspect is a row under doubt with its causes: per cause the number of the last
@@ -56,6 +58,7 @@ func (d *Detector) suspect(ns uint32, tuple []byte, cause [2]uint64) {
 		d.suspects[h] = x
 		d.fresh = append(d.fresh, x.Row)
 	}
+	x.Row.Stamp++
 	switch {
 	case slices.Contains(x.Causes, cause):
 	case len(x.Causes) < maxCauses:
@@ -91,9 +94,37 @@ func (d *Detector) TakeDoubts() []Doubt {
 	return out
 }
 
-// Settled takes the doubt off a row that a check found equal.
-func (d *Detector) Settled(x Doubt) {
-	if t := d.tables[x.Table]; t != nil && t.hasID {
-		delete(d.suspects, rowHash(t.keys[0].ns, tupleOf(x.Key)))
+// Doubts lists all rows under doubt, in no order.
+func (d *Detector) Doubts() []Doubt {
+	out := make([]Doubt, 0, len(d.suspects))
+	for _, x := range d.suspects {
+		out = append(out, x.Row)
 	}
+	return out
+}
+
+// Doubt returns a row's doubt as it is now; ok is false if there is none any more.
+func (d *Detector) Doubt(x Doubt) (now Doubt, ok bool) {
+	t := d.tables[x.Table]
+	if t == nil || !t.hasID {
+		return x, false
+	}
+	have := d.suspects[rowHash(t.keys[0].ns, tupleOf(x.Key))]
+	if have == nil {
+		return x, false
+	}
+	return have.Row, true
+}
+
+// Settled takes the doubt off a row that a check found equal, unless it grew
+// after Doubt gave x: the check may have been before that.
+func (d *Detector) Settled(x Doubt) bool {
+	now, ok := d.Doubt(x)
+	if ok && now.Stamp != x.Stamp {
+		return false
+	}
+	if ok {
+		delete(d.suspects, rowHash(d.tables[x.Table].keys[0].ns, tupleOf(x.Key)))
+	}
+	return true
 }

@@ -43,6 +43,9 @@ func (d *Detector) stepKey(s Side, l *layout, c *binlog.Change, tx *binlog.Trans
 	if err != nil || st.step.Fits(key) { // a negative key is nobody's generated one
 		return
 	}
+	if d.x.identity && d.sameRow(st, c) != 0 {
+		return // the transaction deleted this key before: it was given, not generated
+	}
 	column := l.def.Columns[l.auto].Name
 	act := &Act{
 		Place: placeOfTx(tx), Thread: tx.ThreadID, CommitTime: tx.CommitTime, Table: l.table.name, Op: c.Kind,
