@@ -277,3 +277,15 @@ func (d *Detector) hashesOf(data []byte) []uint32 {
 	}
 	return out
 }
+
+// Definitions returns the definitions of a side that are in force, as Feed got
+// them: after Restore those of the place where reading goes on.
+func (d *Detector) Definitions(s Side) []Definition {
+	var out []Definition
+	for _, name := range slices.Sorted(maps.Keys(d.tables)) {
+		if t := d.tables[name]; t.defs[s] != nil {
+			out = append(out, Definition{Table: t.defs[s], ForeignKeys: t.fks[s]})
+		}
+	}
+	return out
+}

@@ -1,0 +1,79 @@
+package watch
+
+import (
+	"context"
+	"time"
+
+	"crosscheck/conflict"
+)
+
+// ending is the last part of a watch with an end: everything that was written by then has to arrive, or the patience
+// ends.
+type ending struct {
+	since, until time.Time
+	from         [2]uint64 // fences up to this number were taken before both were read
+	done         [2]bool
+	ready        bool
+}
+
+func (x *ending) over() bool { return x != nil && (x.ready || time.Now().After(x.until)) }
+
+// beginEnding takes both servers' positions; the fences that follow prove that all up to them has arrived.
+func (e *engine) beginEnding(ctx context.Context, now time.Time) {
+	x := &ending{since: now, until: now.Add(e.opt.SettleFor)}
+	e.ending = x
+	for i := range e.servers {
+		s := conflict.Side(i)
+		e.spawn(ctx, func(ctx context.Context) func() {
+			pos, err := e.servers[s].Position(ctx)
+			if err != nil {
+				return func() {}
+			}
+			return func() {
+				e.readers[s].when(pos, func() { e.awaitArrival(s) })
+			}
+		})
+	}
+}
+
+// awaitArrival waits for a fence that is taken from now on, when all that counts has been read.
+func (e *engine) awaitArrival(s conflict.Side) {
+	e.ending.from[s] = e.mem.Fences
+	e.ending.done[s] = true
+}
+
+// settled tells whether the end may come: all that counts has been read, has arrived, and is judged.
+func (e *engine) settled() bool {
+	x := e.ending
+	for i := range e.servers {
+		f := &e.fences[i]
+		if !x.done[i] || f.passed <= x.from[i] {
+			return false
+		}
+	}
+	rows := e.rows.count(e.mem.Rows)
+	return rows.Open == 0 && len(e.det.Pending()) == 0 && !e.rows.busy
+}
+
+// finish ends the watch with what is judged.
+func (e *engine) finish(ctx context.Context) (Status, error) {
+	if err := e.drain(ctx); err != nil {
+		return e.fail(ctx, err)
+	}
+	now := time.Now()
+	st := e.status(now)
+	if e.ending != nil && !e.ending.ready && st.Verdict == Clean {
+		st.Verdict, st.Reason = Undecided, "what was written when the watch was to end had not arrived "+e.opt.SettleFor.String()+" later"
+	}
+	st.Final = true
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := e.checkpoint(ctx); err != nil {
+		return st, err
+	}
+	if err := e.opt.Store.SaveStatus(ctx, st); err != nil {
+		return st, err
+	}
+	e.opt.Observer.Status(st)
+	return st, nil
+}

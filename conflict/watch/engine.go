@@ -1,0 +1,422 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/gtid"
+	"crosscheck/conflict"
+)
+
+// How often things are done.
+const (
+	tickEvery       = 250 * time.Millisecond
+	statusEvery     = 500 * time.Millisecond
+	fenceEvery      = 2 * time.Second
+	checkpointEvery = 5 * time.Second
+	// A checkpoint of a large window takes memory and time. Without one, another process reads again from the last, and
+	// finds the same again.
+	smallWindow          = 24 << 20
+	largeCheckpointEvery = 2 * time.Minute
+)
+
+// How much of a side's stream may wait for the other side's.
+const (
+	maxHeldEvents = 2048
+	maxHeldBytes  = 8 << 20
+)
+
+// engine is the one goroutine that owns the detector. Others read the logs and ask the servers; they hand over what
+// they found by items and by functions that the engine calls.
+type engine struct {
+	servers Sides
+	opt     Options
+	det     *conflict.Detector
+	mem     memory
+	resumed bool
+
+	readers  [2]*reader
+	start    [2]gtid.Position
+	identity [2]string
+	origins  origins
+	defs     [2]*definitions
+	boundary [2]bool  // no transaction is half read
+	held     [2]int64 // bytes of what waits in the detector
+
+	links  [2]*cluster.Link // links[s] leads from s to the other side
+	fences [2]fence
+	alone  [2]alone
+	oracle oracle
+	rows   rechecks
+	sights [2]sight
+	health health
+
+	async   chan func()
+	workers sync.WaitGroup
+	stop    context.CancelFunc
+
+	started   time.Time
+	counts    map[conflict.Kind]uint64
+	lastFound time.Time
+	kept      struct {
+		at    time.Time
+		dirty bool
+	}
+	rates  [2]rate
+	shown  time.Time
+	ending *ending
+}
+
+func newEngine(ctx context.Context, servers Sides, opt Options) (*engine, error) {
+	e := &engine{
+		servers: servers, opt: opt, origins: originsOf(servers, opt.Members), async: make(chan func(), 64),
+		started: time.Now(), counts: opt.Known, boundary: [2]bool{true, true},
+	}
+	if e.opt.Since.IsZero() {
+		e.opt.Since = e.started
+	}
+	e.health.since = map[string]time.Time{}
+	if err := e.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// prepare finds out all that is needed before the first event.
+func (e *engine) prepare(ctx context.Context) error {
+	for _, s := range e.servers {
+		err := s.CheckPrivileges(ctx, cluster.PrivReplicationClient, cluster.PrivReplicationSlave, cluster.PrivReplicaMonitor)
+		if err != nil {
+			return err
+		}
+	}
+	rel, err := cluster.Relate(ctx, e.servers[conflict.Old], e.servers[conflict.New])
+	if err != nil {
+		return err
+	}
+	e.links = [2]*cluster.Link{rel.OldToNew, rel.NewToOld}
+	if err = e.restore(ctx); err != nil {
+		return err
+	}
+	tables := 0
+	for i := range e.servers {
+		n, err := e.openSide(ctx, conflict.Side(i))
+		if err != nil {
+			for _, r := range e.readers[:i] {
+				r.close()
+			}
+			return err
+		}
+		tables += n
+	}
+	if tables == 0 {
+		for _, r := range e.readers {
+			r.close()
+		}
+		return ErrNothingToWatch
+	}
+	return nil
+}
+
+// openSide gives the detector a side's tables and begins to read its log.
+func (e *engine) openSide(ctx context.Context, s conflict.Side) (tables int, err error) {
+	server := e.servers[s]
+	defs, list, known, err := loadDefinitions(ctx, server, e.opt.Filter)
+	if err != nil {
+		return 0, err
+	}
+	if e.resumed { // those of where reading goes on; what changed since is in the log
+		known = known[:0]
+		list = e.det.Definitions(s)
+		clear(defs.given)
+		for _, d := range list {
+			defs.given[d.Table.FullName()] = cluster.TableName{Schema: d.Table.Schema, Name: d.Table.Name}
+			known = append(known, *d.Table)
+		}
+	} else {
+		for _, d := range list {
+			e.det.Feed(s, d)
+		}
+	}
+	e.defs[s] = defs
+	filter := e.opt.Filter.FoldCase(server.Facts().LowerCaseTableNames != 0)
+	opt := binlog.Options{
+		Watch: func(schema, table string) bool { return !isSystem(schema) && filter.Match(schema, table) }, Tables: known,
+		MaxOutage: e.opt.RetryFor, Identity: e.identity[s], AnyFormat: true, Log: e.opt.Log,
+	}
+	e.readers[s], err = newReader(ctx, s, server, e.start[s], opt)
+	var purged *binlog.PurgedError
+	if errors.As(err, &purged) {
+		return len(list), e.beginAfterGap(ctx, s, opt, purged)
+	}
+	return len(list), err
+}
+
+// beginAfterGap begins where the log still is, and says what is not judged: of an account that goes on, a gap; of a
+// new one that was to build on a check, that it cannot.
+func (e *engine) beginAfterGap(ctx context.Context, s conflict.Side, opt binlog.Options, cause *binlog.PurgedError) error {
+	now, err := e.servers[s].Position(ctx)
+	if err != nil {
+		return err
+	}
+	if e.mem.Base != nil && !e.resumed {
+		e.mem.Base.Gap = s.String() + "'s log from the check's beginning is gone: " + cause.Missing
+	}
+	opt.Identity = ""
+	if e.readers[s], err = newReader(ctx, s, e.servers[s], now, opt); err != nil {
+		return err
+	}
+	e.det.Feed(s, conflict.Gap{From: e.start[s], To: now, Detail: cause.Error()})
+	return nil
+}
+
+func isSystem(schema string) bool {
+	switch schema {
+	case "mysql", "information_schema", "performance_schema", "sys":
+		return true
+	}
+	return false
+}
+
+// close ends what the engine began.
+func (e *engine) close() {
+	if e.stop != nil {
+		e.stop()
+	}
+	for _, r := range e.readers {
+		if r != nil {
+			r.close()
+		}
+	}
+	e.workers.Wait()
+}
+
+// run is the engine's loop.
+func (e *engine) run(outer context.Context) (Status, error) {
+	// What the engine began ends after it, not before: the end needs a last look at the servers.
+	ctx, stop := context.WithCancel(context.WithoutCancel(outer))
+	e.stop = stop
+	for _, r := range e.readers {
+		e.workers.Go(func() { r.run(ctx) })
+	}
+	e.begin(ctx)
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case it := <-e.input(conflict.Old):
+			if err := e.take(ctx, outer, conflict.Old, it); err != nil {
+				return e.end(ctx, outer, err)
+			}
+		case it := <-e.input(conflict.New):
+			if err := e.take(ctx, outer, conflict.New, it); err != nil {
+				return e.end(ctx, outer, err)
+			}
+		case fn := <-e.async:
+			fn()
+		case <-tick.C:
+			if err := e.tick(ctx); err != nil {
+				return e.fail(ctx, err)
+			}
+			if e.ending != nil && e.settled() {
+				e.ending.ready = true
+			}
+			if e.ending.over() {
+				return e.finish(ctx)
+			}
+		case <-outer.Done():
+			return e.finish(ctx)
+		}
+	}
+}
+
+// end ends the watch by an error, or as it is wanted to if the error only says that.
+func (e *engine) end(ctx, outer context.Context, err error) (Status, error) {
+	if outer.Err() != nil && errors.Is(err, outer.Err()) {
+		return e.finish(ctx)
+	}
+	return e.fail(ctx, err)
+}
+
+// input is a side's stream, or nothing while too much of it waits for the other side's.
+func (e *engine) input(s conflict.Side) <-chan item {
+	if e.det.Held(s) > maxHeldEvents || e.held[s] > maxHeldBytes {
+		return nil
+	}
+	return e.readers[s].out
+}
+
+// begin sets the account going.
+func (e *engine) begin(ctx context.Context) {
+	for i := range e.servers {
+		e.sample(ctx, conflict.Side(i))
+	}
+	if e.mem.Base != nil && e.mem.Base.Gap != "" {
+		e.opt.Observer.Notice("the last check cannot be built on: " + e.mem.Base.Gap)
+	}
+}
+
+// take feeds one item.
+func (e *engine) take(ctx, outer context.Context, s conflict.Side, it item) error {
+	switch {
+	case it.err != nil:
+		return it.err
+	case it.mark != nil:
+		it.mark()
+	case it.gap != nil:
+		e.defs[s].changed([]binlog.DDL{{Statement: "CREATE TABLE"}})
+		for full := range e.defs[s].given {
+			e.defs[s].stale[full] = true
+		}
+		e.det.Feed(s, *it.gap)
+		e.boundary[s], e.fences[s.Other()].busy = true, false // the reader has dropped its marks
+	default:
+		if err := e.transaction(outer, s, it); err != nil {
+			return err
+		}
+	}
+	return e.drain(ctx)
+}
+
+func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) error {
+	tx := it.tx
+	defer e.readers[s].budget.Release(it.bytes)
+	if len(tx.Changes) > 0 {
+		defs, err := e.defs[s].need(ctx, tx)
+		for _, d := range defs {
+			e.det.Feed(s, d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	e.det.Feed(s, conflict.Transaction{Origin: e.origins.of(tx), Tx: tx})
+	if len(tx.DDL) > 0 {
+		e.defs[s].changed(tx.DDL)
+	}
+	e.boundary[s] = tx.Last || tx.Heartbeat || tx.Aborted
+	for i := range e.held {
+		if e.det.Held(conflict.Side(i)) == 0 {
+			e.held[i] = 0
+		}
+	}
+	if e.det.Held(s) > 0 {
+		e.held[s] += it.bytes
+	}
+	if !tx.Heartbeat {
+		e.kept.dirty = true
+	}
+	return nil
+}
+
+// drain keeps and reports what the detector has found.
+func (e *engine) drain(ctx context.Context) error {
+	list := e.det.Take()
+	if len(list) == 0 {
+		return nil
+	}
+	now := time.Now()
+	for i := range list {
+		e.nameSession(ctx, &list[i])
+	}
+	fresh, err := e.opt.Store.AddFindings(ctx, list, now)
+	if err != nil {
+		return err
+	}
+	e.kept.dirty = true
+	for i, f := range list {
+		if !fresh[i] {
+			continue
+		}
+		e.counts[f.Kind]++
+		if !f.Kind.Benign() {
+			e.lastFound = now
+		}
+		e.opt.Observer.Found(f)
+	}
+	return nil
+}
+
+// tick does what is due.
+func (e *engine) tick(ctx context.Context) error {
+	now := time.Now()
+	for i := range e.servers {
+		s := conflict.Side(i)
+		e.fence(ctx, s, now)
+		e.looseEcho(ctx, s, now)
+		if now.Sub(e.sights[s].asked) >= e.sights[s].every() {
+			e.sample(ctx, s)
+		}
+	}
+	e.ask(ctx)
+	e.recheck(ctx, now)
+	if e.opt.For > 0 && e.ending == nil && now.Sub(e.started) >= e.opt.For {
+		e.beginEnding(ctx, now)
+	}
+	if now.Sub(e.shown) >= statusEvery {
+		e.shown = now
+		e.opt.Observer.Status(e.status(now))
+	}
+	return e.keep(ctx, now)
+}
+
+// keep makes a checkpoint when one is due.
+func (e *engine) keep(ctx context.Context, now time.Time) error {
+	due := checkpointEvery
+	if e.det.Summary().Memory > smallWindow {
+		due = largeCheckpointEvery
+	}
+	if !e.kept.dirty && now.Sub(e.kept.at) < 6*due || now.Sub(e.kept.at) < due {
+		return nil
+	}
+	begin := time.Now()
+	if err := e.checkpoint(ctx); err != nil {
+		return err
+	}
+	// A checkpoint that takes long is made seldom: at most a twentieth of the time goes into them.
+	e.kept.at, e.kept.dirty = now.Add(20*time.Since(begin)), false
+	return e.opt.Store.SaveStatus(ctx, e.status(now))
+}
+
+// spawn runs fn beside the engine; what it returns, the engine calls.
+func (e *engine) spawn(ctx context.Context, fn func(ctx context.Context) func()) {
+	e.workers.Go(func() {
+		then := fn(ctx)
+		select {
+		case e.async <- then:
+		case <-ctx.Done():
+		}
+	})
+}
+
+// fail ends the watch by an error, with what was judged so far.
+func (e *engine) fail(ctx context.Context, cause error) (Status, error) {
+	var identity *binlog.IdentityError
+	st := e.status(time.Now())
+	st.Final, st.Verdict = true, Undecided
+	if e.failures() > 0 {
+		st.Verdict = Failed
+	}
+	st.Reason = cause.Error()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	keep := errors.Join(e.checkpoint(ctx), e.opt.Store.SaveStatus(ctx, st))
+	e.opt.Observer.Status(st)
+	if errors.As(cause, &identity) { // an answer, not a failure: what is behind the address is another server now
+		st.Reason = fmt.Sprintf("%v; blind from %s on", cause, e.det.Summary().At[sideOf(e.servers, identity.Server)])
+		return st, keep
+	}
+	return st, errors.Join(cause, keep)
+}
+
+func sideOf(servers Sides, label string) conflict.Side {
+	if servers[conflict.New].Label() == label {
+		return conflict.New
+	}
+	return conflict.Old
+}

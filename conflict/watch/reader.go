@@ -1,0 +1,172 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/gtid"
+	"crosscheck/conflict"
+)
+
+// readAhead bounds, in bytes of the log, what a reader has read and the engine has not taken. Decoded rows take about
+// four times as much memory.
+const readAhead = 4 << 20
+
+// item is one piece of a side's stream.
+type item struct {
+	tx    *binlog.Transaction
+	bytes int64
+	// mark is called by the engine when the stream has come to the place that it was set for.
+	mark func()
+	gap  *conflict.Gap
+	err  error // the stream is at its end
+}
+
+// reader reads one side's binary log ahead of the engine.
+type reader struct {
+	side   conflict.Side
+	server *cluster.Server
+	opt    binlog.Options
+	out    chan item
+	budget *semaphore.Weighted
+
+	mu    sync.Mutex
+	tail  *binlog.Tailer
+	marks []mark
+	done  chan struct{}
+}
+
+// mark asks to be told when the stream has come past a position.
+type mark struct {
+	at gtid.Position
+	fn func()
+}
+
+// newReader starts to read after from.
+func newReader(ctx context.Context, side conflict.Side, server *cluster.Server, from gtid.Position, opt binlog.Options) (*reader, error) {
+	tail, err := binlog.Tail(ctx, server, from, opt)
+	if err != nil {
+		return nil, err
+	}
+	return &reader{
+		side: side, server: server, opt: opt, tail: tail,
+		out: make(chan item, 256), budget: semaphore.NewWeighted(readAhead), done: make(chan struct{}),
+	}, nil
+}
+
+func (r *reader) current() *binlog.Tailer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tail
+}
+
+func (r *reader) identity() string    { return r.current().Identity() }
+func (r *reader) stats() binlog.Stats { return r.current().Stats() }
+func (r *reader) reached(p gtid.Position) bool {
+	in, err := r.current().CaughtUpTo(p)
+	return err == nil && in
+}
+
+// when arranges that fn is called by the engine at the place of the stream where all up to p has been read.
+func (r *reader) when(p gtid.Position, fn func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marks = append(r.marks, mark{p, fn})
+}
+
+// run reads until ctx ends or the log cannot be read on.
+func (r *reader) run(ctx context.Context) {
+	defer close(r.done)
+	for {
+		before := r.stats().Bytes
+		tx, err := r.current().Next(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			if err = r.mend(ctx, err); err != nil {
+				r.send(ctx, item{err: err})
+				return
+			}
+			continue
+		}
+		n := min(max(int64(r.stats().Bytes-before), 1), readAhead)
+		if r.budget.Acquire(ctx, n) != nil || !r.send(ctx, item{tx: tx, bytes: n}) {
+			return
+		}
+		if (tx.Last || tx.Heartbeat) && !r.pass(ctx) {
+			return
+		}
+	}
+}
+
+func (r *reader) send(ctx context.Context, it item) bool {
+	select {
+	case r.out <- it:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// pass sends the marks that the stream has come past.
+func (r *reader) pass(ctx context.Context) bool {
+	r.mu.Lock()
+	var fns []func()
+	if len(r.marks) > 0 {
+		at := r.tail.Position()
+		rest := r.marks[:0]
+		for _, m := range r.marks {
+			if in, err := at.Contains(m.at); err == nil && in {
+				fns = append(fns, m.fn)
+			} else {
+				rest = append(rest, m)
+			}
+		}
+		clear(r.marks[len(rest):])
+		r.marks = rest
+	}
+	r.mu.Unlock()
+	for _, fn := range fns {
+		if !r.send(ctx, item{mark: fn}) {
+			return false
+		}
+	}
+	return true
+}
+
+// mend goes on behind a piece of the log that is gone. Another server at the address is not gone on with: what it
+// holds is not this account's.
+func (r *reader) mend(ctx context.Context, cause error) error {
+	var purged *binlog.PurgedError
+	var reset *binlog.ResetError
+	if !errors.As(cause, &purged) && !errors.As(cause, &reset) {
+		return cause
+	}
+	from := r.current().Position()
+	to, err := r.server.Position(ctx)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	opt := r.opt
+	opt.Tables = nil // what was valid before the gap need not be behind it
+	tail, err := binlog.Tail(ctx, r.server, to, opt)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	r.mu.Lock()
+	r.tail, r.marks = tail, nil // positions from before the gap may never be contained
+	r.mu.Unlock()
+	if !r.send(ctx, item{gap: &conflict.Gap{From: from, To: to, Detail: cause.Error()}}) {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// close ends the reading; run has returned when it returns, provided its context has ended or the engine still takes.
+func (r *reader) close() { r.current().Close() }

@@ -1,0 +1,123 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
+	"crosscheck/conflict"
+)
+
+// definitions gives the detector each side's tables before their rows, and again after a statement that may have
+// changed them.
+type definitions struct {
+	server *cluster.Server
+	given  map[string]cluster.TableName // by Table.FullName
+	stale  map[string]bool
+	seen   map[*binlog.Table]bool // decoders' tables whose definition was looked at
+}
+
+// loadDefinitions reads all tables of a side that the filter chooses.
+func loadDefinitions(ctx context.Context, server *cluster.Server, f cluster.Filter) (*definitions, []conflict.Definition, []cluster.Table, error) {
+	tables, err := cluster.LoadTables(ctx, server, f)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	keys, err := cluster.ForeignKeys(ctx, server, f)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	d := &definitions{
+		server: server, given: map[string]cluster.TableName{}, stale: map[string]bool{}, seen: map[*binlog.Table]bool{},
+	}
+	var out []conflict.Definition
+	for i := range tables {
+		t := &tables[i]
+		if t.Kind != cluster.TableBase && t.Kind != cluster.TableVersioned {
+			continue
+		}
+		d.given[t.FullName()] = cluster.TableName{Schema: t.Schema, Name: t.Name}
+		out = append(out, conflict.Definition{Table: t, ForeignKeys: foreignKeys(keys[t.FullName()])})
+	}
+	return d, out, tables, nil
+}
+
+func foreignKeys(list []cluster.ForeignKey) []conflict.ForeignKey {
+	out := make([]conflict.ForeignKey, 0, len(list))
+	for _, k := range list {
+		out = append(out, conflict.ForeignKey{
+			Name: k.Name, Columns: k.Columns, RefSchema: k.RefSchema, RefTable: k.RefTable, RefColumns: k.RefColumns,
+		})
+	}
+	return out
+}
+
+// changed notes which definitions a transaction's statements may have changed.
+func (d *definitions) changed(list []binlog.DDL) {
+	for _, x := range list {
+		if x.Harmless() {
+			continue
+		}
+		clear(d.seen)
+		for full, name := range d.given {
+			if x.MayTouch(name.Schema, name.Name) {
+				d.stale[full] = true
+			}
+		}
+	}
+}
+
+// need returns the definitions that a transaction's rows want before them. A server that does not answer for a moment
+// is waited for: rows without a definition could not be judged.
+func (d *definitions) need(ctx context.Context, tx *binlog.Transaction) ([]conflict.Definition, error) {
+	var out []conflict.Definition
+	for i := range tx.Changes {
+		c := &tx.Changes[i]
+		if i > 0 && c.Def == tx.Changes[i-1].Def || d.seen[c.Def] {
+			continue
+		}
+		if len(d.seen) > 4096 {
+			clear(d.seen)
+		}
+		d.seen[c.Def] = true
+		full := (&cluster.Table{Schema: c.Schema, Name: c.Table}).FullName()
+		if _, ok := d.given[full]; ok && !d.stale[full] {
+			continue
+		}
+		def, err := d.load(ctx, c.Schema, c.Table)
+		if err != nil {
+			return out, err
+		}
+		delete(d.stale, full)
+		if def.Table == nil {
+			delete(d.given, full) // dropped since: its rows cannot be judged
+			continue
+		}
+		d.given[full] = cluster.TableName{Schema: c.Schema, Name: c.Table}
+		out = append(out, def)
+	}
+	return out, nil
+}
+
+func (d *definitions) load(ctx context.Context, schema, table string) (conflict.Definition, error) {
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		t, err := cluster.LoadTable(ctx, d.server, schema, table)
+		var keys []cluster.ForeignKey
+		if err == nil && t != nil {
+			keys, err = cluster.ForeignKeysOf(ctx, d.server, schema, table)
+		}
+		if err == nil {
+			return conflict.Definition{Table: t, ForeignKeys: foreignKeys(keys)}, nil
+		}
+		if ctx.Err() != nil || !cluster.IsTransient(err) {
+			return conflict.Definition{}, fmt.Errorf("read the definition of %s.%s: %w", schema, table, err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return conflict.Definition{}, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package watch
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/gtid"
+	"crosscheck/conflict"
+)
+
+// sampleEvery is how often a server is asked about sessions, steps and replication. A server with very many sessions
+// is asked less often: at most a twentieth of its time per connection goes into that.
+const sampleEvery = time.Second
+
+// watermark tells, on servers that do not show sessions' variables, which connections are older than the last change
+// of the global step: they still have the one before.
+type watermark struct {
+	ID     uint64        `json:"id"` // connections up to this id
+	Before conflict.Step `json:"before"`
+	Seen   conflict.Step `json:"seen"`  // the global step
+	First  uint64        `json:"first"` // connections up to this id are older than the watch: their step is not known
+}
+
+// sight is what was last seen of a server.
+type sight struct {
+	asked, seen time.Time
+	took        time.Duration
+	busy        bool
+	trouble     string
+
+	steps    cluster.Steps
+	sessions []cluster.Session
+	stale    []conflict.Session
+	unknown  []cluster.Session // whose step the server does not tell
+	channel  *cluster.ReplicaChannel
+	gone     string // why there is no channel from the other side
+	// places are positions of the server with the time they were read, oldest first: how far reading is behind.
+	places []place
+}
+
+type place struct {
+	pos gtid.Position
+	at  time.Time
+}
+
+func (x *sight) every() time.Duration { return max(sampleEvery, 20*x.took) }
+
+func step(p cluster.StepPair) conflict.Step {
+	return conflict.Step{Increment: p.Increment, Offset: p.Offset}
+}
+
+// sample asks a server how it is.
+func (e *engine) sample(ctx context.Context, s conflict.Side) {
+	x := &e.sights[s]
+	if x.busy {
+		return
+	}
+	x.busy, x.asked = true, time.Now()
+	server, link := e.servers[s], e.links[s.Other()]
+	e.spawn(ctx, func(ctx context.Context) func() {
+		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		defer cancel()
+		begin := time.Now()
+		got, err := look(ctx, server, link)
+		took := time.Since(begin)
+		return func() {
+			x.busy, x.took = false, took
+			if err != nil {
+				x.trouble = err.Error()
+				return
+			}
+			x.trouble = ""
+			e.saw(s, got)
+		}
+	})
+}
+
+func look(ctx context.Context, server *cluster.Server, link *cluster.Link) (got sight, err error) {
+	if got.steps, err = server.Steps(ctx); err != nil {
+		return got, err
+	}
+	if got.sessions, err = server.Sessions(ctx); err != nil {
+		return got, err
+	}
+	if link != nil {
+		c, cerr := link.Channel(ctx)
+		if cerr == nil {
+			got.channel = &c
+		} else if ctx.Err() == nil {
+			got.gone = cerr.Error()
+		}
+	}
+	pos, err := server.Position(ctx)
+	got.places = []place{{pos, time.Now()}}
+	return got, err
+}
+
+// saw takes a new sight.
+func (e *engine) saw(s conflict.Side, got sight) {
+	x := &e.sights[s]
+	x.seen, x.steps, x.sessions, x.channel, x.gone = time.Now(), got.steps, got.sessions, got.channel, got.gone
+	if len(x.places) < 512 {
+		x.places = append(x.places, got.places...)
+	}
+	if x.channel != nil {
+		e.det.SetInOrder(s, ordered(*x.channel))
+	}
+	now := step(got.steps.Global)
+	w := &e.mem.Watermarks[s]
+	if w.Seen != now {
+		e.newStep(s, w, now, got)
+	}
+	sessions := x.judge(w)
+	x.stale = x.stale[:0]
+	for _, one := range sessions {
+		if one.Step != now {
+			x.stale = append(x.stale, one)
+		}
+	}
+	e.det.Feed(s, conflict.SessionsSeen{At: x.seen, Global: now, Sessions: sessions})
+}
+
+// newStep takes note of a changed global step. What a Galera or a group sets itself is in force all the same.
+func (e *engine) newStep(s conflict.Side, w *watermark, now conflict.Step, got sight) {
+	newest := uint64(0)
+	for _, c := range got.sessions {
+		newest = max(newest, c.ID)
+	}
+	if w.Seen == (conflict.Step{}) {
+		w.First = newest
+	} else {
+		w.ID, w.Before = newest, w.Seen
+	}
+	w.Seen = now
+	e.det.Feed(s, conflict.StepInForce{Step: now})
+	e.kept.dirty = true
+}
+
+// judge gives the sessions with their steps; those whose step nobody knows are left out.
+func (x *sight) judge(w *watermark) []conflict.Session {
+	x.unknown = x.unknown[:0]
+	out := make([]conflict.Session, 0, len(x.sessions))
+	for _, c := range x.sessions {
+		if isReplica(c) {
+			continue
+		}
+		one := conflict.Session{Thread: c.ID, User: c.User, Host: c.Host, Step: w.Seen}
+		own, known := x.steps.Sessions[c.ID]
+		switch {
+		case known:
+			one.Step = step(own)
+		case x.steps.Sessions != nil:
+			continue // it came or went meanwhile
+		case c.ID <= w.ID:
+			one.Step = w.Before
+		case c.ID <= w.First:
+			x.unknown = append(x.unknown, c)
+			continue
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// isReplica tells connections apart that only read the log.
+func isReplica(c cluster.Session) bool {
+	return slices.Contains([]string{"Binlog Dump", "Binlog Dump GTID"}, c.Command)
+}
+
+// ordered tells whether a channel's applier commits in its source's order.
+func ordered(c cluster.ReplicaChannel) bool { return c.Workers <= 1 || c.CommitOrder }
+
+// inOrder asks that before the first event.
+func (e *engine) inOrder(ctx context.Context, s conflict.Side) bool {
+	link := e.links[s.Other()]
+	if link == nil {
+		return false
+	}
+	c, err := link.Channel(ctx)
+	return err == nil && ordered(c)
+}
+
+// lag is how far the reading of a side is behind: since when the oldest place that was not read is known.
+func (e *engine) lag(s conflict.Side, now time.Time) time.Duration {
+	x := &e.sights[s]
+	for len(x.places) > 0 && e.readers[s].reached(x.places[0].pos) {
+		x.places = x.places[1:]
+	}
+	if len(x.places) == 0 {
+		return 0
+	}
+	return now.Sub(x.places[0].at)
+}
+
+// nameSession ties a wrong key to the session that made it. One that connected since the last look is looked for
+// again; where the log does not name the thread, the sessions whose step is not known are named together.
+func (e *engine) nameSession(ctx context.Context, f *conflict.Finding) {
+	if f.Kind != conflict.WrongStepKey || f.Session != nil {
+		return
+	}
+	s, act := conflict.Old, f.Old
+	if f.New != nil {
+		s, act = conflict.New, f.New
+	}
+	x := &e.sights[s]
+	if time.Since(x.seen) > 100*time.Millisecond && !x.busy {
+		brief, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		if got, err := look(brief, e.servers[s], e.links[s.Other()]); err == nil {
+			e.saw(s, got)
+		}
+	}
+	for _, one := range x.judge(&e.mem.Watermarks[s]) {
+		if one.Thread == act.Thread && act.Thread != 0 {
+			f.Session, f.Advice = &one, killStatement(one.Thread)
+			return
+		}
+	}
+	if act.Thread == 0 {
+		x.suspects(f)
+	}
+}

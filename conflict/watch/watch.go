@@ -1,0 +1,149 @@
+package watch
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/gtid"
+	"crosscheck/conflict"
+)
+
+// Options are what a watch needs besides the two servers. The zero value of a duration means its default.
+type Options struct {
+	Filter    cluster.Filter
+	Store     Store
+	Observer  Observer
+	Rechecker Rechecker // nil: rows under doubt stay so until a later change of them is seen to arrive
+	// From is the account's last checkpoint; nil: a new account begins.
+	From *Checkpoint
+	// Known counts the findings of earlier processes.
+	Known map[conflict.Kind]uint64
+	// Since is when the account began; zero: now.
+	Since time.Time
+	// Base is the check to build on, with the positions at which it began. Without one the account begins now.
+	Base      *Base
+	BaseStart [2]gtid.Position
+	// For is how long to watch; 0: until ctx ends.
+	For time.Duration
+	// SettleFor is how long the end may wait until everything that was written by then has arrived; default 30 s.
+	SettleFor time.Duration
+	// RetryFor is how long a server may be gone; default 10 minutes.
+	RetryFor time.Duration
+	// MaxLag is how far, by the server's own word, an applier may be behind before that is a trouble; default 30 s.
+	MaxLag time.Duration
+	// Members are further servers of each side, by server_uuid or server_id: transactions that they made count as the side's.
+	Members [2][]string
+	// WindowBytes bounds the detector's memory; 0: its default.
+	WindowBytes int
+	Log         *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	for d, def := range map[*time.Duration]time.Duration{
+		&o.SettleFor: 30 * time.Second, &o.RetryFor: 10 * time.Minute, &o.MaxLag: 30 * time.Second,
+	} {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Known == nil {
+		o.Known = map[conflict.Kind]uint64{}
+	}
+	return o
+}
+
+// ErrNothingToWatch reports that the filter leaves no table on either side.
+var ErrNothingToWatch = errors.New("no table to watch")
+
+// Run watches both servers until opt.For is over or ctx ends, and returns the last status. What it found is in the
+// store by then. An error means that the watch could not begin or could not go on; the status still holds what was
+// judged. Errors are those of package binlog's Tail, of package cluster, and of the store.
+func Run(ctx context.Context, old, new *cluster.Server, opt Options) (Status, error) {
+	e, err := newEngine(ctx, Sides{old, new}, opt.withDefaults())
+	if err != nil {
+		return Status{}, err
+	}
+	defer e.close()
+	return e.run(ctx)
+}
+
+// memory is what the engine keeps across processes besides the detector.
+type memory struct {
+	Fences     uint64       `json:"fences"`
+	Watermarks [2]watermark `json:"watermarks"`
+	Rows       Rechecks     `json:"rows"`
+	Base       *Base        `json:"base,omitempty"`
+}
+
+// restore makes the detector from a checkpoint, or a new one.
+func (e *engine) restore(ctx context.Context) error {
+	cfg := conflict.Config{WindowBytes: e.opt.WindowBytes}
+	for s := range e.servers {
+		cfg.InOrder[s] = e.inOrder(ctx, conflict.Side(s))
+	}
+	if c := e.opt.From; c != nil {
+		d, err := conflict.Restore(flate.NewReader(bytes.NewReader(c.Snapshot)), cfg)
+		if err != nil {
+			return fmt.Errorf("continue the account: %w (start a new one in another state folder)", err)
+		}
+		if err = json.Unmarshal(c.Engine, &e.mem); err != nil {
+			return fmt.Errorf("continue the account: %w", err)
+		}
+		e.det, e.resumed = d, true
+		for s := range e.servers {
+			e.start[s], _ = d.Checkpoint(conflict.Side(s))
+			e.identity[s] = c.Identity[s]
+		}
+		e.rows.adopt(d.Doubts())
+		return nil
+	}
+	e.mem.Base = e.opt.Base
+	for s, server := range e.servers {
+		now, err := server.Position(ctx)
+		if err != nil {
+			return err
+		}
+		e.start[s] = now
+		if e.opt.Base != nil {
+			e.start[s] = e.opt.BaseStart[s]
+		}
+	}
+	cfg.Start = e.start
+	e.det = conflict.NewDetector(cfg)
+	return nil
+}
+
+// checkpoint keeps the state so that another process can go on.
+func (e *engine) checkpoint(ctx context.Context) error {
+	var buf bytes.Buffer
+	w, err := flate.NewWriter(&buf, flate.BestSpeed)
+	if err != nil {
+		return err
+	}
+	if err = e.det.Snapshot(w); err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("write a checkpoint: %w", err)
+	}
+	c := Checkpoint{At: time.Now(), Snapshot: buf.Bytes()}
+	if c.Engine, err = json.Marshal(&e.mem); err != nil {
+		return err
+	}
+	for s := range e.servers {
+		pos, _ := e.det.Checkpoint(conflict.Side(s))
+		c.Positions[s] = pos.String()
+		c.Identity[s] = e.readers[s].identity()
+	}
+	return e.opt.Store.SaveCheckpoint(ctx, c)
+}
