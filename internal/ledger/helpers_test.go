@@ -19,6 +19,10 @@ func TestMain(m *testing.M) {
 		recordForever(dir)
 		return
 	}
+	if dir := os.Getenv(watcherDir); dir != "" {
+		watchForever(dir)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -46,7 +46,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	confirmed := -1
 	// Fifteen kills, and more of them on a machine that is too busy to record much between two.
 	for round := 0; round < 15 || confirmed < 100 && round < 100; round++ {
-		confirmed = max(confirmed, recordAndKill(t, dir, time.Duration(20+rand.IntN(180))*time.Millisecond))
+		confirmed = max(confirmed, runAndKill(t, recorderDir+"="+dir, time.Duration(20+rand.IntN(180))*time.Millisecond))
 		l, err := Open(t.Context(), dir, Options{MaxReturned: 1 << 30}) // a fast machine records more than the default returns
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
@@ -62,11 +62,11 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	t.Logf("%d chunks confirmed", confirmed+1)
 }
 
-// recordAndKill returns the last chunk that the process confirmed before kill -9.
-func recordAndKill(t *testing.T, dir string, after time.Duration) int {
+// runAndKill runs the test binary with env and returns the last number that it confirmed before kill -9.
+func runAndKill(t *testing.T, env string, after time.Duration) int {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), recorderDir+"="+dir)
+	cmd.Env = append(os.Environ(), env)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

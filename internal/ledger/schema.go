@@ -25,14 +25,28 @@ import (
 //	               BLOB. Values are in here in clear.
 //	table_results  the outcome per table
 //
-// Views: difference_list (differences with run and table name), run_progress (what is proven of each table).
+// Of watches:
+//
+//	watches            an account: what was watched between two servers since when, over any number of processes.
+//	                   status_json is the newest status (TEXT, or gzipped BLOB). finished is NULL while a process
+//	                   watches, and stays so if it was killed.
+//	watch_findings     collisions and the like. key_json is {column: value}, bytes that are no UTF-8 as 0x…;
+//	                   finding_json is the whole finding (TEXT or gzipped BLOB, fields in watch_finding.go), with row
+//	                   images in clear.
+//	watch_checkpoints  from where another process goes on; the detector's state is in watch_snapshots, in pieces:
+//	                   packed = 1 is raw DEFLATE
+//
+// Views: difference_list (differences with run and table name), run_progress (what is proven of each table),
+// finding_list (findings without their images).
+//
+//	sqlite3 -readonly STATE/ledger.db "SELECT kind, count(*) FROM watch_findings GROUP BY kind"
 //
 // A change of meaning or layout is a new entry of migrations; entries that were released are never edited.
 const applicationID = 0x63726f73 // "cros", so that file(1) and we tell a ledger from other SQLite files
 
 // migrations bring a file from user_version i to i+1.
 func migrations() []string {
-	return []string{schemaV1}
+	return []string{schemaV1, schemaV2}
 }
 
 const schemaV1 = `
@@ -134,6 +148,81 @@ CREATE VIEW run_progress AS
          ifnull(sum(c.rows_new), 0) AS rows_new, ifnull(sum(c.missing + c.extra + c.changed), 0) AS differences, r.verdict
   FROM tables t LEFT JOIN chunks c ON c.table_id = t.id LEFT JOIN table_results r ON r.table_id = t.id
   GROUP BY t.id;
+`
+
+// schemaV2 adds watching. began_old_position and began_new_position are those of a run's first process: what it proved
+// is proven as of then, while old_position and new_position are of the last process that worked on the run. A trigger
+// fills them, so that no statement that takes a run over can touch them; of runs that were resumed before this layout
+// they are not known.
+const schemaV2 = `
+ALTER TABLE runs ADD COLUMN began_old_position TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN began_new_position TEXT NOT NULL DEFAULT '';
+UPDATE runs SET began_old_position = old_position, began_new_position = new_position WHERE attempts = 1;
+CREATE TRIGGER run_began AFTER INSERT ON runs BEGIN
+  UPDATE runs SET began_old_position = NEW.old_position, began_new_position = NEW.new_position WHERE id = NEW.id;
+END;
+
+CREATE TABLE watches (
+  id              INTEGER PRIMARY KEY AUTOINCREMENT,
+  since           TEXT NOT NULL,              -- when its first process began
+  attempt_started TEXT NOT NULL,              -- of the last process that worked on it
+  attempts        INTEGER NOT NULL DEFAULT 1,
+  finished        TEXT,
+  args_json       TEXT NOT NULL,              -- command line without secrets
+  old_uuid        TEXT NOT NULL, old_addr TEXT NOT NULL, old_version TEXT NOT NULL,
+  old_flavor      TEXT NOT NULL, old_start TEXT NOT NULL, old_tls TEXT NOT NULL,
+  new_uuid        TEXT NOT NULL, new_addr TEXT NOT NULL, new_version TEXT NOT NULL,
+  new_flavor      TEXT NOT NULL, new_start TEXT NOT NULL, new_tls TEXT NOT NULL,
+  verdict         TEXT NOT NULL DEFAULT 'undecided',
+  reason          TEXT NOT NULL DEFAULT '',
+  status_at       TEXT,
+  old_position    TEXT NOT NULL DEFAULT '',   -- ends of what was read, at status_at
+  new_position    TEXT NOT NULL DEFAULT '',
+  status_json
+);
+
+CREATE TABLE watch_findings (
+  seq          INTEGER PRIMARY KEY,           -- the order in which they were found
+  watch_id     INTEGER NOT NULL REFERENCES watches(id) ON DELETE CASCADE,
+  id           TEXT NOT NULL,
+  found_at     TEXT NOT NULL,
+  kind         TEXT NOT NULL,
+  benign       INTEGER NOT NULL,
+  possible     INTEGER NOT NULL,
+  table_name   TEXT NOT NULL,                 -- "db.name"
+  index_json   TEXT NOT NULL,
+  key_json     TEXT NOT NULL,
+  old_position TEXT, old_gtid TEXT, old_thread INTEGER, old_time TEXT, old_op TEXT, -- NULL: this side has no part in it
+  new_position TEXT, new_gtid TEXT, new_thread INTEGER, new_time TEXT, new_op TEXT,
+  reason       TEXT NOT NULL,
+  detail       TEXT NOT NULL,
+  advice       TEXT NOT NULL,
+  finding_json NOT NULL,
+  UNIQUE (watch_id, id)
+);
+CREATE INDEX watch_findings_by_kind ON watch_findings (watch_id, kind);
+
+CREATE TABLE watch_checkpoints (
+  watch_id       INTEGER PRIMARY KEY REFERENCES watches(id) ON DELETE CASCADE,
+  saved_at       TEXT NOT NULL,
+  old_position   TEXT NOT NULL, new_position TEXT NOT NULL,
+  old_identity   TEXT NOT NULL, new_identity TEXT NOT NULL,
+  engine_json    TEXT,
+  snapshot_bytes INTEGER                      -- unpacked; NULL: the checkpoint has none
+);
+
+CREATE TABLE watch_snapshots (
+  watch_id INTEGER NOT NULL REFERENCES watch_checkpoints(watch_id) ON DELETE CASCADE,
+  piece    INTEGER NOT NULL,
+  packed   INTEGER NOT NULL,
+  bytes    BLOB NOT NULL,
+  PRIMARY KEY (watch_id, piece)
+);
+
+CREATE VIEW finding_list AS
+  SELECT watch_id AS watch, found_at, kind, benign, table_name AS "table", key_json AS "key", old_op, old_position,
+         old_thread, old_time, new_op, new_position, new_thread, new_time, reason, detail, advice, possible, id
+  FROM watch_findings;
 `
 
 // migrate brings the file to the newest layout, one transaction per step, and refuses files that are not ours or that

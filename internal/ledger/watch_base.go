@@ -1,0 +1,46 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"crosscheck/checksum"
+	"crosscheck/conflict/watch"
+)
+
+// BaseRun is a check that a watch can build on.
+type BaseRun struct {
+	watch.Base
+	// OldPosition and NewPosition are where the sides were when the check's first process began: what was changed since
+	// must be watched.
+	OldPosition, NewPosition string
+}
+
+// BaseCheck returns the newest check of the two servers that came to a decision, if it found them the same; ok is false
+// if there is none, or if differences were the newest that was found. A run that was resumed counts from its first
+// process. It may have compared some tables only: FindRun and LoadResult tell which.
+func (l *Ledger) BaseCheck(ctx context.Context, old, new checksum.EndpointInfo) (base BaseRun, ok bool, err error) {
+	const op = "look for a check to build on"
+	var finished, verdict string
+	err = l.read.QueryRowContext(ctx, `SELECT r.id, r.finished, r.verdict, r.began_old_position, r.began_new_position,
+		count(t.id), ifnull(sum(x.rows_old), 0)
+		FROM runs r LEFT JOIN tables t ON t.run_id = r.id LEFT JOIN table_results x ON x.table_id = t.id
+		WHERE r.id = (SELECT max(id) FROM runs WHERE finished IS NOT NULL AND interrupted = 0
+			AND verdict IN ('same', 'different')
+			AND iif(old_uuid = '', old_addr, old_uuid) = ? AND iif(new_uuid = '', new_addr, new_uuid) = ?)
+		GROUP BY r.id`, identity(old.ServerUUID, old.Addr), identity(new.ServerUUID, new.Addr)).
+		Scan(&base.Run, &finished, &verdict, &base.OldPosition, &base.NewPosition, &base.Tables, &base.Rows)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return BaseRun{}, false, nil
+	case err != nil:
+		return BaseRun{}, false, classify(l.path, op, err)
+	case verdict != checksum.Same.String() || base.OldPosition == "" || base.NewPosition == "":
+		return BaseRun{}, false, nil
+	}
+	if base.Finished, err = parseTime(finished); err != nil {
+		return BaseRun{}, false, &Error{Kind: Corrupt, Path: l.path, Op: op, Err: err}
+	}
+	return base, true, nil
+}

@@ -1,0 +1,44 @@
+package ledger
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"crosscheck/conflict"
+	"crosscheck/conflict/watch"
+)
+
+func BenchmarkAddFindings(b *testing.B) {
+	w := mustWatch(b, mustOpen(b, b.TempDir(), Options{}), watchInfo())
+	n := 0
+	for b.Loop() {
+		var list []conflict.Finding
+		for range 1000 {
+			n++
+			list = append(list, finding(n))
+		}
+		if _, err := w.AddFindings(b.Context(), list, time.Now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "findings/s")
+}
+
+// BenchmarkSaveCheckpoint stores a window's worth of hashes and counters: half of it can be compressed.
+func BenchmarkSaveCheckpoint(b *testing.B) {
+	w := mustWatch(b, mustOpen(b, b.TempDir(), Options{}), watchInfo())
+	snapshot := make([]byte, 100<<20)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := 0; i < len(snapshot); i += 16 {
+		for j := range 8 {
+			snapshot[i+j] = byte(rng.Uint32())
+		}
+	}
+	b.SetBytes(int64(len(snapshot)))
+	for b.Loop() {
+		if err := w.SaveCheckpoint(b.Context(), watch.Checkpoint{Snapshot: snapshot}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
