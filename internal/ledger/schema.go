@@ -33,8 +33,7 @@ import (
 //	watch_findings     collisions and the like. key_json is {column: value}, bytes that are no UTF-8 as 0x…;
 //	                   finding_json is the whole finding (TEXT or gzipped BLOB, fields in watch_finding.go), with row
 //	                   images in clear.
-//	watch_checkpoints  from where another process goes on; the detector's state is in watch_snapshots, in pieces:
-//	                   packed = 1 is raw DEFLATE
+//	watch_checkpoints  from where another process goes on; the detector's state is in watch_snapshots, in pieces
 //
 // Views: difference_list (differences with run and table name), run_progress (what is proven of each table),
 // finding_list (findings without their images).
@@ -208,13 +207,12 @@ CREATE TABLE watch_checkpoints (
   old_position   TEXT NOT NULL, new_position TEXT NOT NULL,
   old_identity   TEXT NOT NULL, new_identity TEXT NOT NULL,
   engine_json    TEXT,
-  snapshot_bytes INTEGER                      -- unpacked; NULL: the checkpoint has none
+  snapshot_bytes INTEGER                      -- NULL: the checkpoint has none
 );
 
 CREATE TABLE watch_snapshots (
   watch_id INTEGER NOT NULL REFERENCES watch_checkpoints(watch_id) ON DELETE CASCADE,
   piece    INTEGER NOT NULL,
-  packed   INTEGER NOT NULL,
   bytes    BLOB NOT NULL,
   PRIMARY KEY (watch_id, piece)
 );

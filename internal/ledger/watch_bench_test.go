@@ -25,7 +25,7 @@ func BenchmarkAddFindings(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "findings/s")
 }
 
-// BenchmarkSaveCheckpoint stores a window's worth of hashes and counters: half of it can be compressed.
+// BenchmarkSaveCheckpoint stores a window's worth of hashes and counters.
 func BenchmarkSaveCheckpoint(b *testing.B) {
 	w := mustWatch(b, mustOpen(b, b.TempDir(), Options{}), watchInfo())
 	snapshot := make([]byte, 100<<20)

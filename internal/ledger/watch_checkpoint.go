@@ -2,19 +2,18 @@ package ledger
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 
 	"crosscheck/conflict"
 	"crosscheck/conflict/watch"
 )
 
 // pieceBytes is how much of a snapshot goes into one row. A snapshot can have 100 MB, and SQLite holds a value in memory
-// as a whole, some of them twice.
+// as a whole, some of them twice. They are not compressed: that takes longer than writing them, and the tails
+// wait meanwhile.
 const pieceBytes = 1 << 20
 
 // SaveCheckpoint implements watch.Store: the file holds this checkpoint as a whole, or the one before as a whole.
@@ -43,30 +42,15 @@ func (w *Watch) SaveCheckpoint(ctx context.Context, c watch.Checkpoint) error {
 }
 
 func (w *Watch) savePieces(ctx context.Context, tx *sql.Tx, snapshot []byte) error {
-	stmt, err := tx.PrepareContext(ctx, `INSERT INTO watch_snapshots (watch_id, piece, packed, bytes) VALUES (?, ?, ?, ?)`)
+	stmt, err := tx.PrepareContext(ctx, `INSERT INTO watch_snapshots (watch_id, piece, bytes) VALUES (?, ?, ?)`)
 	if err != nil {
 		return err
 	}
 	defer stmt.Close() //nolint:errcheck // it is the transaction's
-	var packed bytes.Buffer
-	z, err := flate.NewWriter(&packed, flate.BestSpeed)
-	if err != nil {
-		return err
-	}
 	for i := 0; len(snapshot) > 0; i++ {
 		piece := snapshot[:min(pieceBytes, len(snapshot))]
 		snapshot = snapshot[len(piece):]
-		packed.Reset()
-		z.Reset(&packed)
-		_, err := z.Write(piece)
-		if err = errors.Join(err, z.Close()); err != nil {
-			return err
-		}
-		isPacked := packed.Len() < len(piece)*9/10
-		if isPacked {
-			piece = packed.Bytes()
-		}
-		if _, err := stmt.ExecContext(ctx, w.id, i, isPacked, piece); err != nil {
+		if _, err := stmt.ExecContext(ctx, w.id, i, piece); err != nil {
 			return err
 		}
 	}
@@ -114,26 +98,18 @@ func (w *Watch) loadPieces(ctx context.Context, tx *sql.Tx, size int64) ([]byte,
 	if size < 0 || size > 1<<40 {
 		return nil, corrupt(fmt.Errorf("a snapshot of %d bytes", size))
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT packed, bytes FROM watch_snapshots WHERE watch_id = ? ORDER BY piece`, w.id)
+	rows, err := tx.QueryContext(ctx, `SELECT bytes FROM watch_snapshots WHERE watch_id = ? ORDER BY piece`, w.id)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	snapshot := bytes.NewBuffer(make([]byte, 0, min(size, 1<<30)))
 	for rows.Next() {
-		var isPacked bool
 		var piece sql.RawBytes
-		if err := rows.Scan(&isPacked, &piece); err != nil {
+		if err := rows.Scan(&piece); err != nil {
 			return nil, err
 		}
-		if !isPacked {
-			snapshot.Write(piece)
-			continue
-		}
-		z := flate.NewReader(bytes.NewReader(piece))
-		if _, err := snapshot.ReadFrom(io.LimitReader(z, pieceBytes)); err != nil {
-			return nil, corrupt(err)
-		}
+		snapshot.Write(piece)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

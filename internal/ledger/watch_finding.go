@@ -220,14 +220,14 @@ func (w *Watch) AddFindings(ctx context.Context, list []conflict.Finding, at tim
 	}
 	fresh = make([]bool, len(list))
 	err = w.inTx(ctx, "store findings", func(tx *sql.Tx) error {
-		stmt, err := tx.PrepareContext(ctx, insertFinding)
-		if err != nil {
-			return err
+		stmt, fail := tx.PrepareContext(ctx, insertFinding)
+		if fail != nil {
+			return fail
 		}
 		defer stmt.Close() //nolint:errcheck // it is the transaction's
 		for i, f := range list {
-			if fresh[i], err = w.addFinding(ctx, stmt, f, at); err != nil {
-				return fmt.Errorf("finding %s: %w", f.ID, err)
+			if fresh[i], fail = w.addFinding(ctx, stmt, f, at); fail != nil {
+				return fmt.Errorf("finding %s: %w", f.ID, fail)
 			}
 		}
 		return nil

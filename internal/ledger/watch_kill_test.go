@@ -50,12 +50,12 @@ func watchForever(dir string) {
 	}
 }
 
-// stepCheckpoint has some pieces that are packed and some that are not, all of which tell their step.
+// stepCheckpoint has several pieces, of which the first and the last tell their step.
 func stepCheckpoint(step int) watch.Checkpoint {
 	n := strconv.Itoa(step)
 	noise := make([]byte, pieceBytes+step%1000)
 	seed := [32]byte{byte(step), byte(step >> 8)}
-	rand.NewChaCha8(seed).Read(noise) //nolint:errcheck // it never fails
+	rand.NewChaCha8(seed).Read(noise)
 	return watch.Checkpoint{
 		Snapshot:  append(noise, bytes.Repeat([]byte(n+" "), 100_000)...),
 		Positions: [2]string{n, n}, Identity: [2]string{"old", "new"}, Engine: []byte(n),

@@ -178,7 +178,7 @@ func TestFindingsAreKeptOnce(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 	mine := errors.New("mine")
-	if err := w.EachFinding(t.Context(), func(time.Time, conflict.Finding) error { return mine }); err != mine {
+	if err := w.EachFinding(t.Context(), func(time.Time, conflict.Finding) error { return mine }); !errors.Is(err, mine) {
 		t.Errorf("the walk's own error came back as %v", err)
 	}
 }
@@ -358,7 +358,9 @@ func TestCheckpointComesBack(t *testing.T) {
 	noise := make([]byte, 3*pieceBytes+1)
 	rand.NewChaCha8([32]byte{}).Read(noise)
 	for i, snapshot := range [][]byte{
-		noise, nil, {}, []byte("x"), bytes.Repeat([]byte("crosscheck"), pieceBytes/4), noise[:pieceBytes], noise[:pieceBytes+1],
+		noise, nil,
+		{},
+		[]byte("x"), bytes.Repeat([]byte("crosscheck"), pieceBytes/4), noise[:pieceBytes], noise[:pieceBytes+1],
 		append(make([]byte, pieceBytes), noise...),
 	} {
 		c := watch.Checkpoint{
