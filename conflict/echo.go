@@ -155,14 +155,14 @@ func (d *Detector) match(s Side, e *echo, tx *binlog.Transaction) bool {
 		return true
 	default:
 		i = d.matchContent(s.Other(), e)
-		if i == 0 && !o.fenced {
-			d.count.Sides[s].Foreign++
-			return true // of a transaction before the start
-		}
 	}
 	if i == 0 {
 		if !st.orphan {
 			return false
+		}
+		if e.id.source == 0 && !o.fenced {
+			d.count.Sides[s].Foreign++
+			return true // of a transaction before the start
 		}
 		d.count.Sides[s].Unjudged += uint64(len(e.rows))
 		d.unjudgedAt(s, ReasonNoOriginal, "", "the other side's log holds no original of this echo", tx)

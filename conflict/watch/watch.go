@@ -2,7 +2,6 @@ package watch
 
 import (
 	"bytes"
-	"compress/flate"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,7 +91,7 @@ func (e *engine) restore(ctx context.Context) error {
 		cfg.InOrder[s] = e.inOrder(ctx, conflict.Side(s))
 	}
 	if c := e.opt.From; c != nil {
-		d, err := conflict.Restore(flate.NewReader(bytes.NewReader(c.Snapshot)), cfg)
+		d, err := conflict.Restore(bytes.NewReader(c.Snapshot), cfg)
 		if err != nil {
 			return fmt.Errorf("continue the account: %w (start a new one in another state folder)", err)
 		}
@@ -126,13 +125,7 @@ func (e *engine) restore(ctx context.Context) error {
 // checkpoint keeps the state so that another process can go on.
 func (e *engine) checkpoint(ctx context.Context) error {
 	var buf bytes.Buffer
-	w, err := flate.NewWriter(&buf, flate.BestSpeed)
-	if err != nil {
-		return err
-	}
-	if err = e.det.Snapshot(w); err == nil {
-		err = w.Close()
-	}
+	err := e.det.Snapshot(&buf)
 	if err != nil {
 		return fmt.Errorf("write a checkpoint: %w", err)
 	}
