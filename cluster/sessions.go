@@ -32,8 +32,8 @@ func (s *Server) Sessions(ctx context.Context) ([]Session, error) {
 	const columns = "SELECT p.id AS id, p.user AS user, p.host AS host, p.db AS db, p.command AS command, p.time AS time, p.state AS state, " +
 		"CONNECTION_ID() AS me FROM "
 	from := "information_schema.processlist"
-	if !s.facts.IsMariaDB() && s.facts.AtLeast(8, 0, 22) {
-		// The older view takes a lock that all sessions need.
+	if !s.facts.IsMariaDB() && s.facts.AtLeast(8, 0, 22) && s.facts.PerformanceSchema {
+		// The older view takes a lock that all sessions need. Without performance_schema the newer one is empty.
 		from = "performance_schema.processlist"
 	}
 	list, err := r.rows(ctx, columns+from+" p")

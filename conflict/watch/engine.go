@@ -45,8 +45,10 @@ type engine struct {
 	identity [2]string
 	origins  origins
 	defs     [2]*definitions
-	boundary [2]bool  // no transaction is half read
-	held     [2]int64 // bytes of what waits in the detector
+	fed      [2]uint64    // events that the detector was given, those of earlier processes included
+	lastFed  [2]time.Time // when the last transaction was
+	boundary [2]bool      // no transaction is half read
+	held     [2]int64     // bytes of what waits in the detector
 
 	links  [2]*cluster.Link // links[s] leads from s to the other side
 	fences [2]fence
@@ -140,7 +142,7 @@ func (e *engine) openSide(ctx context.Context, s conflict.Side) (tables int, err
 		}
 	} else {
 		for _, d := range list {
-			e.det.Feed(s, d)
+			e.feed(s, d)
 		}
 	}
 	e.defs[s] = defs
@@ -171,7 +173,7 @@ func (e *engine) beginAfterGap(ctx context.Context, s conflict.Side, opt binlog.
 	if e.readers[s], err = newReader(ctx, s, e.servers[s], now, opt); err != nil {
 		return err
 	}
-	e.det.Feed(s, conflict.Gap{From: e.start[s], To: now, Detail: cause.Error()})
+	e.feed(s, conflict.Gap{From: e.start[s], To: now, Detail: cause.Error()})
 	return nil
 }
 
@@ -273,7 +275,7 @@ func (e *engine) take(ctx, outer context.Context, s conflict.Side, it item) erro
 		for full := range e.defs[s].given {
 			e.defs[s].stale[full] = true
 		}
-		e.det.Feed(s, *it.gap)
+		e.feed(s, *it.gap)
 		e.boundary[s], e.fences[s.Other()].busy = true, false // the reader has dropped its marks
 	default:
 		if err := e.transaction(outer, s, it); err != nil {
@@ -289,13 +291,14 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 	if len(tx.Changes) > 0 {
 		defs, err := e.defs[s].need(ctx, tx)
 		for _, d := range defs {
-			e.det.Feed(s, d)
+			e.feed(s, d)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	e.det.Feed(s, conflict.Transaction{Origin: e.origins.of(tx), Tx: tx})
+	e.lastFed[s] = time.Now()
+	e.feed(s, conflict.Transaction{Origin: e.origins.of(tx), Tx: tx})
 	if len(tx.DDL) > 0 {
 		e.defs[s].changed(tx.DDL)
 	}
@@ -314,6 +317,16 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 	return nil
 }
 
+// feed gives the detector an event and counts it as the detector does.
+func (e *engine) feed(s conflict.Side, ev conflict.Event) {
+	switch ev.(type) {
+	case conflict.SessionsSeen, conflict.NoOriginal:
+	default:
+		e.fed[s]++
+	}
+	e.det.Feed(s, ev)
+}
+
 // drain keeps and reports what the detector has found.
 func (e *engine) drain(ctx context.Context) error {
 	list := e.det.Take()
@@ -321,9 +334,13 @@ func (e *engine) drain(ctx context.Context) error {
 		return nil
 	}
 	now := time.Now()
-	for i := range list {
-		e.nameSession(ctx, &list[i])
+	kept := list[:0]
+	for _, f := range list {
+		if e.nameSession(ctx, &f) {
+			kept = append(kept, f)
+		}
 	}
+	list = kept
 	fresh, err := e.opt.Store.AddFindings(ctx, list, now)
 	if err != nil {
 		return err

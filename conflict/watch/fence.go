@@ -42,7 +42,7 @@ func (e *engine) fence(ctx context.Context, s conflict.Side, now time.Time) {
 	e.mem.Fences++
 	n := e.mem.Fences
 	f.busy, f.since, f.tried, f.number = true, now, now, n
-	e.det.Feed(s, conflict.FenceTaken{N: n})
+	e.feed(s, conflict.FenceTaken{N: n})
 	link, other := e.links[s], s.Other()
 	e.spawn(ctx, func(ctx context.Context) func() {
 		err := link.Wait(ctx, at, cluster.WaitOptions{Timeout: fenceTimeout})
@@ -55,7 +55,7 @@ func (e *engine) fence(ctx context.Context, s conflict.Side, now time.Time) {
 		}
 		return func() {
 			e.readers[other].when(q, func() {
-				e.det.Feed(other, conflict.FenceReached{N: n})
+				e.feed(other, conflict.FenceReached{N: n})
 				if f.number == n {
 					f.busy, f.reached, f.passed, f.trouble, f.cause = false, f.since, n, "", ""
 				}
@@ -86,9 +86,11 @@ type alone struct {
 
 // looseEchoAfter is how long an echo may wait for its original before the other side's log is read to a place behind
 // any where it can stand.
-const looseEchoAfter = 2 * time.Second
+const looseEchoAfter = 300 * time.Millisecond
 
-// looseEcho tells the detector that an echo has no original once the other log was read far enough to know.
+// looseEcho tells the detector which echoes have no original, once the other log was read far enough to know: the
+// original of an echo was committed before the echo was read, so it stands before a position that is asked for after
+// that.
 func (e *engine) looseEcho(ctx context.Context, s conflict.Side, now time.Time) {
 	head, isEcho, ok := e.det.Blocked(s)
 	a := &e.alone[s]
@@ -96,7 +98,7 @@ func (e *engine) looseEcho(ctx context.Context, s conflict.Side, now time.Time) 
 		*a = alone{}
 		return
 	}
-	if a.since.IsZero() || a.head != head {
+	if a.since.IsZero() || a.head != head && !a.asked {
 		*a = alone{head: head, since: now}
 		return
 	}
@@ -104,15 +106,21 @@ func (e *engine) looseEcho(ctx context.Context, s conflict.Side, now time.Time) 
 		return
 	}
 	a.asked, a.since = true, now
+	known := e.fed[s] // what was read by now
 	e.spawn(ctx, func(ctx context.Context) func() {
 		q, err := e.servers[s.Other()].Position(ctx)
 		if err != nil {
-			return func() { a.asked = false }
+			return func() { *a = alone{} }
 		}
 		return func() {
 			e.readers[s.Other()].when(q, func() {
-				if h, isEcho, ok := e.det.Blocked(s); ok && isEcho && h == head {
-					e.det.Feed(s, conflict.NoOriginal{Head: head})
+				*a = alone{}
+				for {
+					h, isEcho, ok := e.det.Blocked(s)
+					if !ok || !isEcho || h >= known {
+						return
+					}
+					e.feed(s, conflict.NoOriginal{Head: h})
 				}
 			})
 		}

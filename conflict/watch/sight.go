@@ -33,6 +33,7 @@ type sight struct {
 	steps    cluster.Steps
 	sessions []cluster.Session
 	stale    []conflict.Session
+	fitting  map[uint64]bool   // threads that have had the global step in every look since they connected
 	unknown  []cluster.Session // whose step the server does not tell
 	channel  *cluster.ReplicaChannel
 	gone     string // why there is no channel from the other side
@@ -113,13 +114,17 @@ func (e *engine) saw(s conflict.Side, got sight) {
 		e.newStep(s, w, now, got)
 	}
 	sessions := x.judge(w)
-	x.stale = x.stale[:0]
+	x.stale = nil
+	fitting := make(map[uint64]bool, len(sessions))
 	for _, one := range sessions {
+		before, known := x.fitting[one.Thread]
+		fitting[one.Thread] = one.Step == now && (before || !known)
 		if one.Step != now {
 			x.stale = append(x.stale, one)
 		}
 	}
-	e.det.Feed(s, conflict.SessionsSeen{At: x.seen, Global: now, Sessions: sessions})
+	x.fitting = fitting
+	e.feed(s, conflict.SessionsSeen{At: x.seen, Global: now, Sessions: sessions})
 }
 
 // newStep takes note of a changed global step. What a Galera or a group sets itself is in force all the same.
@@ -134,7 +139,7 @@ func (e *engine) newStep(s conflict.Side, w *watermark, now conflict.Step, got s
 		w.ID, w.Before = newest, w.Seen
 	}
 	w.Seen = now
-	e.det.Feed(s, conflict.StepInForce{Step: now})
+	e.feed(s, conflict.StepInForce{Step: now})
 	e.kept.dirty = true
 }
 
@@ -195,30 +200,43 @@ func (e *engine) lag(s conflict.Side, now time.Time) time.Duration {
 }
 
 // nameSession ties a wrong key to the session that made it. One that connected since the last look is looked for
-// again; where the log does not name the thread, the sessions whose step is not known are named together.
-func (e *engine) nameSession(ctx context.Context, f *conflict.Finding) {
-	if f.Kind != conflict.WrongStepKey || f.Session != nil {
-		return
+// again; where the log does not name the thread, the sessions whose step is not known are named together. It returns
+// false for a key that was given, not generated: its session had the side's own step before and has it now.
+func (e *engine) nameSession(ctx context.Context, f *conflict.Finding) bool {
+	if f.Kind != conflict.WrongStepKey {
+		return true
 	}
 	s, act := conflict.Old, f.Old
 	if f.New != nil {
 		s, act = conflict.New, f.New
 	}
 	x := &e.sights[s]
-	if time.Since(x.seen) > 100*time.Millisecond && !x.busy {
+	fitted, known := x.fitting[act.Thread] // one that is not known connected after the last look, with the global step
+	had := (fitted || !known) && !x.seen.IsZero() && x.seen.Before(e.lastFed[s]) && e.lag(s, time.Now()) < sampleEvery
+	if time.Since(x.seen) > 50*time.Millisecond {
 		brief, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		if got, err := look(brief, e.servers[s], e.links[s.Other()]); err == nil {
 			e.saw(s, got)
 		}
 	}
-	for _, one := range x.judge(&e.mem.Watermarks[s]) {
-		if one.Thread == act.Thread && act.Thread != 0 {
-			f.Session, f.Advice = &one, killStatement(one.Thread)
-			return
-		}
-	}
 	if act.Thread == 0 {
 		x.suspects(f)
+		return true
 	}
+	if had && x.fitting[act.Thread] && x.steps.Sessions != nil {
+		e.mem.Given[s]++
+		return false
+	}
+	for _, one := range x.judge(&e.mem.Watermarks[s]) {
+		if one.Thread == act.Thread {
+			f.Session, f.Advice = &one, killStatement(one.Thread)
+		}
+	}
+	for _, c := range x.unknown {
+		if c.ID == act.Thread {
+			f.Session, f.Advice = &conflict.Session{Thread: c.ID, User: c.User, Host: c.Host}, killStatement(c.ID)
+		}
+	}
+	return true
 }

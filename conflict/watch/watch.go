@@ -81,6 +81,7 @@ type memory struct {
 	Fences     uint64       `json:"fences"`
 	Watermarks [2]watermark `json:"watermarks"`
 	Rows       Rechecks     `json:"rows"`
+	Given      [2]uint64    `json:"given"` // keys outside the step that were given, not generated
 	Base       *Base        `json:"base,omitempty"`
 }
 
@@ -100,7 +101,7 @@ func (e *engine) restore(ctx context.Context) error {
 		}
 		e.det, e.resumed = d, true
 		for s := range e.servers {
-			e.start[s], _ = d.Checkpoint(conflict.Side(s))
+			e.start[s], e.fed[s] = d.Checkpoint(conflict.Side(s))
 			e.identity[s] = c.Identity[s]
 		}
 		e.rows.adopt(d.Doubts())
