@@ -67,6 +67,8 @@ func TestRulesRefuse(t *testing.T) {
 		{from: "internal/ledger", imp: "crosscheck/checksum"},
 		{from: "gate", imp: "crosscheck/checksum"},
 		{from: "gate", imp: "os", test: true},
+		{from: "gate/preflight", imp: "crosscheck/cluster/inspect"},
+		{from: "cluster/inspect", imp: "crosscheck/cluster"},
 		{from: "checksum", imp: "crosscheck/checksum", test: true},
 
 		{from: "cluster", imp: "crosscheck/checksum", want: "may import only"},
@@ -80,6 +82,9 @@ func TestRulesRefuse(t *testing.T) {
 		{from: "internal/ledger", imp: "crosscheck/report", want: "may import only"},
 		{from: "gate", imp: "crosscheck/cluster", want: "may import only"},
 		{from: "gate", imp: "database/sql", want: "does no I/O"},
+		{from: "gate/preflight", imp: "database/sql", want: "does no I/O"},
+		{from: "gate/preflight", imp: "crosscheck/cluster/binlog", want: "may import only"},
+		{from: "cluster/inspect", imp: "crosscheck/gate/preflight", want: "may import only"},
 		{from: "fixtures", imp: "crosscheck/cluster", test: true, want: "may import only"},
 		{from: "internal/bench", imp: "crosscheck/checksum", want: "may import only"},
 		{from: "checksum", imp: "crosscheck/utils", want: "belongs to no layer"},

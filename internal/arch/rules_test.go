@@ -37,11 +37,13 @@ func layers() []layer {
 		{path: "docs", only: []string{"docs"}}, // the test of the documents
 		{path: "internal/ledger", only: []string{"cmd/..."}, may: append([]string{"checksum/...", "conflict/...", "gate/...", "chunker"}, cluster...)},
 		{path: "report/...", only: []string{"cmd/...", "report/..."}, may: []string{"report/...", "checksum/...", "conflict/...", "gate/..."}},
+		{path: "gate/preflight", may: []string{"cluster", "cluster/inspect"}, pure: true}, // their types only
 		{path: "gate/...", may: []string{"gate/...", "checksum/...", "conflict/..."}, pure: true},
 		{path: "checksum/...", may: append([]string{"checksum/...", "chunker"}, cluster...)},
 		{path: "conflict/...", may: append([]string{"conflict/..."}, cluster...)},
 		{path: "chunker", may: cluster, pure: true},
 		{path: "cluster", may: []string{"cluster/gtid", "cluster/rowstream"}},
+		{path: "cluster/inspect", may: []string{"cluster", "cluster/gtid"}},
 		{path: "cluster/binlog", may: []string{"cluster", "cluster/gtid", "cluster/rowstream"}},
 		{path: "cluster/gtid", pure: true},
 		{path: "cluster/rowstream"},

@@ -1,0 +1,141 @@
+package inspect
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"crosscheck/cluster"
+)
+
+// What a server answers to a name that it cannot take, by number.
+const (
+	errSyntax     = 1064
+	errNoDatabase = 1046 // MySQL 8 and newer: looked for a stored function, and there is no schema to look in
+	errNoFunction = 1305
+)
+
+// questions are the names worth asking a server about: identifiers that some
+// version reserves, and functions that stored SQL calls.
+func questions(sides ...*Side) (words, functions []string) {
+	names, calls := map[string]bool{}, map[string]bool{}
+	for _, s := range sides {
+		for i := range s.Tables {
+			t := &s.Tables[i]
+			names[t.Schema], names[t.Name] = true, true
+			for _, c := range t.Columns {
+				names[c.Name] = true
+				addCalls(calls, c.GenerationExpr)
+				if c.DefaultExpr && c.Default != nil {
+					addCalls(calls, *c.Default)
+				}
+			}
+			for _, k := range t.Keys {
+				for _, p := range k.Parts {
+					addCalls(calls, p.Expression)
+				}
+			}
+		}
+		for _, p := range s.Programs {
+			names[p.Name] = true
+			addCalls(calls, p.Body)
+		}
+	}
+	for n := range names {
+		if n = strings.ToLower(n); slices.Contains(everReserved(), n) {
+			words = append(words, n)
+		}
+	}
+	for _, s := range sides {
+		for _, p := range s.Programs {
+			if p.Kind == Function {
+				delete(calls, strings.ToLower(p.Name))
+			}
+		}
+	}
+	for c := range calls {
+		functions = append(functions, c)
+	}
+	slices.Sort(words)
+	slices.Sort(functions)
+	return slices.Compact(words), functions
+}
+
+var call = regexp.MustCompile("(?i)(^|[^.`\\w])`?([a-z_][a-z0-9_]*)`?\\(")
+
+// Calls are the names in a text that are followed by a parenthesis, in lower
+// case, without those that are qualified: these are stored functions.
+func Calls(text string) []string {
+	var out []string
+	for _, m := range call.FindAllStringSubmatch(withoutText(text), -1) {
+		if n := strings.ToLower(m[2]); !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func addCalls(into map[string]bool, text string) {
+	for _, n := range Calls(text) {
+		into[n] = true
+	}
+}
+
+var quoted = regexp.MustCompile(`'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|/\*(?s:.*?)\*/|--[ \t][^\n]*|#[^\n]*`)
+
+// withoutText blanks literals and comments, which may hold any word.
+func withoutText(s string) string { return quoted.ReplaceAllString(s, "''") }
+
+// probe asks the server itself, by preparing statements that are never run:
+// surer than lists of versions, and true for forks and plugins.
+func (r *reader) probe(ctx context.Context, words, functions []string) error {
+	r.side.Reserved, r.side.Lacks = map[string]bool{}, map[string]bool{}
+	return r.attempt(ctx, "words and functions of the version", func(ctx context.Context) error {
+		for _, w := range words {
+			switch n, err := r.prepare(ctx, "SELECT 1 AS "+w); {
+			case n == errSyntax:
+				r.side.Reserved[w] = true
+			case err != nil:
+				return err
+			}
+		}
+		for _, f := range functions {
+			query := "SELECT " + f + "()"
+			if f == "password" || f == "old_password" { // these were part of the grammar
+				query = "SELECT " + f + "('')"
+			}
+			n, err := r.prepare(ctx, query)
+			switch {
+			case n == errNoFunction, n == errNoDatabase, n == errSyntax && query != "SELECT "+f+"()":
+				r.side.Lacks[f] = true
+			case err != nil && n == 0:
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// prepare returns the number of the server's refusal, or 0.
+func (r *reader) prepare(ctx context.Context, query string) (uint16, error) {
+	st, err := r.DB().PrepareContext(ctx, query)
+	if err != nil {
+		return cluster.ErrorNumber(err), err
+	}
+	return 0, st.Close()
+}
+
+// everReserved are words that some version since MySQL 5.6 reserves and an
+// earlier one, or one of the other family, does not.
+func everReserved() []string {
+	return []string{
+		"array", "cube", "cume_dist", "current_role", "delete_domain_id", "dense_rank", "do_domain_ids", "empty", "except",
+		"external", "first_value", "function", "general", "generated", "get", "grouping", "groups", "ignore_domain_ids",
+		"ignore_server_ids", "intersect", "io_after_gtids", "io_before_gtids", "json_table", "lag", "last_value", "lateral",
+		"lead", "library", "manual", "master_heartbeat_period", "member", "nth_value", "ntile", "of", "offset", "optimizer_costs", "over",
+		"page_checksum", "parallel", "parse_vcol_expr", "partition", "percent_rank", "qualify", "rank", "recursive",
+		"ref_system_id", "returning", "row", "row_number", "rowid", "rows", "sets", "slow", "stats_auto_recalc",
+		"stats_persistent", "stats_sample_pages", "stored", "system", "tablesample", "vector", "virtual", "window", "xor",
+	}
+}

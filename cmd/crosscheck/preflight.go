@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/inspect"
+	"crosscheck/gate/preflight"
+	"crosscheck/report"
+)
+
+// preflightFlags are the flags of preflight.
+type preflightFlags struct {
+	endpoints
+	path            string
+	duration        spanFlag
+	accept          []string
+	tables, exclude []string
+	format, file    string
+}
+
+// spanFlag is a time that may be given in days.
+type spanFlag time.Duration
+
+func (d *spanFlag) String() string {
+	if day := 24 * time.Hour; time.Duration(*d) >= day && time.Duration(*d)%day == 0 {
+		return fmt.Sprintf("%dd", time.Duration(*d)/day)
+	}
+	return time.Duration(*d).String()
+}
+
+func (d *spanFlag) Type() string { return "duration" }
+
+func (d *spanFlag) Set(s string) error {
+	v, err := time.ParseDuration(s)
+	if n, days := strings.CutSuffix(s, "d"); days {
+		var f float64
+		f, err = strconv.ParseFloat(n, 64)
+		v = time.Duration(f * 24 * float64(time.Hour))
+	}
+	if err != nil || v <= 0 {
+		return errors.New("a time above 0 is needed, as 7d or 36h")
+	}
+	*d = spanFlag(v)
+	return nil
+}
+
+func newPreflightCommand(g *globals) *cobra.Command {
+	o := preflightFlags{duration: spanFlag(preflight.DefaultDuration)}
+	c := &cobra.Command{
+		Use:   "preflight --old DSN --new DSN",
+		Short: "Say what stands in the way of a migration between two servers",
+		Long: `Ask both servers what stands in the way of a migration: privileges, versions, binary logs, GTIDs,
+steps, schemas, stored programs, settings, accounts. Nothing is changed on either.
+
+Every finding has an id that never changes, and a severity: fatal (replication stops), lossy (data is
+lost without an error), warning (mend it or accept it by name), info. The page
+docs/what-if-preflight.md explains each id.
+
+Exit codes: 0 nothing is left but info and what is accepted, 1 something is, 2 nothing else, but
+something could not be found out (the GRANT is named), 3 could not run, 64 usage error.`,
+		Example: `  crosscheck preflight --old @old --new @new
+  crosscheck preflight --old @old --new @new --path rolling-upgrade --duration 14d --accept config_sql_mode
+  crosscheck preflight --old @old --new @new --accept table_without_key:shop.log --format markdown --output preflight.md`,
+		RunE: func(c *cobra.Command, _ []string) error { return runPreflight(c.Context(), g, &o) },
+	}
+	f := c.Flags()
+	o.endpoints.register(f)
+	f.StringVar(&o.path, "path", string(preflight.DualWrite), "way to migrate: dual-write, gtid-restart, gtid-converter or rolling-upgrade")
+	f.Var(&o.duration, "duration", "how long the migration is to last; binary logs must be kept that long")
+	f.StringArrayVar(&o.accept, "accept", nil, "accept a finding, ID or ID:OBJECT; it stays listed; may be repeated")
+	f.StringArrayVar(&o.tables, "table", nil, "look only at tables that match this glob, db.table; may be repeated")
+	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out tables that match this glob; may be repeated")
+	f.StringVar(&o.format, "format", string(report.FormatTable), "table, json or markdown")
+	f.StringVar(&o.file, "output", "", "write the result to this file instead of stdout")
+	return c
+}
+
+// options reads the flags; every error is a usage error.
+func (o *preflightFlags) options() (preflight.Options, cluster.Filter, error) {
+	path, err := preflight.ParsePath(o.path)
+	if err != nil {
+		return preflight.Options{}, cluster.Filter{}, usageError("--path: %w", err)
+	}
+	if err := preflight.CheckAccept(o.accept); err != nil {
+		return preflight.Options{}, cluster.Filter{}, usageError("--accept: %w", err)
+	}
+	if !slices.Contains(report.PreflightFormats(), report.Format(o.format)) {
+		return preflight.Options{}, cluster.Filter{}, usageError("unknown format %q: use table, json or markdown", o.format)
+	}
+	filter, err := cluster.NewFilter(o.tables, o.exclude)
+	if err != nil {
+		return preflight.Options{}, filter, usageError("%w", err)
+	}
+	return preflight.Options{Path: path, Duration: time.Duration(o.duration), Accept: o.accept}, filter, nil
+}
+
+// runPreflight executes preflight and ends with the verdict's exit code.
+func runPreflight(ctx context.Context, g *globals, o *preflightFlags) error {
+	opt, filter, err := o.options()
+	if err != nil {
+		return err
+	}
+	log := g.logger(g.std.err)
+	old, new, err := o.endpoints.open(ctx, g, log)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	defer new.Close()
+	pair, err := inspect.Collect(ctx, old, new, inspect.Options{Filter: filter, Log: log})
+	if err != nil {
+		return err
+	}
+	result := preflight.Judge(pair, opt)
+	doc := report.NewPreflight(result)
+	if o.file == "" {
+		err = report.RenderPreflight(g.std.out, report.Format(o.format), doc, report.TermOptions{Color: g.color(g.std.out), Width: width(g.std.out)})
+	} else {
+		err = report.WriteFile(o.file, func(w io.Writer) error {
+			return report.RenderPreflight(w, report.Format(o.format), doc, report.TermOptions{})
+		})
+	}
+	if err != nil {
+		return err
+	}
+	switch result.Verdict {
+	case preflight.Pass:
+		return nil
+	case preflight.Fail:
+		return &exitError{code: exitDifferent}
+	case preflight.Unknown:
+	}
+	return &exitError{code: exitUndecided}
+}

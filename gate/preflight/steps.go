@@ -1,0 +1,163 @@
+package preflight
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/inspect"
+)
+
+// step is which numbers a side generates: offset, offset+increment, …
+type step struct{ increment, offset int64 }
+
+func stepOf(s *inspect.Side) step {
+	return step{max(number(s, "auto_increment_increment"), 1), max(number(s, "auto_increment_offset"), 1)}
+}
+
+// effective is the step that the server really uses: an offset beyond the
+// increment is ignored.
+func (s step) effective() step {
+	if s.offset > s.increment {
+		return step{s.increment, 1}
+	}
+	return s
+}
+
+func (s step) String() string { return fmt.Sprintf("increment %d, offset %d", s.increment, s.offset) }
+
+// meets tells whether two steps ever give the same number.
+func (s step) meets(t step) bool {
+	a, b := s.increment, t.increment
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return (s.offset-t.offset)%a == 0
+}
+
+// steps judges generated keys. Where nobody has set steps yet, that is what
+// the path's own gate is for; it is a hazard only once both sides replicate to
+// each other and can be written to.
+func (j *judge) steps() {
+	if j.path != DualWrite {
+		j.headroom(1)
+		return
+	}
+	o, n := stepOf(j.old), stepOf(j.new)
+	ignored := false
+	for _, s := range j.sides() {
+		if st := stepOf(s); st.offset > st.increment {
+			ignored = true
+			j.add(Finding{
+				ID: "step_offset_ignored", Side: s.Label, Object: "auto_increment_offset", Found: s.Label + ": " + st.String(),
+				Fixes: []Fix{set(s, "auto_increment_increment", fmt.Sprint(max(st.offset, stepOf(j.other(s)).increment)))},
+			})
+		}
+	}
+	if !ignored && o.effective().meets(n.effective()) {
+		f := Finding{
+			ID: "step_overlap", Side: SideBoth, Object: "auto_increment_offset", Found: both(o.String(), n.String()),
+			Fixes: []Fix{
+				set(j.old, "auto_increment_offset", "1"), set(j.old, "auto_increment_increment", "2"),
+				set(j.new, "auto_increment_offset", "2"), set(j.new, "auto_increment_increment", "2"),
+			},
+		}
+		unset := o == step{1, 1} && n == step{1, 1}
+		if unset && (j.pair.Relation.Mode != cluster.TwoWay || on(j.new, "read_only")) {
+			f.Severity = Info
+			f.Do = "Nothing yet: the gate steps-set asks for these statements before both sides are written to."
+		}
+		j.add(f)
+	}
+	j.controlled()
+	j.headroom(2)
+}
+
+// controlled: cluster software that sets the step by itself.
+func (j *judge) controlled() {
+	for _, s := range j.sides() {
+		if on(s, "wsrep_on") && on(s, "wsrep_auto_increment_control") {
+			j.add(Finding{
+				ID: "galera_step_control", Side: s.Label, Object: "wsrep_auto_increment_control",
+				Found: s.Label + ": wsrep_auto_increment_control ON", Fixes: []Fix{set(s, "wsrep_auto_increment_control", "OFF")},
+			})
+		}
+		single, known := s.Value("group_replication_single_primary_mode")
+		if s.Facts.GroupReplication && !(known && strings.EqualFold(single, "ON")) {
+			j.add(Finding{
+				ID: "group_replication_step_control", Side: s.Label, Object: "group_replication_auto_increment_increment",
+				Found: fmt.Sprintf("%s: group_replication_auto_increment_increment %s", s.Label, text(s, "group_replication_auto_increment_increment")),
+			})
+		}
+	}
+}
+
+const (
+	// headroomShare of a key's range used up is worth a word: with doubled
+	// steps the rest goes twice as fast.
+	headroomShare = 0.75
+	// headroomEnd is where inserts are about to fail.
+	headroomEnd = 0.98
+)
+
+// headroom judges how far generated keys are from the end of their type.
+func (j *judge) headroom(step uint64) {
+	for _, s := range j.sides() {
+		for i := range s.Tables {
+			t := &s.Tables[i]
+			limit, column := keyLimit(t)
+			if limit == 0 || t.NextAutoIncrement == 0 {
+				continue
+			}
+			// The two sides mostly stand at the same place: said once, for the fuller.
+			if o := j.other(s).Table(t.Schema, t.Name); o != nil {
+				if l, _ := keyLimit(o); l == limit && (o.NextAutoIncrement > t.NextAutoIncrement || o.NextAutoIncrement == t.NextAutoIncrement && s == j.new) {
+					continue
+				}
+			}
+			share := float64(t.NextAutoIncrement) / float64(limit)
+			if share < headroomShare || (step == 1 && share < 0.9) {
+				continue
+			}
+			f := Finding{
+				ID: "auto_increment_headroom", Side: s.Label, Object: t.FullName(),
+				Found: fmt.Sprintf("%s: %s.%s is at %d of %d: %d keys left in steps of %d", s.Label, t.FullName(), column.Name, t.NextAutoIncrement, limit,
+					left(limit, t.NextAutoIncrement)/step, step),
+				Fixes: []Fix{{On: s.Label, SQL: fmt.Sprintf("ALTER TABLE %s MODIFY %s BIGINT UNSIGNED NOT NULL AUTO_INCREMENT", t.QuotedName(), cluster.Quote(column.Name))}},
+			}
+			if share >= headroomEnd {
+				f.Severity = Fatal
+			}
+			j.add(f)
+		}
+	}
+}
+
+func left(limit, next uint64) uint64 {
+	if next > limit {
+		return 0
+	}
+	return limit - next + 1
+}
+
+// keyLimit is the highest key that the table can generate; 0 if it makes none.
+func keyLimit(t *inspect.Table) (uint64, *cluster.Column) {
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if !c.AutoIncrement {
+			continue
+		}
+		bits := map[string]int{"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}[c.DataType]
+		switch {
+		case bits == 0:
+			return 0, nil
+		case !c.Unsigned:
+			return 1<<(bits-1) - 1, c
+		case bits == 64:
+			return math.MaxUint64, c
+		}
+		return 1<<bits - 1, c
+	}
+	return 0, nil
+}
