@@ -104,14 +104,20 @@ func isTerminal(w io.Writer) bool {
 
 // width returns the number of columns of the terminal w, 0 if it is none.
 func width(w io.Writer) int {
+	columns, _ := size(w)
+	return columns
+}
+
+// size returns columns and lines of the terminal w, zeros if it is none.
+func size(w io.Writer) (columns, lines int) {
 	if !isTerminal(w) {
-		return 0
+		return 0, 0
 	}
-	n, _, err := term.GetSize(int(w.(*os.File).Fd()))
+	columns, lines, err := term.GetSize(int(w.(*os.File).Fd()))
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	return n
+	return columns, lines
 }
 
 // oneLine joins the lines of a message.

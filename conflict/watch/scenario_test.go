@@ -136,7 +136,7 @@ func TestWrongStepOfAStaleSession(t *testing.T) {
 			defer stale.Close()
 			stale.SetMaxOpenConns(1)
 			var thread uint64
-			if err := stale.QueryRow("SELECT CONNECTION_ID()").Scan(&thread); err != nil {
+			if err = stale.QueryRow("SELECT CONNECTION_ID()").Scan(&thread); err != nil {
 				t.Fatal(err)
 			}
 			mustExec(t, stale, "SET SESSION auto_increment_increment = 1, auto_increment_offset = 1")
@@ -169,14 +169,9 @@ func TestWrongStepOfAStaleSession(t *testing.T) {
 					t.Errorf("found %s %v", f.Kind, f.Key)
 				}
 			}
-			rows, err := old.Query("SELECT id FROM t WHERE id % 2 = 0 ORDER BY id")
-			if err != nil {
+			var even int
+			if err := old.QueryRow("SELECT COUNT(*) FROM t WHERE id % 2 = 0").Scan(&even); err != nil {
 				t.Fatal(err)
-			}
-			defer rows.Close()
-			even := 0
-			for rows.Next() {
-				even++
 			}
 			if len(keys) != even-3 { // three even keys are new's own
 				t.Errorf("wrong keys %v, want %d of them", keys, even-3)
