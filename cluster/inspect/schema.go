@@ -3,10 +3,15 @@ package inspect
 import (
 	"context"
 	"database/sql"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"crosscheck/cluster"
 )
+
+const errNoTable = 1146
 
 // notSystem leaves out the servers' own schemas.
 const notSystem = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')"
@@ -72,16 +77,65 @@ func (r *reader) readTables(ctx context.Context) error {
 	return rows.Err()
 }
 
+// readForeignKeys goes by information_schema, which on MariaDB hides
+// constraints from accounts that may only read. InnoDB's own list, open to
+// PROCESS, tells how many there are; if some are hidden, the tables' own
+// statements have them.
 func (r *reader) readForeignKeys(ctx context.Context) error {
-	return r.each(ctx, "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME, DELETE_RULE, UPDATE_RULE "+
+	err := r.each(ctx, "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME, DELETE_RULE, UPDATE_RULE "+
 		"FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA "+notSystem, func(rows *sql.Rows) error {
 		var k ForeignKey
 		var schema, table string
 		err := rows.Scan(&k.Schema, &k.Table, &k.Name, &schema, &table, &k.OnDelete, &k.OnUpdate)
 		k.References = schema + "." + table
-		if r.filter.Match(k.Schema, k.Table) {
-			r.side.ForeignKeys = append(r.side.ForeignKeys, k)
-		}
+		r.side.ForeignKeys = append(r.side.ForeignKeys, k)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	if r.side.Facts.IsMariaDB() {
+		n, err := r.strings(ctx, "SELECT COUNT(*) FROM information_schema.INNODB_SYS_FOREIGN WHERE ID NOT LIKE 'mysql/%'")
+		if err != nil || len(n) != 1 || n[0] != strconv.Itoa(len(r.side.ForeignKeys)) {
+			if err := r.foreignKeysOfStatements(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	r.side.ForeignKeys = slices.DeleteFunc(r.side.ForeignKeys, func(k ForeignKey) bool { return !r.filter.Match(k.Schema, k.Table) })
+	return nil
 }
+
+// constraint reads a foreign key of SHOW CREATE TABLE, where a backquote in a
+// name is doubled and names of other schemas are qualified.
+var constraint = regexp.MustCompile("(?m)^ *CONSTRAINT (`(?:[^`]|``)+`) FOREIGN KEY \\(.*?\\) REFERENCES (?:(`(?:[^`]|``)+`)\\.)?(`(?:[^`]|``)+`) \\(.*?\\)" +
+	"(?: ON DELETE (CASCADE|SET NULL|SET DEFAULT|NO ACTION|RESTRICT))?(?: ON UPDATE (CASCADE|SET NULL|SET DEFAULT|NO ACTION|RESTRICT))?,?$")
+
+func (r *reader) foreignKeysOfStatements(ctx context.Context) error {
+	r.side.ForeignKeys = nil
+	for i := range r.side.Tables {
+		t := &r.side.Tables[i]
+		if !strings.EqualFold(t.Engine, "InnoDB") {
+			continue
+		}
+		var name, text string
+		if err := r.DB().QueryRowContext(ctx, "SHOW CREATE TABLE "+t.QuotedName()).Scan(&name, &text); err != nil {
+			if cluster.ErrorNumber(err) == errNoTable { // dropped meanwhile
+				continue
+			}
+			return err
+		}
+		for _, m := range constraint.FindAllStringSubmatch(text, -1) {
+			schema := t.Schema
+			if m[2] != "" {
+				schema = unquote(m[2])
+			}
+			r.side.ForeignKeys = append(r.side.ForeignKeys, ForeignKey{
+				Schema: t.Schema, Table: t.Name, Name: unquote(m[1]), References: schema + "." + unquote(m[3]), OnDelete: m[4], OnUpdate: m[5],
+			})
+		}
+	}
+	return nil
+}
+
+func unquote(s string) string { return strings.ReplaceAll(s[1:len(s)-1], "``", "`") }

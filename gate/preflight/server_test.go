@@ -1,0 +1,393 @@
+package preflight_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/inspect"
+	"crosscheck/fixtures"
+	"crosscheck/gate/preflight"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is a pair of real servers, seen with the account that crosscheck is
+// given and with one that may see everything.
+type rig struct {
+	*testing.T
+	set              *fixtures.Set
+	old, new         *cluster.Server
+	oldRoot, newRoot *cluster.Server
+	path             preflight.Path
+}
+
+func newRig(t *testing.T, spec fixtures.Spec, path preflight.Path) *rig {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
+	set := fixtures.ForTest(t, spec)
+	r := &rig{T: t, set: set, path: path}
+	r.old, r.oldRoot = openBoth(t, set.Old, "old")
+	r.new, r.newRoot = openBoth(t, set.New, "new")
+	return r
+}
+
+func openBoth(t *testing.T, srv *fixtures.Server, label string) (plain, root *cluster.Server) {
+	t.Helper()
+	var out [2]*cluster.Server
+	for i, c := range []cluster.Config{
+		{Net: "tcp", Addr: srv.Addr(), User: string(fixtures.Crosscheck), Password: cluster.Secret(srv.Password(fixtures.Crosscheck))},
+		{Net: "unix", Addr: srv.Socket(), User: string(fixtures.Admin), Password: cluster.Secret(srv.Password(fixtures.Admin))},
+	} {
+		c.Label = label
+		s, err := cluster.Open(t.Context(), c, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		out[i] = s
+	}
+	return out[0], out[1]
+}
+
+// run executes statements in one session that does not write to the binary
+// log, unless logged.
+func (r *rig) run(srv *fixtures.Server, logged bool, statements ...string) {
+	r.Helper()
+	ctx := context.WithoutCancel(r.Context())
+	conn, err := srv.DB().Conn(ctx)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer conn.Close()
+	value := map[bool]int{true: 1}[logged]
+	for _, q := range append([]string{fmt.Sprintf("SET SESSION sql_log_bin=%d, SESSION sql_mode=''", value)}, append(statements, "SET SESSION sql_log_bin=1")...) {
+		if _, err := conn.ExecContext(ctx, q); err != nil {
+			r.Fatalf("%s: %v", q, err)
+		}
+	}
+}
+
+func (r *rig) value(srv *fixtures.Server, query string) string {
+	r.Helper()
+	var s string
+	if err := srv.DB().QueryRowContext(r.Context(), query).Scan(&s); err != nil {
+		r.Fatalf("%s: %v", query, err)
+	}
+	return s
+}
+
+func (r *rig) judge(root bool, opt preflight.Options) preflight.Result {
+	r.Helper()
+	if err := r.set.WaitCaughtUp(r.Context()); err != nil && opt.Path == "" {
+		r.Log(err) // some cases break replication; the judge is to say so
+	}
+	o, n := r.old, r.new
+	if root {
+		o, n = r.oldRoot, r.newRoot
+	}
+	pair, err := inspect.Collect(r.Context(), o, n, inspect.Options{})
+	if err != nil {
+		r.Fatal(err)
+	}
+	if opt.Path == "" {
+		opt.Path = r.path
+	}
+	return preflight.Judge(pair, opt)
+}
+
+// open lists what is above info, as "severity name side".
+func open(res preflight.Result) []string {
+	out := []string{}
+	for i := range res.Findings {
+		if f := &res.Findings[i]; f.Counts() {
+			out = append(out, fmt.Sprintf("%s %s %s", f.Severity, f.Name(), f.Side))
+		}
+	}
+	return out
+}
+
+// flip is one wrong setting on a healthy pair.
+type flip struct {
+	name     string
+	only     fixtures.Family // empty: all
+	not      fixtures.Family
+	old, new []string // statements, unlogged
+	logged   []string // on old, replicated
+	undoOld  []string
+	undoNew  []string
+	root     bool // look with the account that sees everything
+	want     []string
+}
+
+func (r *rig) try(f flip) {
+	r.Run(f.name, func(t *testing.T) {
+		sub := *r
+		sub.T = t
+		defer func() {
+			sub.run(r.set.Old, false, f.undoOld...)
+			sub.run(r.set.New, false, f.undoNew...)
+		}()
+		sub.run(r.set.Old, true, f.logged...)
+		sub.run(r.set.Old, false, f.old...)
+		if len(f.logged) > 0 {
+			if err := r.set.WaitCaughtUp(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sub.run(r.set.New, false, f.new...)
+		res := sub.judge(f.root, preflight.Options{})
+		if got := open(res); !slices.Equal(got, f.want) {
+			t.Errorf("got %q, want %q", got, f.want)
+			for i := range res.Findings {
+				if x := &res.Findings[i]; x.Counts() {
+					t.Logf("%s: %s", x.Name(), x.Found)
+				}
+			}
+		}
+	})
+}
+
+const sampleTable = "CREATE TABLE shop.t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, code VARCHAR(20) NOT NULL, v VARCHAR(50) NULL, n INT NOT NULL DEFAULT 1, " +
+	"e ENUM('a','b') NOT NULL DEFAULT 'a', at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, UNIQUE KEY code (code), KEY n (n)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci"
+
+// base makes what a shop has, on both sides by replication.
+func (r *rig) base(replicated bool) {
+	r.Helper()
+	statements := []string{
+		"CREATE DATABASE shop CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", sampleTable,
+		"CREATE TABLE shop.child (id INT PRIMARY KEY, t INT NULL, KEY t (t), CONSTRAINT child_t FOREIGN KEY (t) REFERENCES shop.t (id)) ENGINE=InnoDB",
+		"CREATE VIEW shop.busy AS SELECT id, v FROM shop.t WHERE n > 5",
+		"INSERT INTO shop.t (code, v) VALUES ('x', 'y')",
+	}
+	r.run(r.set.Old, replicated, statements...)
+	if !replicated {
+		r.run(r.set.New, false, statements...)
+	}
+	for _, kind := range []fixtures.Kind{fixtures.Orders, fixtures.AllTypes, fixtures.Composite, fixtures.Partitioned, fixtures.VarcharKey} {
+		for _, s := range []*fixtures.Server{r.set.Old, r.set.New} {
+			if replicated && s == r.set.New {
+				continue
+			}
+			if err := fixtures.Generate(r.Context(), s.DB(), fixtures.TableSpec{Kind: kind, Database: "shop", Unlogged: !replicated}, 20, 1); err != nil {
+				r.Fatal(err)
+			}
+		}
+	}
+	if err := r.set.WaitCaughtUp(r.Context()); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func TestOneWrongSetting(t *testing.T) {
+	for _, family := range fixtures.Families() {
+		t.Run(string(family), func(t *testing.T) {
+			r := newRig(t, fixtures.Spec{Topology: fixtures.Dual, Old: family, New: family}, preflight.DualWrite)
+			r.base(true)
+			for _, root := range []bool{false, true} {
+				for _, path := range preflight.Paths() {
+					res := r.judge(root, preflight.Options{Path: path})
+					if got := open(res); len(got) > 0 || res.Verdict != preflight.Pass {
+						t.Fatalf("a healthy pair on the path %s (admin %v): %s %q", path, root, res.Verdict, got)
+					}
+				}
+			}
+			for _, f := range slices.Concat(r.settingFlips(family), r.schemaFlips(), r.programFlips(family)) {
+				if (f.only == "" || f.only == family) && f.not != family {
+					r.try(f)
+				}
+			}
+			if got := open(r.judge(true, preflight.Options{})); len(got) > 0 {
+				t.Errorf("after all cases were undone: %q", got)
+			}
+		})
+	}
+}
+
+// global is a case that sets a variable on new, and back.
+func (r *rig) global(name, value string, want ...string) flip {
+	was := r.value(r.set.New, "SELECT @@GLOBAL."+name)
+	quote := func(v string) string {
+		if v != "" && strings.Trim(v, "0123456789") == "" {
+			return v
+		}
+		return "'" + v + "'"
+	}
+	return flip{
+		name: name, new: []string{"SET GLOBAL " + name + "=" + quote(value)}, undoNew: []string{"SET GLOBAL " + name + "=" + quote(was)}, want: want,
+	}
+}
+
+func (r *rig) settingFlips(family fixtures.Family) []flip {
+	replica, isolation := "slave", "tx_isolation"
+	if family == fixtures.MySQL {
+		replica, isolation = "replica", "transaction_isolation"
+	}
+	strict := "ON"
+	if r.value(r.set.New, "SELECT @@GLOBAL.innodb_strict_mode") == "1" {
+		strict = "OFF"
+	}
+	warn := func(name string) string { return "warning config_" + name + ":" + name + " both" }
+	format := r.global("binlog_format", "STATEMENT", "lossy binlog_format:binlog_format new")
+	if family == fixtures.MySQL { // refuses while it replicates
+		format.new = append([]string{"STOP REPLICA SQL_THREAD"}, append(format.new, "START REPLICA SQL_THREAD")...)
+		format.undoNew = append([]string{"STOP REPLICA SQL_THREAD"}, append(format.undoNew, "START REPLICA SQL_THREAD")...)
+	}
+	out := []flip{
+		format,
+		r.global("binlog_row_image", "MINIMAL", "lossy binlog_row_image:binlog_row_image new"),
+		r.global("sql_mode", "ANSI_QUOTES", warn("sql_mode")),
+		r.global("time_zone", "+02:00", warn("time_zone")),
+		r.global("character_set_server", "latin1", warn("character_set_server")),
+		r.global("collation_server", "utf8mb4_unicode_ci", warn("collation_server")),
+		r.global(isolation, "READ-COMMITTED", warn("transaction_isolation")),
+		r.global("max_allowed_packet", "33554432", warn("max_allowed_packet")),
+		r.global("innodb_strict_mode", strict, warn("innodb_strict_mode")),
+		r.global("innodb_lock_wait_timeout", "7", warn("innodb_lock_wait_timeout")),
+		r.global("group_concat_max_len", "8192", warn("group_concat_max_len")),
+		r.global("wait_timeout", "60", warn("wait_timeout")),
+		r.global(replica+"_exec_mode", "IDEMPOTENT", "lossy replica_exec_mode:"+replica+"_exec_mode new"),
+		r.global("server_id", r.value(r.set.Old, "SELECT @@GLOBAL.server_id"), "fatal server_id_same:server_id both"),
+		r.global("auto_increment_offset", "1", "warning step_overlap:auto_increment_offset both"),
+		r.global("auto_increment_offset", "3", "warning step_offset_ignored:auto_increment_offset new"),
+		r.global("auto_increment_increment", "3", "warning step_overlap:auto_increment_offset both"),
+	}
+	switch family {
+	case fixtures.MySQL:
+		out = append(out,
+			r.global("binlog_expire_logs_seconds", "86400", "warning binlog_retention:binlog_expire_logs_seconds new"),
+			r.global("binlog_row_value_options", "PARTIAL_JSON", "warning binlog_row_value_options:binlog_row_value_options new"),
+			r.global("default_collation_for_utf8mb4", "utf8mb4_general_ci", warn("default_collation_for_utf8mb4")),
+			r.global("sql_require_primary_key", "ON", warn("sql_require_primary_key")),
+			flip{
+				name: "filter", new: []string{"STOP REPLICA SQL_THREAD", "CHANGE REPLICATION FILTER REPLICATE_IGNORE_DB=(tmp)", "START REPLICA SQL_THREAD"},
+				undoNew: []string{"STOP REPLICA SQL_THREAD", "CHANGE REPLICATION FILTER REPLICATE_IGNORE_DB=()", "START REPLICA SQL_THREAD"},
+				want:    []string{"lossy replication_filter:replicate-ignore-db=tmp new"},
+			},
+			flip{name: "stopped", new: []string{"STOP REPLICA"}, undoNew: []string{"START REPLICA"}, want: []string{"warning replication_stopped:old→new new"}})
+	case fixtures.MariaDB:
+		domain := r.global("gtid_domain_id", "1", "fatal gtid_domain_same:gtid_domain_id both")
+		out = append(out,
+			domain,
+			r.global("expire_logs_days", "2", "warning binlog_retention:binlog_expire_logs_seconds new"),
+			flip{
+				name: "filter", new: []string{"STOP SLAVE", "SET GLOBAL replicate_ignore_db='tmp'", "START SLAVE"},
+				undoNew: []string{"STOP SLAVE", "SET GLOBAL replicate_ignore_db=''", "START SLAVE"},
+				want:    []string{"lossy replication_filter:replicate-ignore-db=tmp new"},
+			},
+			flip{name: "stopped", new: []string{"STOP SLAVE"}, undoNew: []string{"START SLAVE"}, want: []string{"warning replication_stopped:old→new new"}})
+	case fixtures.MySQL56:
+		out = append(out, r.global("expire_logs_days", "2", "warning binlog_retention:expire_logs_days new"))
+	}
+	account := "'crosscheck'@'%'"
+	return append(out, flip{
+		name: "privilege", new: []string{"REVOKE PROCESS ON *.* FROM " + account}, undoNew: []string{"GRANT PROCESS ON *.* TO " + account},
+		want: []string{"warning privilege_missing:PROCESS new"},
+	})
+}
+
+func (r *rig) schemaFlips() []flip {
+	again := []string{"SET foreign_key_checks=0", "DROP TABLE IF EXISTS shop.t", sampleTable, "INSERT INTO shop.t (code, v) VALUES ('x', 'y')", "SET foreign_key_checks=1"}
+	alter := func(name, what string, want ...string) flip {
+		return flip{name: name, new: []string{"SET foreign_key_checks=0", "ALTER TABLE shop.t " + what, "SET foreign_key_checks=1"}, undoNew: again, want: want}
+	}
+	return []flip{
+		alter("column at the end", "ADD COLUMN x INT NULL", "lossy column_missing:shop.t.x old"),
+		alter("column in the middle", "ADD COLUMN x INT NULL AFTER id", "fatal column_missing:shop.t.x old"),
+		alter("column gone", "DROP COLUMN at", "lossy column_missing:shop.t.at new"),
+		alter("longer text", "MODIFY v VARCHAR(60) NULL", "fatal column_type:shop.t.v both"),
+		alter("unsigned", "MODIFY n INT UNSIGNED NOT NULL DEFAULT 1", "lossy column_type:shop.t.n both"),
+		alter("labels", "MODIFY e ENUM('b','a') NOT NULL DEFAULT 'a'", "lossy column_type:shop.t.e both"),
+		alter("null", "MODIFY n INT NULL DEFAULT 1", "lossy column_null:shop.t.n both"),
+		alter("default", "ALTER COLUMN n SET DEFAULT 2", "warning column_default:shop.t.n both"),
+		alter("on update", "MODIFY at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP", "warning column_on_update:shop.t.at both"),
+		alter("auto_increment", "MODIFY id INT NOT NULL", "lossy column_auto_increment:shop.t.id both"),
+		alter("order", "MODIFY n INT NOT NULL DEFAULT 1 AFTER e", "fatal column_order:shop.t both"),
+		alter("charset of a column", "MODIFY v VARCHAR(50) CHARACTER SET latin1 NULL", "fatal column_charset:shop.t.v both"),
+		alter("charset of all", "CONVERT TO CHARACTER SET latin1", "fatal column_charset:shop.t both"),
+		alter("collation", "MODIFY v VARCHAR(50) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL", "warning column_collation:shop.t.v both"),
+		alter("collation of a key", "MODIFY code VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL", "lossy column_collation:shop.t.code both"),
+		alter("default charset", "DEFAULT CHARACTER SET latin1", "warning table_charset:shop.t both"),
+		alter("index gone", "DROP KEY n", "warning index_missing:shop.t.n new"),
+		alter("unique key gone", "DROP KEY code", "lossy unique_key_missing:shop.t.code new"),
+		alter("unique key more", "ADD UNIQUE KEY v (v)", "lossy unique_key_missing:shop.t.v old"),
+		{name: "engine", new: []string{"ALTER TABLE shop.varchar_key ENGINE=MyISAM"}, undoNew: []string{"ALTER TABLE shop.varchar_key ENGINE=InnoDB"}, want: []string{"warning engine:shop.varchar_key new"}},
+		alter("headroom", "AUTO_INCREMENT=1900000000", "warning auto_increment_headroom:shop.t new"),
+		alter("no headroom", "AUTO_INCREMENT=2147480000", "fatal auto_increment_headroom:shop.t new"),
+		{
+			name: "primary key gone", new: []string{"SET foreign_key_checks=0", "DROP TABLE shop.child", "CREATE TABLE shop.child (id INT NOT NULL, t INT NULL, KEY t (t), CONSTRAINT child_t FOREIGN KEY (t) REFERENCES shop.t (id)) ENGINE=InnoDB", "SET foreign_key_checks=1"},
+			undoNew: []string{"ALTER TABLE shop.child ADD PRIMARY KEY (id)"}, want: []string{"lossy primary_key:shop.child both"},
+		},
+		{name: "table gone", new: []string{"DROP TABLE shop.composite"}, undoNew: []string{"CREATE TABLE shop.composite LIKE shop.t"}, want: []string{"fatal table_missing:shop.composite new"}},
+		{
+			name: "table more", logged: []string{"DROP TABLE shop.composite"}, new: []string{"CREATE TABLE shop.more (id INT PRIMARY KEY) ENGINE=InnoDB"},
+			undoNew: []string{"DROP TABLE shop.more"}, want: []string{"fatal table_missing:shop.more old"},
+		},
+		{name: "partitions", new: []string{"ALTER TABLE shop.partitioned REMOVE PARTITIONING"}, undoOld: []string{"DROP TABLE shop.partitioned"}, undoNew: []string{"DROP TABLE shop.partitioned"}, want: []string{"warning table_partitions:shop.partitioned both"}},
+		{name: "schema", new: []string{"CREATE DATABASE extra", "CREATE TABLE extra.t (id INT PRIMARY KEY)"}, undoNew: []string{"DROP DATABASE extra"}, want: []string{"fatal schema_missing:extra old"}},
+		{name: "schema charset", new: []string{"ALTER DATABASE shop CHARACTER SET latin1"}, undoNew: []string{"ALTER DATABASE shop CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"}, want: []string{"warning schema_charset:shop both"}},
+		{
+			name: "no key", logged: []string{"CREATE TABLE shop.log (line VARCHAR(50)) ENGINE=InnoDB"}, undoOld: []string{"DROP TABLE shop.log"}, undoNew: []string{"DROP TABLE shop.log"},
+			want: []string{"warning table_without_key:shop.log both"},
+		},
+		{
+			name: "foreign key gone", new: []string{"ALTER TABLE shop.child DROP FOREIGN KEY child_t"},
+			undoNew: []string{"ALTER TABLE shop.child ADD CONSTRAINT child_t FOREIGN KEY (t) REFERENCES shop.t (id)"}, want: []string{"warning foreign_key_missing:shop.child.child_t new"},
+		},
+		{
+			name:    "cascade",
+			logged:  []string{"CREATE TABLE shop.part (id INT PRIMARY KEY, t INT NULL, KEY t (t), CONSTRAINT part_t FOREIGN KEY (t) REFERENCES shop.t (id) ON DELETE CASCADE) ENGINE=InnoDB"},
+			undoOld: []string{"DROP TABLE shop.part"}, undoNew: []string{"DROP TABLE shop.part"}, want: []string{"warning foreign_key_cascade:shop.part.part_t both"},
+		},
+	}
+}
+
+func (r *rig) programFlips(family fixtures.Family) []flip {
+	out := []flip{
+		{name: "view gone", new: []string{"DROP VIEW shop.busy"}, undoNew: []string{"CREATE VIEW shop.busy AS SELECT id, v FROM shop.t WHERE n > 5"}, want: []string{"warning view_missing:shop.busy new"}},
+		{
+			name: "view differs", root: true, new: []string{"ALTER VIEW shop.busy AS SELECT id, v FROM shop.t WHERE n > 6"},
+			undoNew: []string{"ALTER VIEW shop.busy AS SELECT id, v FROM shop.t WHERE n > 5"}, want: []string{"warning view_differs:shop.busy both"},
+		},
+		{
+			name: "trigger", root: true, logged: []string{"CREATE TRIGGER shop.tr BEFORE INSERT ON shop.t FOR EACH ROW SET NEW.n = 2"},
+			undoOld: []string{"DROP TRIGGER shop.tr"}, undoNew: []string{"DROP TRIGGER shop.tr"}, want: []string{"warning trigger_present:shop.tr both"},
+		},
+		{
+			name: "trigger on new", root: true, new: []string{"CREATE TRIGGER shop.tr BEFORE INSERT ON shop.t FOR EACH ROW SET NEW.n = 2"},
+			undoNew: []string{"DROP TRIGGER shop.tr"}, want: []string{"warning trigger_missing:shop.tr old"},
+		},
+		{
+			name: "event on both", root: true, logged: []string{"CREATE EVENT shop.ev ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.t WHERE id < 0"}, new: []string{"ALTER EVENT shop.ev ENABLE"},
+			undoOld: []string{"DROP EVENT shop.ev"}, undoNew: []string{"DROP EVENT shop.ev"}, want: []string{"warning event_on_both:shop.ev both"},
+		},
+		{
+			name: "procedure on old", old: []string{"CREATE PROCEDURE shop.p() SELECT 1"}, undoOld: []string{"DROP PROCEDURE shop.p"}, want: []string{"warning routine_missing:shop.p new"},
+		},
+		{
+			name: "procedure differs", old: []string{"CREATE PROCEDURE shop.p() SELECT 1"}, new: []string{"CREATE PROCEDURE shop.p() SELECT 2"},
+			undoOld: []string{"DROP PROCEDURE shop.p"}, undoNew: []string{"DROP PROCEDURE shop.p"}, want: []string{"warning routine_differs:shop.p both"},
+		},
+	}
+	if family == fixtures.MySQL { // its scheduler runs by default
+		out[4].want = []string{"lossy event_on_both:shop.ev both"}
+	}
+	if family != fixtures.MySQL56 {
+		out = append(out, flip{
+			name: "check on new", new: []string{"ALTER TABLE shop.t ADD CONSTRAINT few CHECK (n < 1000)"}, undoNew: []string{"ALTER TABLE shop.t DROP CONSTRAINT few"},
+			want: []string{"warning check_missing:shop.t.few old"},
+		}, flip{
+			name: "generated", old: []string{"ALTER TABLE shop.t ADD COLUMN g INT AS (n + 1)"}, new: []string{"ALTER TABLE shop.t ADD COLUMN g INT AS (n + 2)"},
+			undoOld: []string{"ALTER TABLE shop.t DROP COLUMN g"}, undoNew: []string{"ALTER TABLE shop.t DROP COLUMN g"}, want: []string{"lossy column_generated:shop.t.g both"},
+		})
+	}
+	return out
+}
