@@ -26,6 +26,14 @@ func renderJSON(w io.Writer, v any) error {
 func escapeHidden(doc []byte) []byte {
 	out := make([]byte, 0, len(doc))
 	for len(doc) > 0 {
+		plain := 0 // most of it is ASCII, for which asking about each character is slow
+		for plain < len(doc) && doc[plain] >= 0x20 && doc[plain] < 0x7f {
+			plain++
+		}
+		out, doc = append(out, doc[:plain]...), doc[plain:]
+		if len(doc) == 0 {
+			break
+		}
 		r, n := utf8.DecodeRune(doc)
 		switch {
 		case r == '\n' || !hidden(r):

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"io"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
@@ -61,7 +62,21 @@ func (t *terminal) tables() {
 			aligns[i] = tw.AlignLeft
 		}
 	}
-	table := tablewriter.NewTable(lineWriter{t},
+	table := ruledTable(lineWriter{t}, aligns)
+	table.Header(header)
+	n := len(t.doc.Tables)
+	for i := range n {
+		t.keep(table.Append(row(columns, i, t.paint)))
+	}
+	if len(columns[0].cells) > n {
+		table.Footer(row(columns, n, t.paint))
+	}
+	t.keep(table.Render())
+}
+
+// ruledTable has a rule below its header and above its footer, and no other lines.
+func ruledTable(w io.Writer, aligns []tw.Align) *tablewriter.Table {
+	return tablewriter.NewTable(w,
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
 			Borders: tw.Border{Left: tw.Off, Right: tw.Off, Top: tw.Off, Bottom: tw.Off},
 			Symbols: tw.NewSymbolCustom("rule").WithRow("─").WithCenter("─").WithHeaderMid("─").WithMidLeft("─").WithMidRight("─"),
@@ -75,15 +90,6 @@ func (t *terminal) tables() {
 		tablewriter.WithFooterAutoFormat(tw.Off),
 		tablewriter.WithAlignment(aligns), tablewriter.WithTrimSpace(tw.Off),
 	)
-	table.Header(header)
-	n := len(t.doc.Tables)
-	for i := range n {
-		t.keep(table.Append(row(columns, i, t.paint)))
-	}
-	if len(columns[0].cells) > n {
-		table.Footer(row(columns, n, t.paint))
-	}
-	t.keep(table.Render())
 }
 
 func (t *terminal) keep(err error) {
