@@ -128,3 +128,6 @@ func (d *Detector) Settled(x Doubt) bool {
 	}
 	return true
 }
+
+// Rearm makes an unjudged finding that is made once, and that turned out not to be one, possible again.
+func (d *Detector) Rearm(f Finding) { delete(d.once, f.ID) }

@@ -61,7 +61,6 @@ func (d *Detector) store(s Side, c *binlog.Change, tx *binlog.Transaction) {
 		return
 	}
 	if c.Uncertain {
-		d.count.Sides[s].Unjudged++
 		d.unjudgedOnce(s, ReasonUncertain, l.table.name, "", "decoded with a definition that may not be the one of that moment", tx)
 	}
 	x := &d.x

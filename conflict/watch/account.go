@@ -148,6 +148,8 @@ func (e *engine) verdict(st *Status, now time.Time) (Verdict, string) {
 		return Undecided, st.Blind[0]
 	case e.counts[conflict.Unjudged] > 0:
 		return Undecided, fmt.Sprintf("%s could not be judged", plural(e.counts[conflict.Unjudged], "thing"))
+	case len(e.uncertain) > 0:
+		return Undecided, "the log has not shown yet whether " + e.uncertain[0].finding.Table + " was changed since its rows were written"
 	case st.Base != nil && st.Base.Gap != "":
 		return Undecided, "no base: " + st.Base.Gap
 	case st.Rows.Unknown > 0:

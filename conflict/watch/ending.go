@@ -52,11 +52,12 @@ func (e *engine) settled() bool {
 		}
 	}
 	rows := e.rows.count(e.mem.Rows)
-	return rows.Open == 0 && len(e.det.Pending()) == 0 && !e.rows.busy
+	return rows.Open == 0 && len(e.det.Pending()) == 0 && !e.rows.busy && len(e.uncertain) == 0
 }
 
 // finish ends the watch with what is judged.
 func (e *engine) finish(ctx context.Context) (Status, error) {
+	e.releaseAll()
 	if err := e.drain(ctx); err != nil {
 		return e.fail(ctx, err)
 	}

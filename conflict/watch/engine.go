@@ -53,6 +53,11 @@ type engine struct {
 	links  [2]*cluster.Link // links[s] leads from s to the other side
 	fences [2]fence
 	alone  [2]alone
+	// uncertain findings wait to be confirmed; released ones are findings now.
+	uncertain []*uncertain
+	released  []conflict.Finding
+	gapped    [2]bool // a piece of the log was not read
+
 	oracle oracle
 	rows   rechecks
 	sights [2]sight
@@ -276,6 +281,7 @@ func (e *engine) take(ctx, outer context.Context, s conflict.Side, it item) erro
 			e.defs[s].stale[full] = true
 		}
 		e.feed(s, *it.gap)
+		e.gapped[s] = true
 		e.boundary[s], e.fences[s.Other()].busy = true, false // the reader has dropped its marks
 	default:
 		if err := e.transaction(outer, s, it); err != nil {
@@ -330,17 +336,21 @@ func (e *engine) feed(s conflict.Side, ev conflict.Event) {
 // drain keeps and reports what the detector has found.
 func (e *engine) drain(ctx context.Context) error {
 	list := e.det.Take()
-	if len(list) == 0 {
+	if len(list)+len(e.released) == 0 {
 		return nil
 	}
 	now := time.Now()
 	kept := list[:0]
 	for _, f := range list {
-		if e.nameSession(ctx, &f) {
+		switch {
+		case f.Reason == conflict.ReasonUncertain:
+			e.holdBack(ctx, f)
+		case e.nameSession(ctx, &f):
 			kept = append(kept, f)
 		}
 	}
-	list = kept
+	list = append(kept, e.released...)
+	e.released = nil
 	fresh, err := e.opt.Store.AddFindings(ctx, list, now)
 	if err != nil {
 		return err
@@ -384,6 +394,9 @@ func (e *engine) tick(ctx context.Context) error {
 
 // keep makes a checkpoint when one is due.
 func (e *engine) keep(ctx context.Context, now time.Time) error {
+	if len(e.uncertain) > 0 {
+		return nil
+	}
 	due := checkpointEvery
 	if e.det.Summary().Memory > smallWindow {
 		due = largeCheckpointEvery
@@ -414,6 +427,10 @@ func (e *engine) spawn(ctx context.Context, fn func(ctx context.Context) func())
 // fail ends the watch by an error, with what was judged so far.
 func (e *engine) fail(ctx context.Context, cause error) (Status, error) {
 	var identity *binlog.IdentityError
+	e.releaseAll()
+	if err := e.drain(context.WithoutCancel(ctx)); err != nil {
+		cause = errors.Join(cause, err)
+	}
 	st := e.status(time.Now())
 	st.Final, st.Verdict = true, Undecided
 	if e.failures() > 0 {

@@ -16,7 +16,9 @@ type definitions struct {
 	server *cluster.Server
 	given  map[string]cluster.TableName // by Table.FullName
 	stale  map[string]bool
-	seen   map[*binlog.Table]bool // decoders' tables whose definition was looked at
+	// touched counts, by Table.FullName, the statements that may have changed a definition.
+	touched map[string]int
+	seen    map[*binlog.Table]bool // decoders' tables whose definition was looked at
 }
 
 // loadDefinitions reads all tables of a side that the filter chooses.
@@ -30,7 +32,7 @@ func loadDefinitions(ctx context.Context, server *cluster.Server, f cluster.Filt
 		return nil, nil, nil, err
 	}
 	d := &definitions{
-		server: server, given: map[string]cluster.TableName{}, stale: map[string]bool{}, seen: map[*binlog.Table]bool{},
+		server: server, given: map[string]cluster.TableName{}, stale: map[string]bool{}, touched: map[string]int{}, seen: map[*binlog.Table]bool{},
 	}
 	var out []conflict.Definition
 	for i := range tables {
@@ -64,6 +66,7 @@ func (d *definitions) changed(list []binlog.DDL) {
 		for full, name := range d.given {
 			if x.MayTouch(name.Schema, name.Name) {
 				d.stale[full] = true
+				d.touched[full]++
 			}
 		}
 	}
