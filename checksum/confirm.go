@@ -50,7 +50,8 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 			return nil, err
 		}
 		d.Proof = proof
-		s.settle(ctx, sp, func(c *chunkRun) { c.count(d) })
+		s.forget(b.plan, sp)
+		sp.owner.different(ctx, d)
 	}
 	return open, ctx.Err()
 }
@@ -108,7 +109,8 @@ func (s *settler) cool(ctx context.Context, p *tablePlan, hot []*suspect) (map[*
 		for _, seen := range a.Changes {
 			if same, _ := p.matches(replica.newSide, rows[i].columns, values, seen.Change); same {
 				calmed[sp] = true
-				s.settle(ctx, sp, func(c *chunkRun) { c.counts.InFlight++ })
+				s.forget(p, sp)
+				sp.owner.same(ctx)
 				break
 			}
 		}

@@ -165,6 +165,7 @@ func (s *session) lookupSome(ctx context.Context, p *tablePlan, types []rowstrea
 		})
 	})
 	if !notInCharset(err) {
+		s.strays += int64(strays)
 		return strays, err
 	}
 	if len(which) == 1 { // a column that cannot hold the key has no row with it

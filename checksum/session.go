@@ -32,6 +32,8 @@ type session struct {
 	conn *rowstream.Conn
 	peer *session // of the other side, for questions about keys; nil where none come up
 
+	strays int64 // rows that a lookup found although their key is none of those asked for; see Rechecker
+
 	table string // the table that stmts are for
 	stmts map[string]*rowstream.Stmt
 }

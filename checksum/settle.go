@@ -28,10 +28,17 @@ const dense = 1.0 / 16
 // reasonInterrupted is why rows are undecided that were still to be settled when the run ended.
 const reasonInterrupted = "interrupted before the rows that differed at first could be settled"
 
+// owner is told once what became of a suspect of its.
+type owner interface {
+	same(ctx context.Context)
+	different(ctx context.Context, d Difference)
+	undecided(ctx context.Context, reason string)
+}
+
 // suspect is a row that looked different once.
 type suspect struct {
 	key   []byte
-	chunk *chunkRun
+	owner owner
 	state fenceState
 
 	watched []binlog.Value // the key in the tail's form, while the tail observes it
@@ -81,7 +88,7 @@ func (s *settler) submit(ctx context.Context, c *chunkRun, keys [][]byte, read i
 	for _, k := range keys {
 		if !seen[string(k)] {
 			seen[string(k)] = true
-			b.suspects = append(b.suspects, &suspect{key: k, chunk: c})
+			b.suspects = append(b.suspects, &suspect{key: k, owner: c})
 		}
 	}
 	c.expect(len(b.suspects))
@@ -130,13 +137,18 @@ func (s *settler) finish() {
 	s.signal()
 }
 
-// run settles batches until finish was called and none is left, or until ctx ends; then what is left is undecided.
+// run is drain, and closes what the settler opened.
 func (s *settler) run(ctx context.Context) error {
 	defer s.old.close()
 	defer s.new.close()
 	if s.tail != nil {
 		defer s.tail.close()
 	}
+	return s.drain(ctx)
+}
+
+// drain settles batches until finish was called and none is left, or until ctx ends; then what is left is undecided.
+func (s *settler) drain(ctx context.Context) error {
 	for {
 		b, wait := s.next()
 		switch {
@@ -207,26 +219,17 @@ func (s *settler) abandon(ctx context.Context) {
 // giveUp makes all rows of a batch undecided.
 func (s *settler) giveUp(ctx context.Context, b *batch, reason string) {
 	for _, sp := range b.suspects {
-		s.undecided(ctx, sp, reason)
+		s.forget(b.plan, sp)
+		sp.owner.undecided(ctx, reason)
 	}
 	b.suspects = nil
 }
 
-func (s *settler) undecided(ctx context.Context, sp *suspect, reason string) {
-	sp.chunk.table.because(reason)
-	s.settle(ctx, sp, func(c *chunkRun) { c.counts.Undecided++ })
-}
-
-// settle ends a suspect's way; the chunk's last one ends the chunk's.
-func (s *settler) settle(ctx context.Context, sp *suspect, count func(c *chunkRun)) {
-	c := sp.chunk
+// forget ends what is done for a suspect that is settled.
+func (s *settler) forget(p *tablePlan, sp *suspect) {
 	if s.tail != nil {
-		s.tail.unwatch(c.table.plan, sp)
+		s.tail.unwatch(p, sp)
 	}
-	c.mu.Lock()
-	count(c)
-	c.mu.Unlock()
-	c.drop(ctx)
 }
 
 // round leads a batch through one round of the fence rule and queues again what is not decided.
@@ -247,11 +250,13 @@ func (s *settler) round(ctx context.Context, b *batch) error {
 	for i, sp := range b.suspects {
 		switch sp.state.judge(ruleFor(observed[i], s.fence.bothSides()), rounds[i]) {
 		case rowSame:
-			s.settle(ctx, sp, func(c *chunkRun) { c.counts.InFlight++ })
+			s.forget(b.plan, sp)
+			sp.owner.same(ctx)
 		case rowDifferent:
 			proven = append(proven, sp)
 		case rowHot:
-			s.undecided(ctx, sp, reasonHot(s.tail))
+			s.forget(b.plan, sp)
+			sp.owner.undecided(ctx, reasonHot(s.tail))
 		case rowAgain:
 			again = append(again, sp)
 			if observed[i] && sp.state.restless() {

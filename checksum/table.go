@@ -59,6 +59,28 @@ func (c *chunkRun) drop(ctx context.Context) {
 	}
 }
 
+// same ends the way of a suspect of the chunk that was only in flight.
+func (c *chunkRun) same(ctx context.Context) { c.conclude(ctx, func() { c.counts.InFlight++ }) }
+
+// different ends the way of a suspect that is proven to differ.
+func (c *chunkRun) different(ctx context.Context, d Difference) {
+	c.conclude(ctx, func() { c.count(d) })
+}
+
+// undecided ends the way of a suspect that is given up.
+func (c *chunkRun) undecided(ctx context.Context, reason string) {
+	c.table.because(reason)
+	c.conclude(ctx, func() { c.counts.Undecided++ })
+}
+
+// conclude counts what became of a suspect; the last one ends the chunk's way.
+func (c *chunkRun) conclude(ctx context.Context, count func()) {
+	c.mu.Lock()
+	count()
+	c.mu.Unlock()
+	c.drop(ctx)
+}
+
 // hold keeps the table from finishing until release is called once.
 func (t *tableRun) hold() {
 	t.mu.Lock()

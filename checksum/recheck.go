@@ -1,0 +1,283 @@
+package checksum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
+)
+
+// RowKey names a row by the columns of its key. Values are in the text form of package binlog. Columns may stand in
+// any order.
+type RowKey struct {
+	Columns []string
+	Values  []binlog.Value
+}
+
+// RowVerdict says what became of a row that was compared on its own. Its zero value is RowUnknown.
+type RowVerdict uint8
+
+// The verdicts of a row. A row that neither side has is equal.
+const (
+	RowUnknown RowVerdict = iota
+	RowEqual
+	RowDiffers
+)
+
+// String returns the verdict's word.
+func (v RowVerdict) String() string {
+	return [...]string{"unknown", "equal", "differs"}[min(v, RowDiffers)]
+}
+
+// RecheckOptions are what a Rechecker needs besides the two servers. The zero value of a duration means its default.
+type RecheckOptions struct {
+	Virtual      bool          // compare virtual generated columns too
+	Strict       bool          // rows compared through a conversion that loses information are never equal
+	RetryFor     time.Duration // how long a lost server is tried again within one call; default 15 s
+	FenceTimeout time.Duration // how long replication may take to arrive; default 30 s
+	Log          *slog.Logger  // nil: none
+}
+
+// Rechecker compares single rows of both sides by the fence rule, again and again over as long as one likes. It keeps one
+// connection to each side, which it opens again after a restart of the server. Its methods may be called concurrently;
+// calls wait for each other.
+type Rechecker struct {
+	strict, virtual bool
+	old, new        *cluster.Server
+
+	mu      sync.Mutex
+	settler *settler
+	plans   map[string]*tablePlan
+}
+
+// NewRechecker returns a Rechecker for two servers that replicate as v says. It connects when it is first used.
+func NewRechecker(old, new *cluster.Server, v Survey, opt RecheckOptions) *Rechecker {
+	c := &checker{old: old, new: new, paceOld: newPace(0, 0), paceNew: newPace(0, 0)}
+	c.opt = Options{RetryFor: opt.RetryFor, FenceTimeout: opt.FenceTimeout, Log: opt.Log}
+	if c.opt.RetryFor <= 0 {
+		c.opt.RetryFor = 15 * time.Second
+	}
+	if c.opt.FenceTimeout <= 0 {
+		c.opt.FenceTimeout = 30 * time.Second
+	}
+	c.opt.defaults()
+	return &Rechecker{
+		strict: opt.Strict, virtual: opt.Virtual, old: old, new: new,
+		settler: newSettler(c, newFence(old, new, v.Relation, c.opt.FenceTimeout), nil),
+		plans:   make(map[string]*tablePlan),
+	}
+}
+
+// Close closes the connections. The Rechecker can still be used: it opens them again.
+func (r *Rechecker) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.settler.old.close()
+	r.settler.new.close()
+}
+
+// Recheck compares rows of a table, named as "db.name" (cluster.Table.FullName), and returns one verdict per row, with
+// the reason where one is RowUnknown: replication stopped, the table cannot be compared row by row, a server is away,
+// the row is written all the time. An error is ctx's end, another server at a side's address, or what no later call
+// will make good, such as a missing privilege; the verdicts are RowUnknown then.
+func (r *Rechecker) Recheck(ctx context.Context, table string, rows []RowKey) (verdicts []RowVerdict, reason string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	unknown := make([]RowVerdict, len(rows))
+	for range maxPlans {
+		plan, why, err := r.plan(ctx, table)
+		if why != "" || err != nil {
+			return r.outcome(ctx, unknown, why, err)
+		}
+		verdicts, why, err = r.settle(ctx, plan, rows)
+		if err != nil && !isTableError(err) {
+			return r.outcome(ctx, verdicts, why, err)
+		}
+		if err == nil && !anyDiffers(verdicts) {
+			return verdicts, why, nil
+		}
+		// Rows read under a definition that is gone may look different without being so.
+		again, gone, perr := r.plan(ctx, table)
+		switch {
+		case gone != "" || perr != nil:
+			return r.outcome(ctx, unknown, gone, perr)
+		case again == plan:
+			return r.outcome(ctx, verdicts, why, err)
+		}
+	}
+	return unknown, "the definition of " + table + " keeps changing", nil
+}
+
+// maxPlans is how many definitions of a table one call follows.
+const maxPlans = 3
+
+func anyDiffers(verdicts []RowVerdict) bool {
+	for _, v := range verdicts {
+		if v == RowDiffers {
+			return true
+		}
+	}
+	return false
+}
+
+// outcome turns errors that may pass into reasons.
+func (r *Rechecker) outcome(ctx context.Context, verdicts []RowVerdict, reason string, err error) ([]RowVerdict, string, error) {
+	switch {
+	case ctx.Err() != nil:
+		return make([]RowVerdict, len(verdicts)), "interrupted", ctx.Err()
+	case err == nil:
+		return verdicts, reason, nil
+	case cluster.IsTransient(err), isTableError(err), errors.Is(err, errTimeLimit):
+		return verdicts, err.Error(), nil
+	}
+	return make([]RowVerdict, len(verdicts)), err.Error(), err
+}
+
+// plan reads a table's definition on both sides and returns how its rows are compared: the plan of the last call as long
+// as the definition is the same. reason says why there is none.
+func (r *Rechecker) plan(ctx context.Context, table string) (plan *tablePlan, reason string, err error) {
+	schema, name, ok := cluster.SplitFullName(table)
+	if !ok {
+		return nil, fmt.Sprintf("%q is no name of a table", table), nil
+	}
+	var tables [2]*cluster.Table
+	for i, s := range []*session{r.settler.old, r.settler.new} {
+		err := s.do(ctx, "read the definition of "+table, func() error {
+			var err error
+			tables[i], err = r.load(ctx, s.server, schema, name)
+			return err
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		if tables[i] == nil {
+			return nil, fmt.Sprintf("%s is not there on %s, or the account may not see it", table, s.server.Label()), nil
+		}
+	}
+	o, n := tables[0], tables[1]
+	if o.Kind == cluster.TableView || kindOf(o) != kindOf(n) || unreadable(o.Engine) || unreadable(n.Engine) {
+		return nil, table + " has no rows of its own on both sides", nil
+	}
+	plan = newPlan(o, n, planOptions{virtual: r.virtual})
+	switch {
+	case plan.schema != "":
+		return nil, table + ": " + plan.schema, nil
+	case plan.method == methodMultiset:
+		return nil, table + " has no key by which a row is found on both sides", nil
+	}
+	if have := r.plans[table]; have != nil && have.fingerprint() == plan.fingerprint() {
+		return have, "", nil
+	}
+	if len(r.plans) >= maxKeptPlans {
+		clear(r.plans)
+	}
+	r.plans[table] = plan
+	return plan, "", nil
+}
+
+// maxKeptPlans bounds the plans that are remembered.
+const maxKeptPlans = 1000
+
+// load reads one side's definition; where one side ignores the case of names, both must.
+func (r *Rechecker) load(ctx context.Context, s *cluster.Server, schema, name string) (*cluster.Table, error) {
+	t, err := cluster.LoadTable(ctx, s, schema, name)
+	if t != nil || err != nil || r.old.Facts().LowerCaseTableNames == 0 && r.new.Facts().LowerCaseTableNames == 0 {
+		return t, err
+	}
+	names, err := cluster.ListTables(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, have := range names {
+		if strings.EqualFold(have.Schema, schema) && strings.EqualFold(have.Name, name) {
+			return cluster.LoadTable(ctx, s, have.Schema, have.Name)
+		}
+	}
+	return nil, nil //nolint:nilnil // absence is an answer
+}
+
+// recheckRow is a row on its way through the rounds; it may stand for several of the caller's.
+type recheckRow struct {
+	verdict RowVerdict
+	reason  string
+}
+
+func (r *recheckRow) same(context.Context)                  { r.verdict = RowEqual }
+func (r *recheckRow) different(context.Context, Difference) { r.verdict = RowDiffers }
+func (r *recheckRow) undecided(_ context.Context, reason string) {
+	r.verdict, r.reason = RowUnknown, reason
+}
+
+// settle leads rows through the fence rule.
+func (r *Rechecker) settle(ctx context.Context, p *tablePlan, rows []RowKey) (verdicts []RowVerdict, reason string, err error) {
+	verdicts = make([]RowVerdict, len(rows))
+	s := r.settler
+	if err := s.old.learnTypes(ctx, p); err != nil {
+		return verdicts, "", err
+	}
+	b := &batch{plan: p}
+	owners := make([]*recheckRow, len(rows))
+	byKey := make(map[string]*recheckRow, len(rows))
+	for i, row := range rows {
+		key, kerr := p.encodeKey(row)
+		if kerr != nil {
+			owners[i] = &recheckRow{reason: fmt.Sprintf("%s: %v", p.name, kerr)}
+			continue
+		}
+		if owners[i] = byKey[string(key)]; owners[i] == nil {
+			owners[i] = new(recheckRow)
+			byKey[string(key)] = owners[i]
+			b.suspects = append(b.suspects, &suspect{key: key, owner: owners[i]})
+		}
+	}
+	strays := s.old.strays + s.new.strays
+	if len(b.suspects) > 0 {
+		s.push(b)
+		s.finish()
+		err = s.drain(ctx)
+		s.reopen()
+	}
+	// Without text in the key, a row that the server finds by a key has its bytes. If not, this key's bytes are not what
+	// the server would send, and finding no row means nothing.
+	misread := !p.textKey && s.old.strays+s.new.strays != strays
+	for i, o := range owners {
+		if misread && o.verdict == RowEqual {
+			o.verdict, o.reason = RowUnknown, p.name+": a key's values are not written as the server sends them"
+		}
+		if verdicts[i] = o.verdict; reason == "" && o.verdict == RowUnknown {
+			reason = o.reason
+		}
+	}
+	if err == nil && r.strict && len(p.lossy) > 0 {
+		reason = "compared through a conversion that loses information (strict)"
+		for i, v := range verdicts {
+			if v == RowEqual {
+				verdicts[i] = RowUnknown
+			}
+		}
+	}
+	return verdicts, reason, err
+}
+
+// reopen makes a settler that was finished take rows again.
+func (s *settler) reopen() {
+	s.mu.Lock()
+	s.closed = false
+	s.mu.Unlock()
+}
+
+// learnTypes asks how the selected columns stand in row packets, before any row was read.
+func (s *session) learnTypes(ctx context.Context, p *tablePlan) error {
+	if p.types.Load() != nil {
+		return nil
+	}
+	return s.do(ctx, "read columns of "+p.name, func() error {
+		return s.query(ctx, p, p.side(s.newSide).scanQuery()+" WHERE 1=0", nil, nil)
+	})
+}

@@ -1,0 +1,293 @@
+package checksum
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/rowstream"
+)
+
+var (
+	errKeyForm   = errors.New("its value is not of the column's type")
+	errKeyTwoWay = errors.New("the two sides write its values in different forms")
+)
+
+// encodeKey writes a key as the plan's statements select it: the inverse of watchKey.
+func (p *tablePlan) encodeKey(row RowKey) ([]byte, error) {
+	if len(row.Columns) != p.nKey || len(row.Values) != p.nKey {
+		return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(row.Columns, ", "))
+	}
+	var key []byte
+	for i, wire := range p.keyTypes() {
+		c := &p.columns[i]
+		at := slices.IndexFunc(row.Columns, func(name string) bool { return strings.EqualFold(name, c.old.Name) })
+		if at < 0 {
+			return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(row.Columns, ", "))
+		}
+		v := row.Values[at]
+		if v.IsNull() || !v.Known() {
+			return nil, fmt.Errorf("key column %s: its value is not known", c.old.Name)
+		}
+		raw, err := c.encode(wire, v.Text)
+		if err != nil {
+			return nil, fmt.Errorf("key column %s: %w", c.old.Name, err)
+		}
+		key = append(key, raw...)
+	}
+	return key, nil
+}
+
+func (p *tablePlan) keyNames() []string {
+	names := make([]string, p.nKey)
+	for i := range names {
+		names[i] = p.columns[i].old.Name
+	}
+	return names
+}
+
+// encode writes a key value in the form of package binlog as it stands in a row packet.
+func (c *planColumn) encode(wire rowstream.Column, text []byte) ([]byte, error) {
+	co, cn := classOf(c.old), classOf(c.new)
+	if co != cn {
+		return c.encodeMixed(wire, text)
+	}
+	switch {
+	case c.proj.number && co == classBit:
+		if len(text) > 8 {
+			return nil, errKeyForm
+		}
+		var full [8]byte
+		copy(full[8-len(text):], text)
+		return fixedInteger(wire, binary.BigEndian.Uint64(full[:]))
+	case c.proj.number:
+		n, ok := memberNumber(c.old.Labels, co == classSet, string(text))
+		if !ok {
+			return nil, fmt.Errorf("%w: no such label", errKeyForm)
+		}
+		return fixedInteger(wire, n)
+	case co == classEnum || co == classSet:
+		for _, side := range []*cluster.Column{c.old, c.new} {
+			if !utf8Bytes(charset(side)) && !isASCII(text) {
+				return nil, fmt.Errorf("labels in %s cannot be looked up", charset(side))
+			}
+		}
+	case co == classFloat && isFloat32(c.old) != isFloat32(c.new), co == classInet && c.old.DataType != c.new.DataType:
+		return nil, errKeyTwoWay
+	case co == classDecimal && zerofill(c.old) && c.proj.old == cluster.Quote(c.old.Name):
+		whole, _, _ := strings.Cut(string(text), ".")
+		text = append([]byte(strings.Repeat("0", max(0, integerDigits(c.old)-len(whole)))), text...)
+		return lengthEncoded(text), nil
+	}
+	return encodeText(wire, text)
+}
+
+// encodeMixed is encode for columns of two classes, where both sides' forms lead to one value.
+func (c *planColumn) encodeMixed(wire rowstream.Column, text []byte) ([]byte, error) {
+	co, cn := classOf(c.old), classOf(c.new)
+	switch [2]class{min(co, cn), max(co, cn)} {
+	case [2]class{classInt, classDecimal}, [2]class{classText, classUUID}, [2]class{classText, classInet}:
+		return encodeText(wire, text)
+	case [2]class{classFixedBytes, classUUID}:
+		if len(text) == 36 { // the UUID's side of the pair
+			b, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))
+			if err != nil {
+				return nil, errKeyForm
+			}
+			text = b
+		}
+		return lengthEncoded(text), nil
+	}
+	return nil, errKeyTwoWay
+}
+
+// encodeText is the inverse of decode.
+func encodeText(wire rowstream.Column, text []byte) ([]byte, error) {
+	s := string(text)
+	switch wire.Type {
+	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_YEAR, mysql.MYSQL_TYPE_INT24,
+		mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG:
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return fixedInteger(wire, uint64(n))
+		}
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			return nil, errKeyForm
+		}
+		return fixedInteger(wire, n)
+	case mysql.MYSQL_TYPE_FLOAT:
+		f, err := strconv.ParseFloat(s, 32)
+		if err != nil {
+			return nil, errKeyForm
+		}
+		return binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(f))), nil
+	case mysql.MYSQL_TYPE_DOUBLE:
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return nil, errKeyForm
+		}
+		return binary.LittleEndian.AppendUint64(nil, math.Float64bits(f)), nil
+	case mysql.MYSQL_TYPE_DATE, mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP:
+		return encodeDate(s)
+	case mysql.MYSQL_TYPE_TIME:
+		return encodeTime(s)
+	case mysql.MYSQL_TYPE_NEWDECIMAL:
+		return encodeDecimal(s, int(wire.Decimals))
+	}
+	return lengthEncoded(text), nil
+}
+
+// fixedInteger writes an integer, negative ones as their two's complement, in the column's size. A value that the column
+// cannot hold is an error: cut off it would name another row.
+func fixedInteger(wire rowstream.Column, v uint64) ([]byte, error) {
+	full := binary.LittleEndian.AppendUint64(nil, v)
+	size := wire.FixedSize()
+	if size <= 0 || size > 8 {
+		return nil, errKeyForm
+	}
+	for _, b := range full[size:] {
+		if b != 0 && b != 0xff {
+			return nil, errKeyForm
+		}
+	}
+	if got := decodeInteger(wire, full[:size]); got != strconv.FormatUint(v, 10) && got != strconv.FormatInt(int64(v), 10) {
+		return nil, errKeyForm
+	}
+	return full[:size], nil
+}
+
+// encodeDecimal writes a decimal with so many digits behind the point; only zeros may be dropped.
+func encodeDecimal(s string, scale int) ([]byte, error) {
+	whole, fraction, _ := strings.Cut(s, ".")
+	if len(fraction) > scale {
+		if strings.Trim(fraction[scale:], "0") != "" {
+			return nil, errKeyForm
+		}
+		fraction = fraction[:scale]
+	}
+	if fraction += strings.Repeat("0", scale-len(fraction)); fraction != "" {
+		whole += "." + fraction
+	}
+	return lengthEncoded([]byte(whole)), nil
+}
+
+// encodeDate writes a date or a date with time as the binary protocol does: without what is zero at its end.
+func encodeDate(s string) ([]byte, error) {
+	date, clock, _ := strings.Cut(s, " ")
+	d, err := numbersOf(date, "-", 3)
+	if err != nil {
+		return nil, err
+	}
+	t, micro := []int{0, 0, 0}, 0
+	if clock != "" {
+		if t, micro, err = clockOf(clock); err != nil {
+			return nil, err
+		}
+	}
+	out := binary.LittleEndian.AppendUint16([]byte{0}, uint16(d[0]))
+	out = append(out, byte(d[1]), byte(d[2]), byte(t[0]), byte(t[1]), byte(t[2]))
+	out = binary.LittleEndian.AppendUint32(out, uint32(micro))
+	switch {
+	case micro != 0:
+	case t[0]+t[1]+t[2] != 0:
+		out = out[:8]
+	case d[0]+d[1]+d[2] != 0:
+		out = out[:5]
+	default:
+		out = out[:1]
+	}
+	out[0] = byte(len(out) - 1)
+	return out, nil
+}
+
+// encodeTime is encodeDate for a TIME.
+func encodeTime(s string) ([]byte, error) {
+	positive := strings.TrimPrefix(s, "-")
+	t, micro, err := clockOf(positive)
+	if err != nil {
+		return nil, err
+	}
+	if t[0]+t[1]+t[2]+micro == 0 {
+		return []byte{0}, nil
+	}
+	out := []byte{0, 0}
+	if positive != s {
+		out[1] = 1
+	}
+	out = binary.LittleEndian.AppendUint32(out, uint32(t[0]/24))
+	out = append(out, byte(t[0]%24), byte(t[1]), byte(t[2]))
+	if micro != 0 {
+		out = binary.LittleEndian.AppendUint32(out, uint32(micro))
+	}
+	out[0] = byte(len(out) - 1)
+	return out, nil
+}
+
+// clockOf reads "hours:minutes:seconds.fraction".
+func clockOf(s string) (parts []int, micro int, err error) {
+	s, fraction, _ := strings.Cut(s, ".")
+	if parts, err = numbersOf(s, ":", 3); err != nil {
+		return nil, 0, err
+	}
+	if fraction != "" {
+		if len(fraction) > 6 {
+			return nil, 0, errKeyForm
+		}
+		micro, err = strconv.Atoi(fraction + strings.Repeat("0", 6-len(fraction)))
+	}
+	if err != nil {
+		return nil, 0, errKeyForm
+	}
+	return parts, micro, nil
+}
+
+func numbersOf(s, separator string, n int) ([]int, error) {
+	parts := strings.Split(s, separator)
+	if len(parts) != n {
+		return nil, errKeyForm
+	}
+	out := make([]int, n)
+	for i, p := range parts {
+		v, err := strconv.Atoi(p)
+		if err != nil || v < 0 || v > math.MaxUint16 {
+			return nil, errKeyForm
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// memberNumber is the number of an ENUM's label or of a SET's labels: the inverse of labels.
+func memberNumber(all []string, set bool, text string) (uint64, bool) {
+	if !set {
+		i := slices.Index(all, text)
+		return uint64(i + 1), i >= 0 || text == ""
+	}
+	var n uint64
+	if text == "" {
+		return 0, true
+	}
+	for l := range strings.SplitSeq(text, ",") {
+		i := slices.Index(all, l)
+		if i < 0 {
+			return 0, false
+		}
+		n |= 1 << i
+	}
+	return n, true
+}
+
+func lengthEncoded(content []byte) []byte { return mysql.PutLengthEncodedString(content) }
+
+func isASCII(b []byte) bool {
+	return !slices.ContainsFunc(b, func(c byte) bool { return c >= utf8.RuneSelf })
+}
