@@ -91,7 +91,9 @@ func (d *liveDisplay) up(b *bytes.Buffer) {
 func (d *liveDisplay) close() error {
 	var b bytes.Buffer
 	d.up(&b)
-	b.WriteString("\x1b[J")
+	// Line by line: some terminals take an erasure of the whole screen for a reason to keep it in their history.
+	b.WriteString(strings.Repeat("\x1b[K\n", len(d.last)))
+	d.up(&b)
 	d.last = nil
 	_, err := d.w.Write(b.Bytes())
 	return err

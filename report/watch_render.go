@@ -41,7 +41,8 @@ func RenderWatch(w io.Writer, format Format, doc WatchSummary, opt TermOptions) 
 
 func renderWatchTable(w io.Writer, d *WatchSummary, opt TermOptions) error {
 	t := &terminal{w: w, paint: newPaint(opt.Color), width: max(opt.Width, minWidth)}
-	t.line(t.paint.in(t.paint.bold, "crosscheck watch") + t.paint.in(t.paint.dim, "  "+d.when()))
+	const title = "crosscheck watch"
+	t.line(t.paint.in(t.paint.bold, title) + t.paint.in(t.paint.dim, "  "+shorten(d.when(), t.width-width(title)-2)))
 	t.line("")
 	t.watchSides(d)
 	if d.Total > 0 {
@@ -81,7 +82,7 @@ func (t *terminal) labelled(label, style, text string) {
 func (d *WatchSummary) when() string {
 	facts := []string{d.Started.Format("2006-01-02 15:04:05 UTC"), duration(d.At.Sub(d.Started).Seconds())}
 	if d.Resumed {
-		facts = append(facts, "account since "+d.Since.Format("2006-01-02 15:04:05 UTC"))
+		facts = append(facts, "since "+d.Since.Format("2006-01-02 15:04 UTC"))
 	}
 	return strings.Join(facts, " · ")
 }
