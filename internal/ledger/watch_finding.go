@@ -338,9 +338,18 @@ func (w *Watch) FindingCounts(ctx context.Context) (map[conflict.Kind]uint64, er
 // EachFinding calls fn for the findings of the account in the order in which they were stored, one at a time in memory.
 // An error of fn ends the walk and is returned as it is. fn may read the ledger.
 func (w *Watch) EachFinding(ctx context.Context, fn func(at time.Time, f conflict.Finding) error) error {
+	return w.each(ctx, fn, `SELECT found_at, finding_json FROM watch_findings WHERE watch_id = ? ORDER BY seq`, w.id)
+}
+
+// EachOfLast is EachFinding for the last n findings, in the same order.
+func (w *Watch) EachOfLast(ctx context.Context, n int, fn func(at time.Time, f conflict.Finding) error) error {
+	return w.each(ctx, fn, `SELECT found_at, finding_json FROM watch_findings WHERE seq IN
+		(SELECT seq FROM watch_findings WHERE watch_id = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq`, w.id, max(n, 0))
+}
+
+func (w *Watch) each(ctx context.Context, fn func(at time.Time, f conflict.Finding) error, query string, args ...any) error {
 	const op = "read findings"
-	rows, err := w.l.read.QueryContext(ctx,
-		`SELECT found_at, finding_json FROM watch_findings WHERE watch_id = ? ORDER BY seq`, w.id)
+	rows, err := w.l.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return classify(w.l.path, op, err)
 	}

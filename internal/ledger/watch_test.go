@@ -172,6 +172,19 @@ func TestFindingsAreKeptOnce(t *testing.T) {
 	if d := cmp.Diff([]conflict.Finding{finding(1), finding(2), finding(3)}, walk(t, w)); d != "" {
 		t.Error(d)
 	}
+	for n, want := range map[int][]int{-1: nil, 0: nil, 2: {2, 3}, 9: {1, 2, 3}} {
+		var got, list []conflict.Finding
+		for _, x := range want {
+			list = append(list, finding(x))
+		}
+		err := w.EachOfLast(t.Context(), n, func(_ time.Time, f conflict.Finding) error {
+			got = append(got, f)
+			return nil
+		})
+		if d := cmp.Diff(list, got); d != "" || err != nil {
+			t.Errorf("the last %d: %v\n%s", n, err, d)
+		}
+	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := w.AddFindings(cancelled, []conflict.Finding{finding(4)}, time.Now()); !errors.Is(err, context.Canceled) {
