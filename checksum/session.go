@@ -95,10 +95,7 @@ func (s *session) once(ctx context.Context, op func() error) error {
 
 func (s *session) connect(ctx context.Context) error {
 	s.close()
-	if err := s.server.SameServer(ctx); err != nil {
-		return err
-	}
-	c, err := s.server.DialRaw(ctx)
+	c, err := s.server.DialSame(ctx)
 	if err != nil {
 		return err
 	}

@@ -227,13 +227,22 @@ func (e *ServerChangedError) Error() string {
 }
 
 // SameServer asks whether the server at the address is still the one that Open
-// met: nil if so, a *ServerChangedError if not, else the error of asking.
+// met: nil if so, a *ServerChangedError if not, else the error of asking. It
+// says nothing of other connections; see DialSame.
 func (s *Server) SameServer(ctx context.Context) error {
-	v, err := s.variables(ctx, "SHOW GLOBAL VARIABLES WHERE Variable_name IN "+
-		"('server_uuid','server_uid','server_id','hostname','port','datadir','version')")
+	v, err := s.variables(ctx, identityQuery)
 	if err != nil {
 		return s.Explain("ask for the server's identity", err)
 	}
+	return s.same(v)
+}
+
+// identityQuery asks for what Facts.ServerUUID is made of.
+const identityQuery = "SHOW GLOBAL VARIABLES WHERE Variable_name IN " +
+	"('server_uuid','server_uid','server_id','hostname','port','datadir','version')"
+
+// same compares the server that answered an identityQuery with the one that Open met.
+func (s *Server) same(v variables) error {
 	if got := factsFrom(v).ServerUUID; got != s.facts.ServerUUID {
 		return &ServerChangedError{Label: s.cfg.Label, Addr: s.cfg.Addr, Want: s.facts.ServerUUID, Got: got}
 	}

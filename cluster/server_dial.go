@@ -31,13 +31,34 @@ const (
 // the protocol's options that rowstream does not speak. ctx bounds the dial and
 // the set-up only. The caller closes the connection.
 func (s *Server) DialRaw(ctx context.Context) (*client.Conn, error) {
+	return s.dialRaw(ctx, s.setUpRaw)
+}
+
+// DialSame is DialRaw for readers that must not meet another server than Open
+// did: a *ServerChangedError says that one answered. The connection itself is
+// asked, since behind a load balancer each may lead elsewhere.
+func (s *Server) DialSame(ctx context.Context) (*client.Conn, error) {
+	return s.dialRaw(ctx, func(c *client.Conn) error {
+		v, err := pairs(c, identityQuery)
+		if err != nil {
+			return fmt.Errorf("ask for the server's identity: %w", err)
+		}
+		if err := s.same(v); err != nil {
+			return err
+		}
+		return s.setUpRaw(c)
+	})
+}
+
+// dialRaw dials and sets the connection up.
+func (s *Server) dialRaw(ctx context.Context, setUp func(*client.Conn) error) (*client.Conn, error) {
 	c, err := s.dial(ctx)
 	if err != nil {
 		return nil, s.Explain("connect", err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(setUpTimeout))
-	err = s.setUpRaw(c)
+	err = setUp(c)
 	if !stop() {
 		err = ctx.Err()
 	}
