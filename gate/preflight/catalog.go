@@ -19,19 +19,37 @@ func Lookup(id string) (Entry, bool) {
 	return Entry{}, false
 }
 
-// Catalog lists everything that a preflight can find, in the order of the
-// page docs/what-if-preflight.md.
+// Section is a part of the catalog.
+type Section struct {
+	Title   string
+	Entries []Entry
+}
+
+// Catalog lists everything that a preflight can find.
 func Catalog() []Entry {
-	out := append(accessEntries(), replicationEntries()...)
-	out = append(out, schemaEntries()...)
-	out = append(out, programEntries()...)
+	var out []Entry
+	for _, s := range Sections() {
+		out = append(out, s.Entries...)
+	}
+	return out
+}
+
+// Sections is the catalog in the order of the page docs/what-if-preflight.md.
+func Sections() []Section {
+	config := make([]Entry, 0, len(settings()))
 	for _, s := range settings() {
-		out = append(out, Entry{
+		config = append(config, Entry{
 			ID: s.id(), Severity: s.severity, Title: s.names[0] + " differs", Means: s.why,
 			Do: "Give both sides one value, or accept it by name if the application is ready for new's: --accept " + s.id() + ".",
 		})
 	}
-	return append(out, configEntries()...)
+	return []Section{
+		{"Servers and access", accessEntries()},
+		{"Replication", replicationEntries()},
+		{"Schemas", schemaEntries()},
+		{"Stored programs, names and accounts", programEntries()},
+		{"Settings", append(config, configEntries()...)},
+	}
 }
 
 func accessEntries() []Entry {

@@ -126,6 +126,9 @@ func (j *judge) config() {
 func (j *judge) configFinding(st *setting, a, b string) {
 	name := st.names[0]
 	f := Finding{ID: st.id(), Severity: st.severity, Side: SideBoth, Object: name, Found: both(shown(name, a, j.old), shown(name, b, j.new))}
+	if name == "sql_mode" {
+		f.Found = modesText(modes(a, nil), modes(b, nil))
+	}
 	if st.smaller {
 		x, _ := strconv.ParseInt(a, 10, 64)
 		y, _ := strconv.ParseInt(b, 10, 64)
@@ -153,6 +156,22 @@ func (j *judge) configFinding(st *setting, a, b string) {
 		f.Do = fmt.Sprintf("Set %s=%s in new's configuration file and restart it, or accept it: --accept %s.", here, a, st.id())
 	}
 	j.add(f)
+}
+
+// modesText says which modes one side has and the other has not.
+func modesText(a, b []string) string {
+	only := func(x, y []string) string {
+		rest := slices.DeleteFunc(slices.Clone(x), func(m string) bool { return slices.Contains(y, m) })
+		return list(rest, "")
+	}
+	switch x, y := only(a, b), only(b, a); {
+	case x == "":
+		return "only new: " + y
+	case y == "":
+		return "only old: " + x
+	default:
+		return "only old: " + x + "; only new: " + y
+	}
 }
 
 // startOnly variables are read at the start, some only when the data directory
@@ -190,10 +209,10 @@ func normal(name, v string, s *inspect.Side) string {
 		return zone(v, s)
 	case "character_set_server":
 		if strings.EqualFold(v, "utf8") {
-			return "utf8mb3"
+			return "UTF8MB3"
 		}
 	case "collation_server":
-		return strings.Replace(strings.ToLower(v), "utf8_", "utf8mb3_", 1)
+		return strings.Replace(strings.ToUpper(v), "UTF8_", "UTF8MB3_", 1)
 	}
 	switch v = strings.ToUpper(v); v {
 	case "1", "YES", "TRUE":
@@ -286,7 +305,7 @@ func (j *judge) removed() {
 	}
 	var names []string
 	for name := range j.old.Variables {
-		if _, there := j.new.Variables[name]; !there && j.wasSet(name) && !renamed(name, j.new) && !own(name) {
+		if _, there := j.new.Variables[name]; !there && j.wasSet(name) && !renamed(name, j.new) {
 			names = append(names, name)
 		}
 	}
@@ -305,7 +324,7 @@ func (j *judge) removed() {
 // defaults of the variables that later versions removed.
 func (j *judge) wasSet(name string) bool {
 	if j.old.SetKnown {
-		return j.old.Set[name]
+		return j.old.Set[name] && !own(name)
 	}
 	def, known := defaults56()[name]
 	return known && normal(name, text(j.old, name), j.old) != normal(name, def, j.old)

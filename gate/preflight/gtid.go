@@ -13,8 +13,12 @@ func gtidLevel(s *inspect.Side) int {
 	return slices.Index([]string{"OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"}, strings.ToUpper(text(s, "gtid_mode")))
 }
 
-// gtid judges the naming of transactions.
+// gtid judges the naming of transactions. Where the versions cannot replicate
+// at all, names do not matter.
 func (j *judge) gtid() {
+	if j.has("replication_unsupported") {
+		return
+	}
 	switch o, n := j.old.Facts.IsMariaDB(), j.new.Facts.IsMariaDB(); {
 	case o && n:
 		j.domains()

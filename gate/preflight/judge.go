@@ -172,12 +172,14 @@ func (j *judge) hidden() {
 	var whats []string
 	by := map[string][]*inspect.Side{}
 	grants := map[string][]Fix{}
+	why := map[string]string{}
 	for _, s := range j.sides() {
 		for _, g := range s.Hidden {
 			if by[g.What] == nil {
 				whats = append(whats, g.What)
 			}
 			by[g.What] = append(by[g.What], s)
+			why[g.What] = g.Why
 			grants[g.What] = append(grants[g.What], Fix{On: s.Label, SQL: g.Grant})
 		}
 	}
@@ -186,7 +188,7 @@ func (j *judge) hidden() {
 		if len(by[what]) == 1 {
 			side = by[what][0].Label
 		}
-		j.add(Finding{ID: "not_visible", Side: side, Object: what, Found: side + ": the account may not see " + what, Fixes: grants[what]})
+		j.add(Finding{ID: "not_visible", Side: side, Object: what, Found: side + ": " + why[what] + ", so " + what + " were not judged", Fixes: grants[what]})
 	}
 }
 

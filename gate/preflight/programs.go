@@ -199,7 +199,11 @@ func (j *judge) plugins() {
 			ID: "auth_plugin_missing", Side: SideNew, Object: p, Found: fmt.Sprintf("new has no %s, by which on old log in: %s", p, list(users[p], "")),
 		}
 		if !j.new.Facts.IsMariaDB() && j.new.AuthPlugins["caching_sha2_password"] {
-			user, host, _ := strings.Cut(users[p][0], "@")
+			name := users[p][0]
+			if i := slices.IndexFunc(users[p], func(u string) bool { return !strings.HasPrefix(u, "root@") }); i >= 0 {
+				name = users[p][i] // an application's, rather
+			}
+			user, host, _ := strings.Cut(name, "@")
 			f.Fixes = []Fix{{On: SideNew, SQL: fmt.Sprintf("CREATE USER '%s'@'%s' IDENTIFIED WITH caching_sha2_password BY '…'", user, host)}}
 		}
 		j.add(f)

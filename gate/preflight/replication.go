@@ -293,7 +293,7 @@ func (j *judge) channels() {
 		if r.Mode == cluster.OneWay {
 			missing = "new→old"
 		}
-		j.add(Finding{ID: "replication_absent", Side: SideBoth, Object: missing, Found: r.Reason})
+		j.add(Finding{ID: "replication_absent", Side: SideBoth, Object: missing, Found: "nothing replicates " + missing + " yet"})
 	}
 	if j.has("server_id_same", "server_uuid_same", "server_id_zero", "replication_unsupported", "binlog_off", "gtid_mode") {
 		return
