@@ -18,6 +18,25 @@ type contender struct {
 
 // benchFamily starts two servers of a family, measures, and takes them down.
 func benchFamily(ctx context.Context, o options, family fixtures.Family, work string, say func(string)) (r familyReport, err error) {
+	r = familyReport{Family: string(family), Rows: o.rows, SecondRows: o.secondRows}
+	if o.only != "watch" {
+		if r, err = benchCheck(ctx, o, family, work, say); err != nil {
+			return r, err
+		}
+	}
+	if o.only != "check" {
+		watch, err := benchWatch(ctx, o, family, work, say)
+		if err != nil {
+			return r, fmt.Errorf("watch: %w", err)
+		}
+		r.Measures = append(r.Measures, watch...)
+	}
+	r.Goals = goals(family, r)
+	return r, nil
+}
+
+// benchCheck measures check against its peers.
+func benchCheck(ctx context.Context, o options, family fixtures.Family, work string, say func(string)) (r familyReport, err error) {
 	p, err := startPair(ctx, o, family, work, say)
 	if err != nil {
 		return r, err
@@ -47,7 +66,6 @@ func benchFamily(ctx context.Context, o options, family fixtures.Family, work st
 		Family: string(family), Version: p.set.Old.Version(), Rows: o.rows, SecondRows: o.secondRows,
 		Measures: measures(check.took, tables.took, pt.took, second.took),
 	}
-	r.Goals = goals(family, r)
 	return r, nil
 }
 

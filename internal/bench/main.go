@@ -27,6 +27,7 @@ type options struct {
 	json             bool
 	noTLS            bool
 	binary           string
+	only             string   // "check" or "watch"; "" both
 	checkArgs        []string // further arguments of crosscheck check
 }
 
@@ -85,6 +86,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.reps, "reps", 5, "repetitions of each measurement, in turns")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	f.BoolVar(&o.noTLS, "no-tls", false, "servers that offer no TLS, to see what encryption costs")
+	f.StringVar(&o.only, "only", "", "measure only check or only watch")
 	f.StringVar(&o.binary, "binary", "", "measure this crosscheck instead of building one")
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "usage: bench [flags] [-- arguments for crosscheck check]")
@@ -99,6 +101,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	if o.rows < 1000 || o.secondRows < 100 || o.reps < 1 {
 		return o, errors.New("at least 1000 --rows, 100 --second-rows and 1 of --reps are needed")
+	}
+	if o.only != "" && o.only != "check" && o.only != "watch" {
+		return o, fmt.Errorf("--only %s: use check or watch", o.only)
 	}
 	for name := range strings.SplitSeq(families, ",") {
 		family, err := fixtures.ParseFamily(strings.TrimSpace(name))

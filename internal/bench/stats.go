@@ -76,6 +76,9 @@ func goals(family fixtures.Family, r familyReport) []goal {
 	worst("peak_rss_second", "peak memory, second table", secondRSS, "MiB", 64)
 	ratio("rss_growth", "peak memory: table / second table", checkRSS, secondRSS, 0)
 	worst("first_chunk", "time to the first compared chunk", firstChunk, "s", 1)
+	worst("watch_cpu", "watch: own CPU per million row changes", watchCPU, "s", maxCPUPerMillion)
+	worst("watch_lag", "watch: behind a load at full speed", watchLag, "s", 1)
+	worst("watch_rss", "watch: peak memory, a million changes wait", watchRSS, "MiB", 256)
 	return out
 }
 
