@@ -17,25 +17,23 @@ const (
 	// preflightRows of one id are listed; a schema of a thousand tables that
 	// all lack something says so in a line, and JSON has them all.
 	preflightRows = 8
-	maxIDWidth    = 30
+	maxNameWidth  = 34
 )
 
 // preflightTerminal writes a preflight for people, by the rules of terminal.go.
 type preflightTerminal struct {
 	terminal
-	doc          *PreflightDocument
-	ids, objects int // widths of the columns, the same in all groups
+	doc   *PreflightDocument
+	names int // width of the first column, the same in all groups
 }
 
 func renderPreflightTerminal(w io.Writer, doc *PreflightDocument, opt TermOptions) error {
 	t := &preflightTerminal{terminal: terminal{w: w, paint: newPaint(opt.Color), width: max(opt.Width, minWidth)}, doc: doc}
 	t.header()
 	for i := range doc.Findings {
-		t.ids = max(t.ids, width(doc.Findings[i].ID))
-		t.objects = max(t.objects, width(visible(doc.Findings[i].object())))
+		t.names = max(t.names, width(doc.Findings[i].ID), width(visible(doc.Findings[i].object())))
 	}
-	t.ids = min(t.ids, maxIDWidth)
-	t.objects = min(t.objects, max(t.width/5, 12))
+	t.names = min(t.names, maxNameWidth)
 	for _, s := range preflight.Severities() {
 		t.group(s, false)
 	}
@@ -129,7 +127,7 @@ func (t *preflightTerminal) group(s preflight.Severity, accepted bool) {
 			rows = append(rows, t.row(f, style, accepted || s == preflight.Info))
 		}
 		if rest := t.count(f.ID, s, accepted) - preflightRows; same[f.ID] == preflightRows+1 {
-			rows = append(rows, []string{"", "", t.paint.in(t.paint.dim, fmt.Sprintf("… and %d more like these (--format json lists all)", rest))})
+			rows = append(rows, []string{"", t.paint.in(t.paint.dim, fmt.Sprintf("… and %d more like these (--format json lists all)", rest))})
 		}
 	}
 	if n == 0 {
@@ -155,13 +153,10 @@ func (t *preflightTerminal) count(id string, s preflight.Severity, accepted bool
 	return n
 }
 
-// row is one finding: what it is, of what, and what was found with the way to
-// mend it below. quiet ones need none.
+// row is one finding: its id with what it is about below, and what was found
+// with the way to mend it below. quiet ones need none.
 func (t *preflightTerminal) row(f *PreflightFinding, style string, quiet bool) []string {
-	room := max(t.width-t.ids-t.objects-2-2*gap, 24)
-	if t.objects == 0 {
-		room += gap
-	}
+	room := max(t.width-t.names-2-gap, 24)
 	lines := wrap(visible(f.Found), room)
 	fix := func(s string) {
 		for i, l := range wrap(visible(s), room-2) {
@@ -181,28 +176,21 @@ func (t *preflightTerminal) row(f *PreflightFinding, style string, quiet bool) [
 	default:
 		fix(f.Do)
 	}
-	return []string{
-		t.paintLines(style, breakWord(f.ID, t.ids)), t.paintLines("", breakWord(visible(f.object()), max(t.objects, 1))), strings.Join(lines, "\n"),
+	name := t.painted(style, breakWord(f.ID, t.names))
+	if o := visible(f.object()); o != "" {
+		name = append(name, t.painted("", breakWord(o, t.names))...)
 	}
+	return []string{strings.Join(name, "\n"), strings.Join(lines, "\n")}
 }
 
-func (t *preflightTerminal) paintLines(style string, lines []string) string {
-	out := make([]string, len(lines))
+func (t *preflightTerminal) painted(style string, lines []string) []string {
 	for i, l := range lines {
-		out[i] = t.paint.in(style, l)
+		lines[i] = t.paint.in(style, l)
 	}
-	return strings.Join(out, "\n")
+	return lines
 }
 
 func (t *preflightTerminal) table(rows [][]string) {
-	pad := func(s string, n int) string { // the same columns in every group
-		first, rest, more := strings.Cut(s, "\n")
-		first += strings.Repeat(" ", max(n-width(first), 0))
-		if more {
-			return first + "\n" + rest
-		}
-		return first
-	}
 	table := tablewriter.NewTable(lineWriter{&t.terminal},
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
 			Borders: tw.Border{Left: tw.Off, Right: tw.Off, Top: tw.Off, Bottom: tw.Off},
@@ -212,14 +200,15 @@ func (t *preflightTerminal) table(rows [][]string) {
 			},
 		})),
 		tablewriter.WithRowAutoWrap(tw.WrapNone), tablewriter.WithTrimSpace(tw.Off),
-		tablewriter.WithAlignment([]tw.Align{tw.AlignLeft, tw.AlignLeft, tw.AlignLeft}),
+		tablewriter.WithAlignment([]tw.Align{tw.AlignLeft, tw.AlignLeft}),
 	)
 	for _, r := range rows {
-		cells := []string{pad(r[0], t.ids), pad(r[1], t.objects), r[2]}
-		if t.objects == 0 {
-			cells = []string{cells[0], cells[2]}
+		first, rest, more := strings.Cut(r[0], "\n") // the same columns in every group
+		first += strings.Repeat(" ", max(t.names-width(first), 0))
+		if more {
+			first += "\n" + rest
 		}
-		t.keep(table.Append(cells))
+		t.keep(table.Append([]string{first, r[1]}))
 	}
 	t.keep(table.Render())
 }
