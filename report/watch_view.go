@@ -37,7 +37,8 @@ type WatchOptions struct {
 // instead of in the middle of it. No method but Close ever waits for the output, so a stopped terminal, or a reader that
 // takes nothing, cannot stop the watch.
 type WatchView struct {
-	options WatchOptions
+	options  WatchOptions
+	maxBytes int // of JSON lines that wait
 
 	mu      sync.Mutex
 	events  []watchEvent
@@ -72,7 +73,7 @@ type watchDisplay interface {
 
 // NewWatchView shows a watch on w until Close.
 func NewWatchView(w io.Writer, o WatchOptions) *WatchView {
-	v := &WatchView{options: o, quit: make(chan struct{}), done: make(chan struct{})}
+	v := &WatchView{options: o, maxBytes: maxQueuedJSON, quit: make(chan struct{}), done: make(chan struct{})}
 	now := time.Now()
 	switch {
 	case o.JSON:
@@ -141,7 +142,7 @@ func (v *WatchView) push(e watchEvent) {
 	switch {
 	case v.closed:
 		return
-	case e.encoded != nil && v.bytes+len(e.encoded) <= maxQueuedJSON, e.encoded == nil && len(v.events) < maxQueued:
+	case e.encoded != nil && v.bytes+len(e.encoded) <= v.maxBytes, e.encoded == nil && len(v.events) < maxQueued:
 		v.bytes += len(e.encoded)
 		v.events = append(v.events, e)
 		return

@@ -174,13 +174,13 @@ func TestWatchViewNeverWaitsForOutput(t *testing.T) {
 	for _, o := range []WatchOptions{{JSON: true}, {Terminal: true}, {}} {
 		w := stuck{make(chan struct{})}
 		v := NewWatchView(w, o)
+		v.maxBytes = 1 << 20
 		begun := time.Now()
-		big := sampleFindings()[0]
-		big.Detail = strings.Repeat("x", 7_000)
-		v.Found(big)
+		one := sampleFindings()[0]
+		v.Found(one)
 		time.Sleep(2 * watchFrame) // the display is stuck now
 		for i := range 3 * maxQueued {
-			v.Found(big)
+			v.Found(one)
 			v.Notice("n")
 			if i%100 == 0 {
 				v.Status(sampleStatus())
