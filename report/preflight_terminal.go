@@ -116,7 +116,7 @@ func (t *preflightTerminal) group(s preflight.Severity, accepted bool) {
 	if accepted {
 		mark, style = "✓", t.paint.dim
 	}
-	n, same := 0, map[string]int{}
+	n, same, last := 0, map[string]int{}, ""
 	for i := range t.doc.Findings {
 		f := &t.doc.Findings[i]
 		if f.Severity != string(s) || f.Accepted != accepted {
@@ -124,8 +124,9 @@ func (t *preflightTerminal) group(s preflight.Severity, accepted bool) {
 		}
 		n++
 		if same[f.ID]++; same[f.ID] <= preflightRows {
-			rows = append(rows, t.row(f, style, accepted || s == preflight.Info))
+			rows = append(rows, t.row(f, style, accepted || s == preflight.Info, f.ID == last))
 		}
+		last = f.ID
 		if rest := t.count(f.ID, s, accepted) - preflightRows; same[f.ID] == preflightRows+1 {
 			rows = append(rows, []string{"", t.paint.in(t.paint.dim, fmt.Sprintf("… and %d more like these (--format json lists all)", rest))})
 		}
@@ -154,8 +155,9 @@ func (t *preflightTerminal) count(id string, s preflight.Severity, accepted bool
 }
 
 // row is one finding: its id with what it is about below, and what was found
-// with the way to mend it below. quiet ones need none.
-func (t *preflightTerminal) row(f *PreflightFinding, style string, quiet bool) []string {
+// with the way to mend it below. quiet ones need none; of several with one id
+// the first says it.
+func (t *preflightTerminal) row(f *PreflightFinding, style string, quiet, again bool) []string {
 	room := max(t.width-t.names-2-gap, 24)
 	lines := wrap(visible(f.Found), room)
 	fix := func(s string) {
@@ -178,6 +180,9 @@ func (t *preflightTerminal) row(f *PreflightFinding, style string, quiet bool) [
 	}
 	name := t.painted(style, breakWord(f.ID, t.names))
 	if o := visible(f.object()); o != "" {
+		if again {
+			name = nil
+		}
 		name = append(name, t.painted("", breakWord(o, t.names))...)
 	}
 	return []string{strings.Join(name, "\n"), strings.Join(lines, "\n")}
@@ -237,6 +242,6 @@ func (t *preflightTerminal) closing() {
 		t.line(strings.Repeat(" ", width(label)+1) + l)
 	}
 	if d.Verdict != string(preflight.Pass) {
-		t.line(t.paint.in(t.paint.dim, "  each id is explained in docs/what-if-preflight.md; what is known and wanted: --accept ID[:OBJECT]"))
+		t.wrapped("  ", t.paint.dim, "each id is explained in docs/what-if-preflight.md; what is known and wanted: --accept ID[:OBJECT]")
 	}
 }
