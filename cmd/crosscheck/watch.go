@@ -17,6 +17,7 @@ import (
 	"crosscheck/conflict"
 	"crosscheck/conflict/watch"
 	"crosscheck/internal/ledger"
+	"crosscheck/report"
 )
 
 // watchMemory is the memory that a watch tries to stay within, with a window of a million changes; the Go runtime
@@ -82,9 +83,13 @@ func (o *watchFlags) validate() error {
 	if o.span < 0 {
 		return usageError("--for %s: a time is needed, as 2h", o.span)
 	}
-	switch o.format {
-	case "", "table", "json", "markdown":
+	if o.format == "" {
 		return nil
+	}
+	for _, f := range report.WatchFormats() {
+		if string(f) == o.format {
+			return nil
+		}
 	}
 	return usageError("--format %s: use table, json or markdown", o.format)
 }
@@ -113,11 +118,11 @@ func runWatch(ctx context.Context, g *globals, o *watchFlags) error {
 	}
 	defer old.Close()
 	defer new.Close()
-	status, err := watchServers(ctx, old, new, filter, o, out, log)
+	status, listed, err := watchServers(ctx, old, new, filter, o, out, log)
 	if err = failWatch(ctx, err); err != nil && status.At.IsZero() {
 		return err
 	}
-	if werr := out.finish(g, o, status); werr != nil && err == nil {
+	if werr := out.finish(g, o, status, listed); werr != nil && err == nil {
 		err = werr
 	}
 	switch {
@@ -148,30 +153,32 @@ func failWatch(ctx context.Context, err error) error {
 // watchServers watches two connected servers and keeps the account in the ledger.
 func watchServers(ctx context.Context, old, new *cluster.Server, filter cluster.Filter, o *watchFlags, out *watchOutput,
 	log *slog.Logger,
-) (status watch.Status, err error) {
+) (status watch.Status, listed []report.WatchFinding, err error) {
 	survey, err := checksum.Look(ctx, old, new)
 	if err != nil {
-		return status, err
+		return status, nil, err
 	}
 	dir, err := stateDir(o.state, survey)
 	if err != nil {
-		return status, err
+		return status, nil, err
 	}
 	book, err := ledger.Open(ctx, dir, ledger.Options{Log: log})
 	if err != nil {
-		return status, err
+		return status, nil, err
 	}
 	defer book.Close()
 	account, err := book.OpenWatch(ctx, ledger.WatchInfo{Old: survey.Old, New: survey.New, Args: os.Args[1:], Fresh: o.fresh})
 	if err != nil {
-		return status, err
+		return status, nil, err
 	}
+	rows := newRowRechecker(old, new, survey)
+	defer rows.Close()
 	opt := watch.Options{
-		Filter: filter, Store: account, Observer: out.view, For: o.span, SettleFor: o.settle,
+		Filter: filter, Store: account, Observer: out.view, Rechecker: rows, For: o.span, SettleFor: o.settle,
 		RetryFor: o.retryFor, MaxLag: o.maxLag, Members: [2][]string{o.oldMembers, o.newMembers}, Since: account.Since(), Log: log,
 	}
 	if err = resumeAccount(ctx, book, account, survey, &opt); err != nil {
-		return status, err
+		return status, nil, err
 	}
 	switch {
 	case opt.From != nil:
@@ -180,10 +187,15 @@ func watchServers(ctx context.Context, old, new *cluster.Server, filter cluster.
 		out.view.Notice(fmt.Sprintf("building on check %d, which found %d rows of %d tables the same", opt.Base.Run, opt.Base.Rows, opt.Base.Tables))
 	}
 	status, err = watch.Run(ctx, old, new, opt)
-	if cerr := account.Close(context.WithoutCancel(ctx)); err == nil {
-		err = cerr
+	ctx = context.WithoutCancel(ctx)
+	lerr := account.EachOfLast(ctx, listedFindings, func(at time.Time, f conflict.Finding) error {
+		listed = append(listed, report.NewWatchFinding(f, at, report.Options{ShowValues: o.showValues}))
+		return nil
+	})
+	if err == nil {
+		err = errors.Join(lerr, account.Close(ctx))
 	}
-	return status, err
+	return status, listed, err
 }
 
 // resumeAccount fills in where the account goes on: its last checkpoint, or the check that it builds on.

@@ -17,6 +17,9 @@ type watchOutput struct {
 	file   *os.File
 }
 
+// listedFindings is how many findings the summary lists, the newest; all of them are in the ledger.
+const listedFindings = 20
+
 // newWatchOutput chooses: JSON lines where they are asked for or where stdout is no terminal.
 func newWatchOutput(g *globals, o *watchFlags) (*watchOutput, error) {
 	if o.format == "" {
@@ -61,10 +64,13 @@ func (w *watchOutput) close() {
 	}
 }
 
-// finish writes the summary.
-func (w *watchOutput) finish(g *globals, o *watchFlags, s watch.Status) error {
+// finish writes the summary. Where the reader of the findings has stopped reading, it is not written after them.
+func (w *watchOutput) finish(g *globals, o *watchFlags, s watch.Status, listed []report.WatchFinding) error {
 	err := w.view.Close()
-	doc := report.NewWatchSummary(s, nil)
+	if err != nil && w.format == "json" {
+		return err
+	}
+	doc := report.NewWatchSummary(s, listed)
 	doc.NotWritten = w.view.Lost()
 	render := func(to io.Writer, term report.TermOptions) error { return report.RenderWatch(to, w.format, doc, term) }
 	var werr error
