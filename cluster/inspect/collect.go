@@ -170,19 +170,19 @@ func (r *reader) readPrivileges(ctx context.Context) error {
 // holds tells whether the account has a global privilege by itself. Roles do
 // not count: then the lists are read all the same, and said to be incomplete.
 func (r *reader) holds(ctx context.Context, privilege string) (bool, error) {
-	user, host, _ := cutAccount(r.side.Facts.Account)
+	user, host := cutAccount(r.side.Facts.Account)
 	list, err := r.strings(ctx, fmt.Sprintf("SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = %s AND PRIVILEGE_TYPE = %s",
 		quote("'"+user+"'@'"+host+"'"), quote(privilege)))
 	return len(list) > 0, err
 }
 
 // cutAccount splits user@host behind the last @.
-func cutAccount(account string) (user, host string, ok bool) {
+func cutAccount(account string) (user, host string) {
 	i := strings.LastIndex(account, "@")
 	if i < 0 {
-		return account, "", false
+		return account, ""
 	}
-	return account[:i], account[i+1:], true
+	return account[:i], account[i+1:]
 }
 
 // quote writes a string literal.
@@ -192,7 +192,7 @@ func quote(s string) string {
 
 // hide notes that a list may be incomplete.
 func (r *reader) hide(what, privilege string) {
-	user, host, _ := cutAccount(r.side.Facts.Account)
+	user, host := cutAccount(r.side.Facts.Account)
 	r.side.Hidden = append(r.side.Hidden, Gap{
 		What: what, Why: "the account lacks " + privilege,
 		Grant: fmt.Sprintf("GRANT %s ON *.* TO %s@%s", privilege, quote(user), quote(host)),

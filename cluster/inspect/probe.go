@@ -62,14 +62,21 @@ func questions(sides ...*Side) (words, functions []string) {
 	return slices.Compact(words), functions
 }
 
-var call = regexp.MustCompile("(?i)(^|[^.`\\w])`?([a-z_][a-z0-9_]*)`?\\(")
+// call is a name before a parenthesis. What stands before it is looked at
+// apart, because calls may be nested.
+var call = regexp.MustCompile("(?i)`?([a-z_][a-z0-9_]*)`?\\s*\\(")
 
 // Calls are the names in a text that are followed by a parenthesis, in lower
-// case, without those that are qualified: these are stored functions.
+// case, without those that are qualified: these are stored functions. Words of
+// the language, as IN, may be among them.
 func Calls(text string) []string {
 	var out []string
-	for _, m := range call.FindAllStringSubmatch(withoutText(text), -1) {
-		if n := strings.ToLower(m[2]); !slices.Contains(out, n) {
+	text = withoutText(text)
+	for _, m := range call.FindAllStringSubmatchIndex(text, -1) {
+		if m[0] > 0 && (strings.ContainsRune(".`$_@", rune(text[m[0]-1])) || text[m[0]-1] >= '0' && text[m[0]-1] <= '9') {
+			continue
+		}
+		if n := strings.ToLower(text[m[2]:m[3]]); !slices.Contains(out, n) {
 			out = append(out, n)
 		}
 	}
@@ -123,7 +130,8 @@ func (r *reader) prepare(ctx context.Context, query string) (uint16, error) {
 	if err != nil {
 		return cluster.ErrorNumber(err), err
 	}
-	return 0, st.Close()
+	defer st.Close() //nolint:errcheck // the answer is there; a broken connection shows with the next one
+	return 0, nil
 }
 
 // everReserved are words that some version since MySQL 5.6 reserves and an

@@ -125,7 +125,7 @@ func (r *reader) readViews(ctx context.Context) error {
 
 // readChecks reads CHECK constraints where the version has them.
 func (r *reader) readChecks(ctx context.Context) error {
-	query := ""
+	var query string
 	switch f := r.side.Facts; {
 	case f.IsMariaDB() && f.AtLeast(10, 3, 10):
 		query = "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA " + notSystem
@@ -160,7 +160,7 @@ func (r *reader) readAccounts(ctx context.Context) error {
 		return err
 	})
 	if cluster.IsPermission(err) {
-		user, host, _ := cutAccount(r.side.Facts.Account)
+		user, host := cutAccount(r.side.Facts.Account)
 		r.side.Hidden = append(r.side.Hidden, Gap{
 			What: "accounts", Why: "the account may not read mysql.user",
 			Grant: fmt.Sprintf("GRANT SELECT ON mysql.user TO %s@%s", quote(user), quote(host)),

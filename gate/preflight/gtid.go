@@ -42,7 +42,13 @@ func (j *judge) domains() {
 // takes tells whether a replica at one level can apply what a source at
 // another writes: anonymous transactions are refused by ON, named ones by OFF.
 func takes(source, replica int) bool {
-	return !(source <= 1 && replica == 3) && !(source >= 2 && replica == 0)
+	switch replica {
+	case 0:
+		return source <= 1
+	case 3:
+		return source >= 2
+	}
+	return true
 }
 
 func (j *judge) gtidModes() {

@@ -18,7 +18,6 @@ func TestOneWrongStartSetting(t *testing.T) {
 	}
 	type start struct {
 		name      string
-		family    fixtures.Family
 		variables map[string]string
 		gtid      fixtures.GTIDMode
 		id        uint32

@@ -3,7 +3,6 @@ package preflight
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/inspect"
@@ -83,8 +82,7 @@ func (j *judge) controlled() {
 				Found: s.Label + ": wsrep_auto_increment_control ON", Fixes: []Fix{set(s, "wsrep_auto_increment_control", "OFF")},
 			})
 		}
-		single, known := s.Value("group_replication_single_primary_mode")
-		if s.Facts.GroupReplication && !(known && strings.EqualFold(single, "ON")) {
+		if s.Facts.GroupReplication && !on(s, "group_replication_single_primary_mode") {
 			j.add(Finding{
 				ID: "group_replication_step_control", Side: s.Label, Object: "group_replication_auto_increment_increment",
 				Found: fmt.Sprintf("%s: group_replication_auto_increment_increment %s", s.Label, text(s, "group_replication_auto_increment_increment")),
