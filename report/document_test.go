@@ -213,7 +213,7 @@ func TestSummary(t *testing.T) {
 		result checksum.Result
 		want   string
 	}{
-		{lossy, compared + ", proven through old:mysql-bin.000042:98765432; 2 columns compared through a conversion that loses information"},
+		{lossy, compared + ", proven through old at mysql-bin.000042:98765432; 2 columns compared through a conversion that loses information"},
 		{independent, compared},
 		{partly, "DIFFERENT: 19 rows in 3 tables (5 missing, 1 extra, 13 changed), and shop.coupons: the table does not exist on new; 1 table undecided; stopped before the end"},
 		{resultUndecided(), "UNDECIDED: 4 rows in 1 of 2 tables not proven either way; replication to new stopped: error 1062 on the applier; 4 rows differ and no fence arrived within 30 s"},

@@ -22,7 +22,7 @@ func renderMarkdown(w io.Writer, d *CheckDocument) error {
 		Server
 	}{{"old", d.Old}, {"new", d.New}} {
 		fmt.Fprintf(&b, "| **%s** | %s | %s | %s | %s | %s |\n", s.side, md(s.Addr), md(s.product()), md(s.ServerUUID),
-			md(s.encryption()), md(s.Position))
+			md(s.encryption()), md(whereabouts(s.Position)))
 	}
 	if len(d.Tables) > 0 {
 		b.WriteString("\n| table | verdict | rows old | rows new | missing | extra | changed | undecided | in flight | rows/s |\n" +

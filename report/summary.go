@@ -30,7 +30,7 @@ func (d *CheckDocument) Summary() string {
 		s := fmt.Sprintf("SAME: %s, %s, %s compared in %s", plural(int64(t.Tables), "table"), plural(t.RowsOld, "row"),
 			bytesOf(t.BytesOld), duration(d.ElapsedSeconds))
 		if d.Old.Position != "" && d.Relation != "independent" { // without replication a position of old says nothing
-			s += ", proven through old:" + shorten(d.Old.Position, 48)
+			s += ", proven through old at " + shorten(whereabouts(d.Old.Position), 48)
 		}
 		var lossy int64
 		for i := range d.Tables {
@@ -166,14 +166,18 @@ func (t *Table) proofs() []string {
 	return proofTexts(used)
 }
 
-func (d *CheckDocument) proofs() []string {
-	used := map[checksum.Proof]bool{}
+// usualProof is the one that most tables with listed differences have, "" for none.
+func (d *CheckDocument) usualProof() string {
+	tables := map[string]int{}
+	usual := ""
 	for _, t := range d.Tables {
-		for _, diff := range t.Differences {
-			used[diff.Proof] = true
+		if own := t.proofs(); len(own) == 1 {
+			if tables[own[0]]++; tables[own[0]] > tables[usual] {
+				usual = own[0]
+			}
 		}
 	}
-	return proofTexts(used)
+	return usual
 }
 
 func proofTexts(used map[checksum.Proof]bool) []string {

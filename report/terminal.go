@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"crosscheck/checksum"
@@ -55,11 +56,11 @@ type terminal struct {
 	width int
 	doc   *CheckDocument
 
-	proofs []string // in use; a single one is said once, at the end
+	proof string // of most tables: said once, at the end
 }
 
 func renderTerminal(w io.Writer, doc *CheckDocument, opt TermOptions) error {
-	t := &terminal{w: w, paint: newPaint(opt.Color), width: max(opt.Width, minWidth), doc: doc, proofs: doc.proofs()}
+	t := &terminal{w: w, paint: newPaint(opt.Color), width: max(opt.Width, minWidth), doc: doc, proof: doc.usualProof()}
 	t.header()
 	if len(doc.Tables) > 0 {
 		t.line("")
@@ -99,7 +100,7 @@ func (t *terminal) header() {
 	if d.FirstChunkSeconds > 0 {
 		facts = append(facts, "first chunk "+duration(d.FirstChunkSeconds))
 	}
-	if d.Totals.RowsPerSecond > 0 {
+	if d.Totals.RowsPerSecond > 0 && d.Totals.RowsOld >= minRated {
 		facts = append(facts, number(d.Totals.RowsPerSecond)+" rows/s")
 	}
 	when := "  " + strings.Join(facts, " · ")
@@ -118,8 +119,8 @@ func (t *terminal) header() {
 func (t *terminal) server(side string, s Server) {
 	facts := []string{visible(orElse(s.Addr, "address unknown")), visible(s.product()), visible(s.encryption())}
 	t.line("  " + t.paint.in(t.paint.bold, side) + "  " + shorten(strings.Join(facts, " · "), t.width-7))
-	if s.Position != "" {
-		t.line("       " + t.paint.in(t.paint.dim, "at "+shorten(visible(s.Position), t.width-10)))
+	if at := whereabouts(s.Position); at != "" {
+		t.line("       " + t.paint.in(t.paint.dim, "at "+shorten(visible(at), t.width-10)))
 	}
 }
 
@@ -137,8 +138,8 @@ func (t *terminal) details(table *Table) {
 	if n := table.DifferencesOmitted; n > 0 {
 		t.line(detailIndent + t.paint.in(t.paint.dim, fmt.Sprintf("… and %s not listed (--max-differences)", plural(n, "row"))))
 	}
-	if len(t.proofs) > 1 {
-		for _, p := range table.proofs() {
+	if own := table.proofs(); len(own) > 0 && !slices.Equal(own, []string{t.proof}) {
+		for _, p := range own {
 			t.wrapped(detailIndent+"proof: ", t.paint.dim, p)
 		}
 	}
@@ -220,11 +221,15 @@ func (t *terminal) values(column string, names int, old, new_, nature string) {
 func (t *terminal) closing() {
 	d := t.doc
 	notes := d.runNotes()
-	if len(notes) > 0 || len(t.proofs) == 1 {
+	if len(notes) > 0 || t.proof != "" {
 		t.line("")
 	}
-	if len(t.proofs) == 1 {
-		t.wrapped("proof: ", t.paint.dim, t.proofs[0])
+	if t.proof != "" {
+		text := t.proof
+		if slices.ContainsFunc(d.Tables, func(x Table) bool { own := x.proofs(); return len(own) > 0 && !slices.Equal(own, []string{t.proof}) }) {
+			text += ", unless said otherwise above"
+		}
+		t.wrapped("proof: ", t.paint.dim, text)
 	}
 	for _, n := range notes {
 		t.wrapped("note:  ", "", n)

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	gap          = 2  // cells between columns
-	minNameWidth = 16 // a narrower column breaks names too often; other columns give way first
+	gap          = 2      // cells between columns
+	minRated     = 10_000 // rows: over fewer, a speed is that of starting and settling
+	minNameWidth = 16     // a narrower column breaks names too often; other columns give way first
 )
 
 // column is one column of the table list: plain cells, and how each is painted.
@@ -121,10 +122,15 @@ func (t *terminal) columns() []column {
 	read := column{head: []string{"Rows"}, style: none}
 	speed := column{head: []string{"Rows/s"}, style: func(int) string { return t.paint.dim }}
 	verdicts := column{head: []string{"Verdict"}, left: true, style: func(i int) string { return t.paint.verdict(rows[i].Verdict) }}
+	fast := false
 	for _, r := range rows {
 		names.cells = append(names.cells, visible(r.Table))
 		read.cells = append(read.cells, r.read(max(r.RowsOld, r.RowsNew)))
+		if max(r.RowsOld, r.RowsNew) < minRated {
+			r.RowsPerSecond = 0
+		}
 		speed.cells = append(speed.cells, rate(r.RowsPerSecond))
+		fast = fast || r.RowsPerSecond > 0
 		verdicts.cells = append(verdicts.cells, mark(r.Verdict)+" "+r.Verdict.String())
 	}
 	missing := t.counts(rows, "Missing", t.paint.red, func(c checksum.Counts) int64 { return c.Missing })
@@ -141,7 +147,7 @@ func (t *terminal) columns() []column {
 		if withFlight {
 			out = append(out, flight)
 		}
-		if withSpeed {
+		if withSpeed && fast {
 			out = append(out, speed)
 		}
 		return append(out, verdicts)

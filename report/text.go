@@ -184,3 +184,21 @@ func duration(seconds float64) string {
 		return fmt.Sprintf("%d h %02d min", int(d.Hours()), int(d.Minutes())%60)
 	}
 }
+
+// whereabouts writes a position for people: what proves it first, without the words that tell programs which kind it is.
+func whereabouts(position string) string {
+	kind, rest, ok := strings.Cut(position, ":")
+	if !ok || kind != "mysql" && kind != "mariadb" && kind != "file" {
+		return position
+	}
+	var parts []string
+	for i, p := range strings.Split(rest, ";") {
+		if i > 0 {
+			_, p, _ = strings.Cut(p, "=")
+		}
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, " · ")
+}
