@@ -1,0 +1,336 @@
+package gate
+
+import (
+	"fmt"
+	"time"
+)
+
+// Finding is one finding of a preflight, or one difference of schema or configuration.
+type Finding struct {
+	ID       string `json:"id"`
+	Object   string `json:"object,omitempty"`
+	Side     string `json:"side,omitempty"`
+	Severity string `json:"severity"` // "fatal", "lossy", "warning" or "info"; info does not count
+	Found    string `json:"found,omitempty"`
+	Fix      string `json:"fix,omitempty"`    // the exact statement, where there is one
+	Unseen   bool   `json:"unseen,omitempty"` // something needed could not be found out
+	// Accepted is what the preflight said. Gates go by the plan, so that a plan that changed its mind counts.
+	Accepted bool `json:"accepted,omitempty"`
+}
+
+// name is what plans accept.
+func (f Finding) name() string {
+	if f.Object == "" {
+		return f.ID
+	}
+	return f.ID + ":" + f.Object
+}
+
+func findingsProblem(list []Finding) string {
+	for _, f := range list {
+		if f.ID == "" {
+			return "a finding has no id"
+		}
+		switch f.Severity {
+		case "fatal", "lossy", "warning", "info":
+		default:
+			return fmt.Sprintf("finding %s has the severity %q", f.ID, f.Severity)
+		}
+	}
+	return ""
+}
+
+// Preflight is a judged pair.
+type Preflight struct {
+	Path     string        `json:"path"`
+	Duration time.Duration `json:"duration"` // that retention was judged against, in nanoseconds
+	Findings []Finding     `json:"findings"`
+}
+
+// Verdicts of checks.
+const (
+	Same      = "same"
+	Different = "different"
+	Undecided = "undecided"
+)
+
+// Coverage is what a check compared.
+type Coverage struct {
+	Include []string `json:"include"` // globs; empty: all tables
+	Exclude []string `json:"exclude"`
+	Tables  int      `json:"tables"` // compared
+	Rows    int64    `json:"rows"`   // compared, of old
+	// Complete says that every table in scope was compared to its end, and that the account sees all tables.
+	Complete bool     `json:"complete"`
+	Lossy    []string `json:"lossy,omitempty"` // columns compared through a conversion that loses information
+	Missed   []string `json:"missed,omitempty"`
+}
+
+// Check is a full check.
+type Check struct {
+	Run     string `json:"run"` // the ledger's name of it; a watch that builds on it names it
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason,omitempty"`
+	Coverage
+}
+
+// Link is one direction of replication between two nodes.
+type Link struct {
+	From     string        `json:"from"` // "old", "new", "converter"
+	To       string        `json:"to"`
+	Running  bool          `json:"running"`
+	Lag      time.Duration `json:"lag"`
+	LagKnown bool          `json:"lag_known"`
+	Error    string        `json:"error,omitempty"`
+	Skips    bool          `json:"skips,omitempty"` // errors or transactions are skipped, or rows applied idempotently
+	// Since is from when on the link is known to have run without a break; zero: not known.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// Sync is the state of replication at a moment.
+type Sync struct {
+	Links []Link `json:"links"`
+}
+
+// Step is auto_increment_increment with auto_increment_offset.
+type Step struct {
+	Increment int `json:"increment"`
+	Offset    int `json:"offset"`
+}
+
+// Session is a live connection.
+type Session struct {
+	ID   uint64 `json:"id"`
+	User string `json:"user"`
+	Host string `json:"host"`
+}
+
+// StepSide is one side's step.
+type StepSide struct {
+	Global         Step      `json:"global"`
+	Persisted      *Step     `json:"persisted,omitempty"` // nil: not persisted
+	PersistedKnown bool      `json:"persisted_known"`     // the server can persist, and tells
+	SessionsSeen   bool      `json:"sessions_seen"`       // the step of each live session is known
+	Stale          []Session `json:"stale,omitempty"`
+	Overridden     string    `json:"overridden,omitempty"` // what sets the step besides us, such as Galera
+}
+
+// Steps are both sides' steps.
+type Steps struct {
+	Old StepSide `json:"old"`
+	New StepSide `json:"new"`
+}
+
+// StepRestored is new's step after old was drained.
+type StepRestored struct {
+	New StepSide `json:"new"`
+}
+
+// Watch is the status of a running watch.
+type Watch struct {
+	Running     bool           `json:"running"`
+	Since       time.Time      `json:"since"`                 // the account is without a gap from here on
+	BaseRun     string         `json:"base_run,omitempty"`    // Check.Run of the check that the account builds on without a gap
+	LastFailure time.Time      `json:"last_failure,omitzero"` // of the newest finding that fails; zero: none
+	Failures    map[string]int `json:"failures,omitempty"`    // findings that fail, by kind
+	Differ      int            `json:"differ"`                // rows proven different and not found equal since
+	Open        int            `json:"open"`                  // rows under doubt
+	Blind       []string       `json:"blind,omitempty"`       // pieces of the logs that were not judged
+	Troubles    []string       `json:"troubles,omitempty"`    // of replication and steps, now
+	OldThrough  string         `json:"old_through,omitempty"` // verified through these positions
+	NewThrough  string         `json:"new_through,omitempty"`
+}
+
+// Traffic is who uses the servers, over the Window before the evidence was taken.
+type Traffic struct {
+	SessionsSeen bool          `json:"sessions_seen"` // the account sees all sessions on both sides
+	AppOnOld     []Session     `json:"app_on_old"`
+	AppOnNew     int           `json:"app_on_new"`
+	WritesSeen   bool          `json:"writes_seen"` // the counts of writes were measured
+	OldWrites    int64         `json:"old_writes"`  // transactions of old's own
+	NewWrites    int64         `json:"new_writes"`
+	Window       time.Duration `json:"window"` // nanoseconds
+}
+
+// ReadsSwitch is somebody's word that the application reads from new, with what was seen.
+type ReadsSwitch struct {
+	By       string    `json:"by"`
+	Switched time.Time `json:"switched"`
+	Traffic
+}
+
+// WritesSwitch is somebody's word that the application writes to new, with what was seen.
+type WritesSwitch struct {
+	By       string    `json:"by"`
+	Switched time.Time `json:"switched"`
+	Traffic
+}
+
+// Drained tells whether anything comes from old still.
+type Drained struct {
+	Since        time.Time `json:"since"` // no write of old's own from here on
+	SessionsSeen bool      `json:"sessions_seen"`
+	AppOnOld     []Session `json:"app_on_old"`
+	OldWrites    int64     `json:"old_writes"` // since then; above 0 contradicts Since
+	// EchoesComplete says that all of old's transactions through OldThrough are known to have been applied on new.
+	EchoesComplete bool   `json:"echoes_complete"`
+	OldThrough     string `json:"old_through"`
+}
+
+// ReadOnly is a window in which old takes no writes, with both servers' positions. Its t2 is
+// Evidence.Taken; it is measured again and again while the window is open.
+type ReadOnly struct {
+	T1            time.Time `json:"t1,omitzero"`     // when the window was first measured
+	ReadOnly      bool      `json:"read_only"`       // old's read_only at t1 and at t2
+	SuperReadOnly bool      `json:"super_read_only"` // or the server has none and no account with SUPER was connected
+	Since         time.Time `json:"since"`           // old is known to be read only from here on
+	OldT1         string    `json:"old_t1"`          // old's position at t1
+	OldT2         string    `json:"old_t2"`
+	// NewApplied is how far new has applied old's log at t2, in the form of OldT2, so that equal texts mean equal positions.
+	NewApplied string `json:"new_applied"`
+	// Extra are transactions on new that old does not have; "" if none.
+	Extra string `json:"extra,omitempty"`
+}
+
+// GTIDNode is one node on the way to GTIDs.
+type GTIDNode struct {
+	Name      string `json:"name"` // "old", "new", "converter", or an address
+	UUID      string `json:"uuid"`
+	Reachable bool   `json:"reachable"`
+	Mode      string `json:"mode"` // gtid_mode: OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON
+	Enforced  bool   `json:"enforced"`
+	Anonymous int64  `json:"anonymous"` // Ongoing_anonymous_transaction_count; below 0: not known
+}
+
+// GTID is the GTID mode of every node.
+type GTID struct {
+	Nodes []GTIDNode `json:"nodes"`
+}
+
+// ConverterNode is one node that may assign GTIDs.
+type ConverterNode struct {
+	Name      string `json:"name"`
+	UUID      string `json:"uuid"`
+	Reachable bool   `json:"reachable"`
+	Assigns   bool   `json:"assigns"` // one of its channels has ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS other than OFF
+}
+
+// Converter is the proof that one node alone assigns GTIDs.
+type Converter struct {
+	Nodes []ConverterNode `json:"nodes"`
+	// Compared is how many transactions were compared by fingerprint; Alarms are those that have two GTIDs, and the GTIDs
+	// that name two.
+	Compared int64    `json:"compared"`
+	Alarms   []string `json:"alarms,omitempty"`
+}
+
+// Schema is how the two schemas compare.
+type Schema struct {
+	Tables      int       `json:"tables"`
+	Complete    bool      `json:"complete"`
+	Differences []Finding `json:"differences"`
+}
+
+// Config is how the two configurations compare.
+type Config struct {
+	Variables   int       `json:"variables"`
+	Complete    bool      `json:"complete"`
+	Differences []Finding `json:"differences"`
+}
+
+// RestoredCopy is a check of a server that was restored from a backup in the new version.
+type RestoredCopy struct {
+	Copy    string `json:"copy"` // its server_uuid; new's where new is that copy
+	Version string `json:"version"`
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason,omitempty"`
+	Coverage
+}
+
+// Rehearsal is the certificate of another run.
+type Rehearsal struct {
+	Certificate string    `json:"certificate"` // SHA-256 of the file
+	Key         string    `json:"key"`         // fingerprint of the key that signed it
+	Verified    bool      `json:"verified"`
+	Path        string    `json:"path"`
+	Verdict     string    `json:"verdict"` // of the certificate: "pass" if all gates of its path passed
+	Overrides   int       `json:"overrides"`
+	Issued      time.Time `json:"issued"`
+}
+
+// Metric is one measure of health. Bad is the judgment of who measured, by new's value against old's baseline.
+type Metric struct {
+	Name     string  `json:"name"`
+	Old      float64 `json:"old"`
+	New      float64 `json:"new"`
+	Limit    float64 `json:"limit"`
+	Bad      bool    `json:"bad"`
+	Measured bool    `json:"measured"`
+}
+
+// Health is new's health from Since to when the evidence was taken.
+type Health struct {
+	Since   time.Time `json:"since"`
+	Metrics []Metric  `json:"metrics"`
+}
+
+// SignOff is somebody's signature under the migration.
+type SignOff struct {
+	By   string `json:"by"`
+	Note string `json:"note,omitempty"`
+}
+
+// Override opens a gate without its proof.
+type Override struct {
+	Gate string `json:"gate"`
+	By   string `json:"by"`
+	Why  string `json:"why"`
+}
+
+// Hook is how a gate's hook ended.
+type Hook struct {
+	Gate     string   `json:"gate"`
+	Command  []string `json:"command"`
+	Exit     int      `json:"exit"`
+	TimedOut bool     `json:"timed_out,omitempty"`
+	Output   string   `json:"output,omitempty"` // its last line
+}
+
+// Action is a change that crosscheck made to a server, or would have made.
+type Action struct {
+	Name       string   `json:"name"`    // "set-steps", "kill-stale-sessions", "restore-step"
+	Applied    bool     `json:"applied"` // false: a dry run
+	Statements []string `json:"statements"`
+	Error      string   `json:"error,omitempty"`
+}
+
+// Decision records that a gate was judged. It proves nothing: Judge goes back to its time and judges anew what there was.
+type Decision struct {
+	Gate   string       `json:"gate"`
+	State  State        `json:"state"`
+	Rested []EvidenceID `json:"rested"`
+}
+
+// The kinds of the contents.
+func (Preflight) Kind() Kind    { return KindPreflight }
+func (Check) Kind() Kind        { return KindCheck }
+func (Sync) Kind() Kind         { return KindSync }
+func (Steps) Kind() Kind        { return KindSteps }
+func (StepRestored) Kind() Kind { return KindStepRestored }
+func (Watch) Kind() Kind        { return KindWatch }
+func (ReadsSwitch) Kind() Kind  { return KindReadsSwitch }
+func (WritesSwitch) Kind() Kind { return KindWritesSwitch }
+func (Drained) Kind() Kind      { return KindDrained }
+func (ReadOnly) Kind() Kind     { return KindReadOnly }
+func (GTID) Kind() Kind         { return KindGTID }
+func (Converter) Kind() Kind    { return KindConverter }
+func (Schema) Kind() Kind       { return KindSchema }
+func (Config) Kind() Kind       { return KindConfig }
+func (RestoredCopy) Kind() Kind { return KindRestoredCopy }
+func (Rehearsal) Kind() Kind    { return KindRehearsal }
+func (Health) Kind() Kind       { return KindHealth }
+func (SignOff) Kind() Kind      { return KindSignOff }
+func (Override) Kind() Kind     { return KindOverride }
+func (Hook) Kind() Kind         { return KindHook }
+func (Action) Kind() Kind       { return KindAction }
+func (Decision) Kind() Kind     { return KindDecision }

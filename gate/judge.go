@@ -1,0 +1,490 @@
+package gate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"crosscheck/gate/plan"
+)
+
+// Result is the state of one gate.
+type Result struct {
+	Gate    string       `json:"gate"`
+	State   State        `json:"state"`
+	Reasons []Reason     `json:"reasons,omitempty"` // worst first; also those that an override set aside
+	Rested  []EvidenceID `json:"rested,omitempty"`  // the evidence that it was judged by
+	// Taken is when the oldest of that evidence was taken; zero without evidence. Evidence that does not age is left out.
+	Taken time.Time `json:"taken,omitzero"`
+	// Stays is when the gate was open last by its own proof, for one that a later gate keeps open; zero for a gate that is
+	// judged as of now.
+	Stays time.Time `json:"stays,omitzero"`
+	// Override is the one in force.
+	Override *OverrideNote `json:"override,omitempty"`
+}
+
+// WantsHook tells that nothing but the gate's hook is missing.
+func (r Result) WantsHook() bool {
+	return len(r.Reasons) == 1 && (r.Reasons[0].ID == ReasonHookNotRun || r.Reasons[0].ID == ReasonHookTimedOut)
+}
+
+// OverrideNote is an override as it stays visible.
+type OverrideNote struct {
+	Gate     string     `json:"gate"`
+	By       string     `json:"by"`
+	Why      string     `json:"why"`
+	When     time.Time  `json:"when"`
+	Evidence EvidenceID `json:"evidence"`
+	// InForce is false for an override of another plan, of other servers, or of a time to come.
+	InForce bool `json:"in_force"`
+}
+
+// Status is how a migration stands.
+type Status struct {
+	Path     plan.Path `json:"path"`
+	PlanHash string    `json:"plan_hash"`
+	Old      string    `json:"old"` // server_uuid that evidence must be of; "" if not known
+	New      string    `json:"new"`
+	At       time.Time `json:"at"`
+	// State is Pass if every gate passes, Overridden if every gate is open, else the worst state.
+	State State    `json:"state"`
+	Gates []Result `json:"gates"`
+	// Overrides are all that were ever made, in force or not.
+	Overrides []OverrideNote `json:"overrides,omitempty"`
+}
+
+// Next is the first gate that is not open; ok is false if all are.
+func (s Status) Next() (Result, bool) {
+	for _, r := range s.Gates {
+		if !r.State.Open() {
+			return r, true
+		}
+	}
+	return Result{}, false
+}
+
+// Gate returns the result of one gate.
+func (s Status) Gate(name string) (Result, bool) {
+	i := slices.IndexFunc(s.Gates, func(r Result) bool { return r.Gate == name })
+	if i < 0 {
+		return Result{}, false
+	}
+	return s.Gates[i], true
+}
+
+// Judge judges all gates of the plan's path. It is a pure function of its arguments; the order of the evidence does not
+// count.
+func Judge(p plan.Plan, evidence []Evidence, now time.Time) Status {
+	h := &history{plan: p, hash: p.Hash(), known: make(map[int64]*Status)}
+	h.all = make([]piece, 0, len(evidence))
+	for _, e := range evidence {
+		h.all = append(h.all, piece{Evidence: e, id: e.ID(), problem: e.Problem()})
+	}
+	slices.SortStableFunc(h.all, func(a, b piece) int {
+		return cmp.Or(b.Taken.Compare(a.Taken), strings.Compare(string(a.id), string(b.id)))
+	})
+	return h.judge(now, h.all, now)
+}
+
+// JudgeGate judges one gate, with all earlier ones. The error tells that the path has no such gate.
+func JudgeGate(p plan.Plan, evidence []Evidence, now time.Time, name string) (Result, error) {
+	r, ok := Judge(p, evidence, now).Gate(name)
+	if !ok {
+		return Result{}, fmt.Errorf("the path %s has no gate %q: it has %s", p.Path, name, strings.Join(p.Path.Gates(), ", "))
+	}
+	return r, nil
+}
+
+// piece is evidence with what is asked of it again and again.
+type piece struct {
+	Evidence
+	id      EvidenceID
+	problem string
+}
+
+// history judges the present, and for that the past.
+type history struct {
+	plan  plan.Plan
+	hash  string
+	all   []piece           // newest first
+	known map[int64]*Status // by time in nanoseconds
+}
+
+// at judges as of a moment, by what had been taken then and the decisions before it.
+func (h *history) at(t time.Time) *Status {
+	if s, ok := h.known[t.UnixNano()]; ok {
+		return s
+	}
+	first, _ := slices.BinarySearchFunc(h.all, t, func(p piece, t time.Time) int { return t.Compare(p.Taken) })
+	s := h.judge(t, h.all[first:], t)
+	h.known[t.UnixNano()] = &s
+	return &s
+}
+
+// judge judges by evidence as of now, with decisions before a time.
+func (h *history) judge(now time.Time, evidence []piece, before time.Time) Status {
+	j := &judge{plan: h.plan, hash: h.hash, now: now, pieces: make(map[Kind][]piece)}
+	for _, p := range evidence {
+		j.pieces[p.Kind()] = append(j.pieces[p.Kind()], p)
+	}
+	j.bind()
+	s := Status{Path: h.plan.Path, PlanHash: h.hash, Old: j.old, New: j.new, At: now, Overrides: j.overrides()}
+	specs := gates(h.plan.Path)
+	own, held := make([]Result, len(specs)), make([]*Result, len(specs))
+	open := make(map[string]bool)
+	for i, spec := range slices.Backward(specs) { // what keeps a gate stands behind it, or is itself
+		own[i] = j.own(spec, s.Overrides)
+		if own[i].State != Pass {
+			held[i] = h.held(j, spec, open, before)
+		}
+		open[spec.name] = own[i].State.Open() || held[i] != nil
+	}
+	for i := range specs {
+		r := j.after(own[i], s.Gates)
+		if r.State != Pass && held[i] != nil {
+			r = *held[i]
+		}
+		s.Gates = append(s.Gates, r)
+	}
+	s.State = overall(s.Gates)
+	return s
+}
+
+// held returns the gate's result of a moment at which it was open together with the gate that keeps it: judged by the
+// evidence of that moment, whatever the decision says. nil: nothing keeps it.
+func (h *history) held(j *judge, s spec, open map[string]bool, before time.Time) *Result {
+	if j.why != nil {
+		return nil
+	}
+	for _, k := range s.kept {
+		if k.by != s.name && !open[k.by] {
+			continue
+		}
+		for _, p := range j.pieces[KindDecision] {
+			d, ok := p.Content.(Decision)
+			if !ok || d.Gate != k.by || !d.State.Open() || j.rejects(p) != "" || !p.Taken.Before(before) {
+				continue
+			}
+			then := h.at(p.Taken)
+			keeper, _ := then.Gate(k.by)
+			r, _ := then.Gate(s.name)
+			if then.Old != j.old || then.New != j.new || !keeper.State.Open() || !r.State.Open() {
+				continue
+			}
+			if k.while != nil && !k.while(j, p.Taken) {
+				continue
+			}
+			if r.Stays.IsZero() {
+				r.Stays = p.Taken
+			}
+			return &r
+		}
+	}
+	return nil
+}
+
+func overall(gates []Result) State {
+	state := Pass
+	for _, r := range gates {
+		state = worseState(state, r.State)
+	}
+	if len(gates) == 0 {
+		return Unknown
+	}
+	return state
+}
+
+// worseState is the worse of two states, fail being the worst.
+func worseState(a, b State) State {
+	order := []State{Pass, Overridden, Unknown, Fail}
+	return order[max(slices.Index(order, a), slices.Index(order, b))]
+}
+
+// judge judges as of one moment.
+type judge struct {
+	plan     plan.Plan
+	hash     string
+	now      time.Time
+	old, new string
+	pieces   map[Kind][]piece // newest first
+	why      *Reason          // why the servers are not known
+}
+
+// bind finds out which servers the evidence must be of: those that the plan names, else those of the newest preflight.
+func (j *judge) bind() {
+	j.old, j.new = j.plan.Old.ServerUUID, j.plan.New.ServerUUID
+	for _, p := range j.pieces[KindPreflight] {
+		if j.old != "" && j.new != "" {
+			break
+		}
+		if p.problem == "" && !p.Taken.After(j.now) && (p.Plan == "" || p.Plan == j.hash) {
+			j.old, j.new = cmp.Or(j.old, p.Old), cmp.Or(j.new, p.New)
+		}
+	}
+	switch {
+	case j.old == "" || j.new == "":
+		j.why = j.unknown(ReasonServersUnknown, "it is not known which two servers the plan is about", "crosscheck preflight --plan PLAN")
+	case j.old == j.new:
+		j.why = j.fail(ReasonSameServer, "old and new are both the server "+j.old, "correct the dsn of old or new in the plan")
+	}
+}
+
+// bound are kinds whose content is about a plan: without its hash they mean nothing.
+func bound(k Kind) bool {
+	switch k {
+	case KindSignOff, KindOverride, KindHook, KindDecision, KindReadsSwitch, KindWritesSwitch:
+		return true
+	default:
+		return false
+	}
+}
+
+// rejects says why a piece does not count, as a reason's id; "" if it counts. Age is not looked at.
+func (j *judge) rejects(p piece) string {
+	switch {
+	case p.problem != "":
+		return ReasonEvidenceMalformed
+	case p.Old != j.old || p.New != j.new:
+		return ReasonForeignServer
+	case p.Plan != j.hash && (p.Plan != "" || bound(p.Kind())):
+		return ReasonForeignPlan
+	case p.Taken.After(j.now):
+		return ReasonEvidenceFuture
+	}
+	return ""
+}
+
+// newest is the newest piece of a kind that counts, whatever its age.
+func (j *judge) newest(k Kind) (Evidence, bool) {
+	for _, p := range j.pieces[k] {
+		if j.rejects(p) == "" {
+			return p.Evidence, true
+		}
+	}
+	return Evidence{}, false
+}
+
+func (j *judge) overrides() []OverrideNote {
+	var out []OverrideNote
+	for _, p := range slices.Backward(j.pieces[KindOverride]) {
+		if o, ok := p.Content.(Override); ok {
+			out = append(out, OverrideNote{
+				Gate: o.Gate, By: o.By, Why: o.Why, When: p.Taken, Evidence: p.id, InForce: j.why == nil && j.rejects(p) == "",
+			})
+		}
+	}
+	return out
+}
+
+// own judges one gate by its own evidence alone.
+func (j *judge) own(s spec, overrides []OverrideNote) Result {
+	r := Result{Gate: s.name}
+	if j.why != nil {
+		r.Reasons = append(r.Reasons, *j.why)
+	} else {
+		for _, p := range s.proofs {
+			j.prove(&r, p)
+		}
+		j.hook(&r)
+	}
+	for _, o := range overrides {
+		if o.Gate == s.name && o.InForce {
+			r.Override = &o
+		}
+	}
+	r.settle()
+	return r
+}
+
+// after adds that all earlier gates must be open.
+func (j *judge) after(r Result, earlier []Result) Result {
+	for _, e := range earlier {
+		if !e.State.Open() {
+			r.Reasons = append(slices.Clone(r.Reasons), *j.unknown(ReasonEarlierGate, fmt.Sprintf("the gate %s before it is %s", e.Gate, e.State),
+				fmt.Sprintf("crosscheck gate check %s --plan PLAN", e.Gate)))
+			break
+		}
+	}
+	r.settle()
+	return r
+}
+
+// settle sets the state that follows from the reasons and the override.
+func (r *Result) settle() {
+	r.State = Pass
+	for _, reason := range r.Reasons {
+		r.State = worseState(r.State, reason.State)
+	}
+	slices.SortStableFunc(r.Reasons, func(a, b Reason) int {
+		rank := []State{Fail, Unknown}
+		return slices.Index(rank, a.State) - slices.Index(rank, b.State)
+	})
+	if r.State != Pass && r.Override != nil {
+		r.State = Overridden
+	}
+}
+
+// prove adds to a gate's result what one sort of evidence makes of it.
+func (j *judge) prove(r *Result, p proof) {
+	chosen, why := j.choose(r.Gate, p)
+	if why != nil {
+		r.Reasons = append(r.Reasons, *why)
+	}
+	if len(chosen) == 0 {
+		return
+	}
+	var worst []Reason
+	state, disagree := State(""), false
+	for i, e := range chosen {
+		reasons := p.judge(j, e.Evidence)
+		s := Pass
+		for k := range reasons {
+			reasons[k].Evidence = e.id
+			s = worseState(s, reasons[k].State)
+		}
+		disagree = disagree || i > 0 && s != state
+		if i == 0 || worseState(state, s) != state {
+			worst, state = reasons, s
+		}
+		if i == 0 || s != Pass {
+			r.Rested = append(r.Rested, e.id)
+		}
+		if p.age != nil && (r.Taken.IsZero() || e.Taken.Before(r.Taken)) {
+			r.Taken = e.Taken
+		}
+	}
+	r.Reasons = append(r.Reasons, worst...)
+	if disagree {
+		r.Reasons = append(r.Reasons, *j.unknown(ReasonContradicting,
+			fmt.Sprintf("%d measurements of %s of one time disagree; the worse counts", len(chosen), p.kind), j.measure(r.Gate, p.kind)))
+	}
+}
+
+// choose returns the newest piece that counts, and first, with those that were measured at the same time. A reason tells
+// that there is none, or that it may not be trusted.
+func (j *judge) choose(gate string, p proof) ([]piece, *Reason) {
+	var out []piece
+	rejected := map[string]piece{}
+	for _, e := range j.pieces[p.kind] {
+		if id := j.rejects(e); id != "" {
+			if _, ok := rejected[id]; !ok {
+				rejected[id] = e
+			}
+			continue
+		}
+		if len(out) == 0 || !e.Taken.Before(out[0].from()) {
+			out = append(out, e)
+		}
+	}
+	next := j.measure(gate, p.kind)
+	if e, ok := rejected[ReasonEvidenceFuture]; ok {
+		return out, j.reject(ReasonEvidenceFuture, e, "correct the clock; evidence counts again from "+e.Taken.UTC().Format(time.RFC3339)+" on")
+	}
+	for _, id := range []string{ReasonEvidenceMalformed, ReasonForeignServer} {
+		if e, ok := rejected[id]; ok && (len(out) == 0 || e.Taken.After(out[0].Taken)) {
+			return out, j.reject(id, e, next)
+		}
+	}
+	if len(out) == 0 {
+		if e, ok := rejected[ReasonForeignPlan]; ok {
+			return nil, j.reject(ReasonForeignPlan, e, next)
+		}
+		return nil, j.unknown(ReasonEvidenceMissing, "there is no evidence of "+describe(p.kind), next)
+	}
+	return out, j.staleness(gate, p, out[0])
+}
+
+// staleness says why a piece that counts is too old.
+func (j *judge) staleness(gate string, p proof, e piece) *Reason {
+	if p.undone {
+		for _, a := range j.pieces[KindAction] {
+			if act, ok := a.Content.(Action); ok && act.Applied && !a.Taken.Before(e.Taken) && a.problem == "" && a.Old == j.old && a.New == j.new {
+				return j.reject(ReasonInvalidated, e, j.measure(gate, p.kind))
+			}
+		}
+	}
+	if p.age == nil {
+		return nil
+	}
+	limit := p.age(j.plan.Ages)
+	age := j.now.Sub(e.Taken)
+	if age <= limit || p.fresh != nil && p.fresh(j, e.Evidence) {
+		return nil
+	}
+	r := j.reject(ReasonEvidenceStale, e, j.measure(gate, p.kind))
+	r.Text = fmt.Sprintf("the evidence of %s is %s old; the plan allows %s", describe(p.kind), age.Round(time.Second), limit)
+	return r
+}
+
+// reject makes the reason for a piece that does not count.
+func (j *judge) reject(id string, e piece, next string) *Reason {
+	what := "the evidence of " + describe(e.Kind()) + " "
+	switch id {
+	case ReasonEvidenceMalformed:
+		what += "cannot be used: " + e.problem
+	case ReasonForeignServer:
+		what += fmt.Sprintf("is of the servers %s and %s, not of %s and %s", e.Old, e.New, j.old, j.new)
+	case ReasonForeignPlan:
+		what += "was made for another plan"
+	case ReasonEvidenceFuture:
+		what += fmt.Sprintf("says it was taken at %s, and it is %s", e.Taken.UTC().Format(time.RFC3339), j.now.UTC().Format(time.RFC3339))
+	case ReasonInvalidated:
+		what += "was taken before crosscheck changed a server"
+	}
+	r := j.unknown(id, what, next)
+	r.Evidence = e.id
+	return r
+}
+
+// hook adds what the gate's hook says.
+func (j *judge) hook(r *Result) {
+	h, ok := j.plan.Hooks[r.Gate]
+	if !ok || !h.Veto {
+		return
+	}
+	next := "run it: crosscheck gate check " + r.Gate + " --plan PLAN"
+	var last piece
+	var worst *Reason
+	for _, p := range j.pieces[KindHook] {
+		c, isHook := p.Content.(Hook)
+		if !isHook || c.Gate != r.Gate || j.rejects(p) != "" || j.now.Sub(p.Taken) > j.plan.Ages.State {
+			continue
+		}
+		if last.id != "" && p.Taken.Before(last.Taken) {
+			break // of the results of one moment the worst counts
+		}
+		if why := j.hookResult(c, h, next); last.id == "" || why != nil && (worst == nil || why.State == Fail) {
+			last, worst = p, why
+		}
+	}
+	if last.id != "" {
+		r.Rested = append(r.Rested, last.id)
+		if worst != nil {
+			worst.Evidence = last.id
+			r.Reasons = append(r.Reasons, *worst)
+		}
+		return
+	}
+	r.Reasons = append(r.Reasons, *j.unknown(ReasonHookNotRun, "the hook "+h.Command[0]+" was not run", next))
+}
+
+// hookResult is what one run of a hook says; nil if it allows.
+func (j *judge) hookResult(c Hook, h plan.Hook, next string) *Reason {
+	switch {
+	case c.TimedOut:
+		return j.unknown(ReasonHookTimedOut, fmt.Sprintf("the hook %s did not end within %s", h.Command[0], h.Timeout), next)
+	case c.Exit != 0:
+		return j.fail(ReasonHookVetoed, strings.TrimSpace(fmt.Sprintf("the hook %s ended with %d: %s", h.Command[0], c.Exit, c.Output)), next)
+	}
+	return nil
+}
+
+func (j *judge) unknown(id, text, next string) *Reason {
+	return &Reason{ID: id, State: Unknown, Text: text, Next: next}
+}
+
+func (j *judge) fail(id, text, next string) *Reason {
+	return &Reason{ID: id, State: Fail, Text: text, Next: next}
+}

@@ -1,0 +1,299 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"crosscheck/gate/plan"
+)
+
+// listed bounds how many reasons or names of one sort a result lists.
+const listed = 20
+
+// some joins the first few of a list.
+func some(items []string) string {
+	if len(items) > listed {
+		return strings.Join(items[:listed], ", ") + fmt.Sprintf(" and %d more", len(items)-listed)
+	}
+	return strings.Join(items, ", ")
+}
+
+// findings judges findings that the plan may accept.
+func (j *judge) findings(list []Finding, bad, unseen, next string) []Reason {
+	var out []Reason
+	left := 0
+	for _, f := range list {
+		if f.Severity == "info" || j.plan.Accepts(f.ID, f.Object) {
+			continue
+		}
+		if len(out) == listed {
+			left++
+			// The state must not hang on which findings are listed.
+			if f.Unseen || out[0].State == Fail {
+				continue
+			}
+			out[0] = *j.fail(bad, f.name()+": "+f.Found, next)
+			continue
+		}
+		do := next
+		if f.Fix != "" {
+			do = f.Fix
+			if f.Side != "" {
+				do = "on " + f.Side + ": " + f.Fix
+			}
+		}
+		if f.Unseen {
+			out = append(out, *j.unknown(unseen, f.name()+": "+f.Found, do))
+		} else {
+			out = append([]Reason{*j.fail(bad, f.name()+": "+f.Found, do)}, out...)
+		}
+	}
+	if left > 0 {
+		out[len(out)-1].Text += fmt.Sprintf(" (and %d more findings)", left)
+	}
+	return out
+}
+
+func judgePreflight(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Preflight)
+	if !ok {
+		return j.wrongType(e)
+	}
+	next := "crosscheck preflight --plan PLAN"
+	out := j.findings(c.Findings, ReasonPreflightFinding, ReasonPreflightUnseen, next)
+	if c.Path != string(j.plan.Path) {
+		out = append(out, *j.unknown(ReasonPreflightOther, fmt.Sprintf("preflight was made for the path %s, not %s", c.Path, j.plan.Path), next))
+	}
+	if c.Duration < j.plan.Limits.Duration {
+		out = append(out, *j.unknown(ReasonPreflightOther,
+			fmt.Sprintf("preflight judged a migration of %s, the plan says %s", c.Duration, j.plan.Limits.Duration), next))
+	}
+	return out
+}
+
+// wrongType is for content whose type is not that of its kind: only another package's could be.
+func (j *judge) wrongType(e Evidence) []Reason {
+	return []Reason{*j.unknown(ReasonEvidenceMalformed, fmt.Sprintf("the evidence of %s holds a %T", describe(e.Kind()), e.Content), "")}
+}
+
+func judgeCheck(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Check)
+	if !ok {
+		return j.wrongType(e)
+	}
+	return j.compared(c.Verdict, c.Reason, c.Coverage, j.measure("", KindCheck), "rows differ between old and new")
+}
+
+func judgeCopy(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(RestoredCopy)
+	if !ok {
+		return j.wrongType(e)
+	}
+	return j.compared(c.Verdict, c.Reason, c.Coverage, j.measure(plan.GateRestoredCopy, KindRestoredCopy), "rows differ between old and the restored copy")
+}
+
+// compared judges what a check compared, and its verdict.
+func (j *judge) compared(verdict, why string, c Coverage, again, differ string) []Reason {
+	var out []Reason
+	switch verdict {
+	case Same:
+	case Different:
+		out = append(out, *j.fail(ReasonCheckDifferent, colon(differ, why), "crosscheck repair --state DIR"))
+	default:
+		out = append(out, *j.unknown(ReasonCheckUndecided, colon("the check could not decide about all rows", why), again))
+	}
+	switch {
+	case !c.Complete || len(c.Missed) > 0:
+		out = append(out, *j.unknown(ReasonCheckIncomplete, colon("not all tables in scope were compared to their ends", some(c.Missed)), again))
+	case c.Tables == 0:
+		out = append(out, *j.unknown(ReasonCheckIncomplete, "no table was compared", again))
+	}
+	if !sameSet(c.Include, j.plan.Include) || !sameSet(c.Exclude, j.plan.Exclude) {
+		if len(c.Include) > 0 || len(c.Exclude) > 0 { // all tables are more than the plan asks for
+			out = append(out, *j.unknown(ReasonCheckScope, fmt.Sprintf("the check compared %s without %s; the plan names %s without %s",
+				scope(c.Include, "all"), scope(c.Exclude, "nothing"), scope(j.plan.Include, "all"), scope(j.plan.Exclude, "nothing")), again))
+		}
+	}
+	if len(c.Lossy) > 0 && !j.plan.Acknowledges(plan.AckCheckLossy) {
+		out = append(out, *j.unknown(ReasonCheckLossy, "compared through a conversion that loses information: "+some(c.Lossy),
+			`acknowledge it in the plan: [[acknowledge]] with id = "check_lossy", by, reason`))
+	}
+	return out
+}
+
+func scope(globs []string, none string) string {
+	if len(globs) == 0 {
+		return none
+	}
+	return some(globs)
+}
+
+func colon(a, b string) string {
+	if b == "" {
+		return a
+	}
+	return a + ": " + b
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
+
+// watched tells that a clean, fresh watch builds on the check without a gap: then what the check proved is still proven.
+func watched(j *judge, e Evidence) bool {
+	c, ok := e.Content.(Check)
+	p := proof{kind: KindWatch, age: ageWatch}
+	chosen, why := j.choose("", p)
+	if !ok || c.Run == "" || why != nil || len(chosen) == 0 {
+		return false
+	}
+	for _, w := range chosen {
+		if content, isWatch := w.Content.(Watch); !isWatch || content.BaseRun != c.Run || len(j.watch(w.Evidence, content)) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func judgeSync(j *judge, e Evidence, links [][2]string) []Reason {
+	out := judgeLinks(j, e, links)
+	check, ok := j.newest(KindCheck)
+	if !ok || watched(j, check) {
+		return out
+	}
+	c, isSync := e.Content.(Sync)
+	if !isSync {
+		return out
+	}
+	for _, want := range links {
+		if l, there := c.link(want); there && l.Running && (l.Since.IsZero() || l.Since.After(check.Taken)) {
+			out = append(out, *j.unknown(ReasonReplicationBroken, fmt.Sprintf("replication %s→%s is known to run without a break only since %s, the check ended at %s",
+				l.From, l.To, moment(l.Since), moment(check.Taken)), j.measure("", KindCheck)))
+		}
+	}
+	return out
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return "an unknown time"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func (c Sync) link(ends [2]string) (Link, bool) {
+	for _, l := range c.Links {
+		if l.From == ends[0] && l.To == ends[1] {
+			return l, true
+		}
+	}
+	return Link{}, false
+}
+
+func judgeLinks(j *judge, e Evidence, links [][2]string) []Reason {
+	c, ok := e.Content.(Sync)
+	if !ok {
+		return j.wrongType(e)
+	}
+	var out []Reason
+	for _, want := range links {
+		name := want[0] + "→" + want[1]
+		l, there := c.link(want)
+		switch {
+		case !there:
+			out = append(out, *j.unknown(ReasonReplicationMissing, "replication "+name+" was not seen", "on "+want[1]+": SHOW REPLICA STATUS"))
+			continue
+		case !l.Running || l.Error != "":
+			out = append(out, *j.fail(ReasonReplicationStopped, colon("replication "+name+" does not run", l.Error), "on "+want[1]+": START REPLICA"))
+		case !l.LagKnown:
+			out = append(out, *j.unknown(ReasonReplicationLagUnseen, "how far "+want[1]+" is behind "+want[0]+" is not known", "on "+want[1]+": SHOW REPLICA STATUS"))
+		case l.Lag > j.plan.Limits.MaxLag:
+			out = append(out, *j.fail(ReasonReplicationLag, fmt.Sprintf("%s is %s behind %s; the plan allows %s", want[1], l.Lag, want[0], j.plan.Limits.MaxLag),
+				"wait until it has caught up"))
+		}
+		if l.Skips {
+			out = append(out, *j.fail(ReasonReplicationSkips, "replication "+name+" skips errors, transactions or rows",
+				"on "+want[1]+": SET GLOBAL replica_exec_mode = 'STRICT', and remove replica_skip_errors"))
+		}
+	}
+	return out
+}
+
+func judgeWatch(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Watch)
+	if !ok {
+		return j.wrongType(e)
+	}
+	out := j.watch(e, c)
+	if lasted := e.Taken.Sub(c.Since); lasted < j.plan.Limits.QuietPeriod {
+		out = append(out, *j.unknown(ReasonWatchShort, fmt.Sprintf("the watch has run for %s; the plan's quiet period is %s",
+			lasted.Round(time.Second), j.plan.Limits.QuietPeriod), "wait"))
+	}
+	return out
+}
+
+// watch judges all of a watch but its length.
+func (j *judge) watch(e Evidence, c Watch) []Reason {
+	var out []Reason
+	again := j.measure("", KindWatch)
+	if !c.Running {
+		out = append(out, *j.unknown(ReasonWatchNotRunning, "the watch has ended", again))
+	}
+	if len(c.Blind) > 0 {
+		out = append(out, *j.unknown(ReasonWatchBlind, "not judged: "+some(c.Blind), j.measure("", KindCheck)))
+	}
+	if len(c.Troubles) > 0 {
+		out = append(out, *j.fail(ReasonReplicationTrouble, "the watch sees: "+some(c.Troubles), "see the watch's page for what mends it"))
+	}
+	if quiet := e.Taken.Sub(c.LastFailure); !c.LastFailure.IsZero() && quiet < j.plan.Limits.QuietPeriod {
+		out = append(out, *j.fail(ReasonCollision, fmt.Sprintf("the last finding that fails is %s old; the plan's quiet period is %s (%s)",
+			quiet.Round(time.Second), j.plan.Limits.QuietPeriod, counts(c.Failures)), "mend its cause, then wait"))
+	}
+	if c.Differ > 0 {
+		out = append(out, *j.fail(ReasonRowsDiffer, fmt.Sprintf("%d rows are proven different", c.Differ), "repair them: crosscheck repair --state DIR"))
+	}
+	if c.Open > 0 {
+		out = append(out, *j.unknown(ReasonRowsUndecided, fmt.Sprintf("%d rows are under doubt", c.Open), "wait until the watch has checked them again"))
+	}
+	return out
+}
+
+func counts(m map[string]int) string {
+	names := make([]string, 0, len(m))
+	for name, n := range m {
+		names = append(names, fmt.Sprintf("%s %d", name, n))
+	}
+	slices.Sort(names)
+	return some(names)
+}
+
+func judgeSchema(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Schema)
+	if !ok {
+		return j.wrongType(e)
+	}
+	next := "crosscheck preflight --plan PLAN"
+	out := j.findings(c.Differences, ReasonSchemaDifference, ReasonSchemaUnseen, next)
+	if !c.Complete || c.Tables == 0 {
+		out = append(out, *j.unknown(ReasonSchemaUnseen, fmt.Sprintf("only %d tables were compared", c.Tables), next))
+	}
+	return out
+}
+
+func judgeConfig(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Config)
+	if !ok {
+		return j.wrongType(e)
+	}
+	next := "crosscheck preflight --plan PLAN"
+	out := j.findings(c.Differences, ReasonConfigDifference, ReasonConfigUnseen, next)
+	if !c.Complete || c.Variables == 0 {
+		out = append(out, *j.unknown(ReasonConfigUnseen, fmt.Sprintf("only %d variables were compared", c.Variables), next))
+	}
+	return out
+}

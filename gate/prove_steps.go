@@ -1,0 +1,125 @@
+package gate
+
+import (
+	"fmt"
+	"strings"
+
+	"crosscheck/gate/plan"
+)
+
+func judgeSteps(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Steps)
+	if !ok {
+		return j.wrongType(e)
+	}
+	out := j.stepSide("old", c.Old, Step{2, 1})
+	out = append(out, j.stepSide("new", c.New, Step{2, 2})...)
+	if len(out) == 0 && overlap(c.Old.Global, c.New.Global) {
+		out = append(out, *j.fail(ReasonStepOverlap, fmt.Sprintf("old's step %s and new's %s make common keys", c.Old.Global, c.New.Global),
+			"on new: "+setStep(Step{2, 2})))
+	}
+	return out
+}
+
+// String is the step as increment and offset.
+func (s Step) String() string { return fmt.Sprintf("%d, offset %d", s.Increment, s.Offset) }
+
+// setStep is the statement that sets a step: the offset first, so that no session starts in between with a pair that the
+// other side has.
+func setStep(s Step) string {
+	return fmt.Sprintf("SET GLOBAL auto_increment_offset = %d; SET GLOBAL auto_increment_increment = %d", s.Offset, s.Increment)
+}
+
+// overlap tells whether two steps can make one key: their offsets agree modulo the greatest common divisor of the
+// increments.
+func overlap(a, b Step) bool {
+	m, n := a.Increment, b.Increment
+	for n != 0 {
+		m, n = n, m%n
+	}
+	return m == 0 || (a.Offset-b.Offset)%m == 0
+}
+
+func (j *judge) stepSide(side string, s StepSide, advice Step) []Reason {
+	var out []Reason
+	on := "on " + side + ": "
+	switch {
+	case s.Overridden != "":
+		out = append(out, *j.fail(ReasonStepOverridden, side+"'s step is set by "+s.Overridden, on+"turn its control of the step off"))
+	case s.Global.Increment < 2 || s.Global.Offset < 1:
+		out = append(out, *j.fail(ReasonStepWrong, side+"'s step is "+s.Global.String(), on+setStep(advice)))
+	case s.Global.Offset > s.Global.Increment:
+		out = append(out, *j.fail(ReasonStepIgnored, side+"'s step is "+s.Global.String()+": the server ignores the offset", on+setStep(advice)))
+	}
+	out = append(out, j.persisted(side, s)...)
+	return append(out, j.staleSessions(side, s)...)
+}
+
+func (j *judge) persisted(side string, s StepSide) []Reason {
+	if s.Persisted != nil && *s.Persisted == s.Global || j.plan.Acknowledges(plan.AckNotPersisted) {
+		return nil
+	}
+	next := fmt.Sprintf("on %s: SET PERSIST auto_increment_offset = %d; SET PERSIST auto_increment_increment = %d", side, s.Global.Offset, s.Global.Increment)
+	text := side + "'s step is not persisted: a restart loses it"
+	if !s.PersistedKnown {
+		next = fmt.Sprintf("write auto_increment_offset = %d and auto_increment_increment = %d into %s's option file, and acknowledge it in the plan: "+
+			`[[acknowledge]] with id = "step_not_persisted", by, reason`, s.Global.Offset, s.Global.Increment, side)
+		text = side + " cannot tell whether its step is persisted"
+	}
+	return []Reason{*j.fail(ReasonStepNotPersisted, text, next)}
+}
+
+func (j *judge) staleSessions(side string, s StepSide) []Reason {
+	var out []Reason
+	if len(s.Stale) > 0 {
+		out = append(out, *j.fail(ReasonStaleSessions, fmt.Sprintf("%d sessions on %s have another step than the server: %s", len(s.Stale), side, people(s.Stale)),
+			"on "+side+": "+kill(s.Stale)))
+	}
+	if !s.SessionsSeen {
+		out = append(out, *j.unknown(ReasonStaleSessionsUnseen, "the steps of the live sessions on "+side+" are not known",
+			"restart the application's connections to "+side+", and grant the account SELECT on performance_schema"))
+	}
+	return out
+}
+
+// people lists the accounts of sessions.
+func people(list []Session) string {
+	names := make([]string, 0, len(list))
+	for _, s := range list {
+		names = append(names, fmt.Sprintf("%d %s@%s", s.ID, s.User, s.Host))
+	}
+	return some(names)
+}
+
+// kill is the statements that end sessions.
+func kill(list []Session) string {
+	out := make([]string, 0, len(list))
+	for _, s := range list {
+		if len(out) == listed {
+			out = append(out, "…")
+			break
+		}
+		out = append(out, fmt.Sprintf("KILL %d", s.ID))
+	}
+	return strings.Join(out, "; ")
+}
+
+func judgeRestored(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(StepRestored)
+	if !ok {
+		return j.wrongType(e)
+	}
+	var out []Reason
+	if c.New.Overridden != "" {
+		out = append(out, *j.fail(ReasonStepOverridden, "new's step is set by "+c.New.Overridden, "on new: turn its control of the step off"))
+	}
+	if c.New.Global != (Step{1, 1}) {
+		out = append(out, *j.fail(ReasonStepNotRestored, "new's step is "+c.New.Global.String(),
+			"on new: SET GLOBAL auto_increment_increment = 1; SET GLOBAL auto_increment_offset = 1"))
+	}
+	if c.New.Persisted != nil && *c.New.Persisted != (Step{1, 1}) {
+		out = append(out, *j.fail(ReasonStepNotRestored, "new's persisted step is "+c.New.Persisted.String()+": a restart brings it back",
+			"on new: RESET PERSIST auto_increment_increment; RESET PERSIST auto_increment_offset"))
+	}
+	return out
+}

@@ -1,0 +1,164 @@
+package gate
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"crosscheck/gate/plan"
+)
+
+// declared judges what all switches have in common: who says so, and whether the sessions were seen.
+func (j *judge) declared(gate, what, by string, switched time.Time, t Traffic) []Reason {
+	var out []Reason
+	if strings.TrimSpace(by) == "" || switched.IsZero() {
+		out = append(out, *j.unknown(ReasonNotDeclared, "nobody said when the "+what+" were switched", j.measure(gate, KindWritesSwitch)))
+	}
+	out = append(out, j.sessions(t.SessionsSeen)...)
+	if t.SessionsSeen && t.AppOnNew == 0 {
+		out = append(out, *j.fail(ReasonNoAppOnNew, "the application has no session on new", "point the application's "+what+" at new"))
+	}
+	return out
+}
+
+// sessions judges whether the application's sessions can be told at all.
+func (j *judge) sessions(seen bool) []Reason {
+	var out []Reason
+	if len(j.plan.Accounts) == 0 {
+		out = append(out, *j.unknown(ReasonAccountsUnknown, "the plan does not name the application's accounts",
+			`write into the plan: [application] with accounts = ["app@%"]`))
+	}
+	if !seen {
+		out = append(out, *j.unknown(ReasonSessionsUnseen, "the account cannot see other accounts' sessions",
+			"on old and on new: GRANT PROCESS ON *.* TO the account of crosscheck"))
+	}
+	return out
+}
+
+func judgeReads(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(ReadsSwitch)
+	if !ok {
+		return j.wrongType(e)
+	}
+	return j.declared(plan.GateReadsSwitched, "reads", c.By, c.Switched, c.Traffic)
+}
+
+// judgeWrites judges the switch of writes while both sides still take them.
+func judgeWrites(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(WritesSwitch)
+	if !ok {
+		return j.wrongType(e)
+	}
+	out := append(j.declared(plan.GateWritesSwitched, "writes", c.By, c.Switched, c.Traffic), j.newWritten(c.Traffic)...)
+	watch, there := j.newest(KindWatch)
+	w, isWatch := watch.Content.(Watch)
+	if there && isWatch && w.Since.After(c.Switched) && !j.basedAfter(w, c.Switched) {
+		out = append(out, *j.unknown(ReasonWatchLate, fmt.Sprintf("writes were switched at %s, the watch began at %s: collisions in between were not seen",
+			moment(c.Switched), moment(w.Since)), j.measure("", KindCheck)))
+	}
+	return out
+}
+
+// basedAfter tells that the watch builds on a check that began after a moment, so that it knows of all before.
+func (j *judge) basedAfter(w Watch, t time.Time) bool {
+	e, ok := j.newest(KindCheck)
+	c, isCheck := e.Content.(Check)
+	return ok && isCheck && c.Run != "" && c.Run == w.BaseRun && c.Verdict == Same && !e.from().Before(t)
+}
+
+// newWritten judges whether new takes writes.
+func (j *judge) newWritten(t Traffic) []Reason {
+	switch {
+	case !t.WritesSeen || t.Window <= 0:
+		return []Reason{*j.unknown(ReasonWritesUnseen, "the writes on both sides were not counted",
+			"on old and on new: GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO the account of crosscheck")}
+	case t.NewWrites == 0:
+		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took no write within %s", t.Window), "point the application's writes at new, then wait")}
+	}
+	return nil
+}
+
+func (j *judge) offOld(sessions []Session, writes int64, since string) []Reason {
+	var out []Reason
+	if len(sessions) > 0 {
+		out = append(out, *j.fail(ReasonAppOnOld, fmt.Sprintf("the application has %d sessions on old: %s", len(sessions), people(sessions)), "on old: "+kill(sessions)))
+	}
+	if writes > 0 {
+		out = append(out, *j.fail(ReasonOldWritten, fmt.Sprintf("old took %d writes of its own %s", writes, since), "find who writes to old: on old: SHOW PROCESSLIST"))
+	}
+	return out
+}
+
+// judgeSwitched judges a switch after which nothing uses old.
+func judgeSwitched(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(WritesSwitch)
+	if !ok {
+		return j.wrongType(e)
+	}
+	out := j.offOld(c.AppOnOld, c.OldWrites, "within "+c.Window.String())
+	out = append(out, j.declared(plan.GateSwitched, "reads and writes", c.By, c.Switched, c.Traffic)...)
+	return append(out, j.newWritten(c.Traffic)...)
+}
+
+// judgeSwitchedInWindow also holds the switch against the read-only window, t1 to the switch.
+func judgeSwitchedInWindow(j *judge, e Evidence) []Reason {
+	out := judgeSwitched(j, e)
+	c, ok := e.Content.(WritesSwitch)
+	w, there := j.newest(KindReadOnly)
+	window, isWindow := w.Content.(ReadOnly)
+	if !ok || c.Switched.IsZero() {
+		return out
+	}
+	if !there || !isWindow || window.Since.IsZero() || window.Since.After(c.Switched) {
+		return append(out, *j.unknown(ReasonWindowUnmeasured, "old is not known to have been read only before the switch", j.measure(plan.GateReadOnly, KindReadOnly)))
+	}
+	return append(out, j.window(c.Switched.Sub(window.Since))...)
+}
+
+func (j *judge) window(lasted time.Duration) []Reason {
+	if lasted <= j.plan.Limits.ReadOnlyWindow {
+		return nil
+	}
+	return []Reason{*j.fail(ReasonWindowExceeded, fmt.Sprintf("old was read only for %s; the plan allows %s", lasted.Round(time.Second), j.plan.Limits.ReadOnlyWindow),
+		"go back: on old: SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF")}
+}
+
+func judgeDrained(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Drained)
+	if !ok {
+		return j.wrongType(e)
+	}
+	out := judgeDrainedReadOnly(j, e)
+	if quiet := e.Taken.Sub(c.Since); !c.Since.IsZero() && quiet < j.plan.Limits.QuietPeriod {
+		out = append(out, *j.unknown(ReasonDrainedShort, fmt.Sprintf("old has taken no write for %s; the plan's quiet period is %s",
+			quiet.Round(time.Second), j.plan.Limits.QuietPeriod), "wait"))
+	}
+	return out
+}
+
+// judgeDrainedReadOnly judges the same on a server that cannot be written: there is nothing to wait for.
+func judgeDrainedReadOnly(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Drained)
+	if !ok {
+		return j.wrongType(e)
+	}
+	out := append(j.offOld(c.AppOnOld, c.OldWrites, "since "+moment(c.Since)), j.sessions(c.SessionsSeen)...)
+	if c.Since.IsZero() {
+		out = append(out, *j.unknown(ReasonWritesUnseen, "since when old takes no write is not known", j.measure("", KindWatch)))
+	}
+	if !c.EchoesComplete || c.OldThrough == "" {
+		out = append(out, *j.unknown(ReasonEchoes, "not all of old's transactions are known to have arrived on new", "wait; on new: SHOW REPLICA STATUS"))
+	}
+	return out
+}
+
+// proofSignOff is a signature that was given after the last proof of a kind.
+func proofSignOff(last Kind) proof {
+	return proof{kind: KindSignOff, judge: func(j *judge, e Evidence) []Reason {
+		proof, ok := j.newest(last)
+		if ok && !e.Taken.Before(proof.Taken) {
+			return nil
+		}
+		return []Reason{*j.unknown(ReasonSignOffEarly, "it was signed before the last proof, that of "+describe(last), j.measure(plan.GateSignedOff, KindSignOff))}
+	}}
+}

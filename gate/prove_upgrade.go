@@ -1,0 +1,88 @@
+package gate
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"crosscheck/gate/plan"
+)
+
+func judgeRehearsal(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Rehearsal)
+	if !ok {
+		return j.wrongType(e)
+	}
+	var out []Reason
+	again := "rehearse again, and keep its certificate: crosscheck gate certify --plan PLAN"
+	if !c.Verified {
+		out = append(out, *j.fail(ReasonRehearsalUnverified, "the rehearsal's certificate is not genuine", "crosscheck verify FILE"))
+	}
+	if !slices.Contains(j.plan.RehearsalKeys, c.Key) {
+		out = append(out, *j.unknown(ReasonRehearsalKey, "the plan does not trust the key "+c.Key,
+			fmt.Sprintf("if it is your own, write into the plan: [rehearsal] with keys = [%q]", c.Key)))
+	}
+	if c.Path != string(j.plan.Path) {
+		out = append(out, *j.unknown(ReasonRehearsalOther, fmt.Sprintf("the rehearsal was of the path %s, not %s", c.Path, j.plan.Path), again))
+	}
+	if c.Verdict != string(Pass) || c.Overrides > 0 {
+		out = append(out, *j.fail(ReasonRehearsalNotPassed, fmt.Sprintf("the rehearsal ended with %s and %d overrides", c.Verdict, c.Overrides), again))
+	}
+	if age := j.now.Sub(c.Issued); age > j.plan.Ages.Rehearsal {
+		out = append(out, *j.unknown(ReasonEvidenceStale, fmt.Sprintf("the rehearsal's certificate is %s old; the plan allows %s",
+			age.Round(time.Hour), j.plan.Ages.Rehearsal), again))
+	}
+	return out
+}
+
+func judgeHealth(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Health)
+	if !ok {
+		return j.wrongType(e)
+	}
+	return append(j.metrics(c), j.period(e.Taken.Sub(c.Since), "")...)
+}
+
+// judgeWatchPeriod judges health since the switch alone.
+func judgeWatchPeriod(j *judge, e Evidence) []Reason {
+	c, ok := e.Content.(Health)
+	if !ok {
+		return j.wrongType(e)
+	}
+	out := j.metrics(c)
+	s, there := j.newest(KindWritesSwitch)
+	switched, isSwitch := s.Content.(WritesSwitch)
+	if !there || !isSwitch || switched.Switched.IsZero() {
+		return append(out, *j.unknown(ReasonNotDeclared, "nobody said when the writes were switched", j.measure(plan.GateSwitched, KindWritesSwitch)))
+	}
+	since := c.Since
+	if switched.Switched.After(since) {
+		since = switched.Switched
+	}
+	return append(out, j.period(e.Taken.Sub(since), " since the switch")...)
+}
+
+func (j *judge) metrics(c Health) []Reason {
+	var out []Reason
+	if len(c.Metrics) == 0 {
+		out = append(out, *j.unknown(ReasonHealthUnseen, "nothing of new's health was measured", j.measure(plan.GateHealth, KindHealth)))
+	}
+	for _, m := range c.Metrics {
+		switch {
+		case !m.Measured:
+			out = append(out, *j.unknown(ReasonHealthUnseen, m.Name+" was not measured", j.measure(plan.GateHealth, KindHealth)))
+		case m.Bad:
+			out = append(out, *j.fail(ReasonHealthRegressed, fmt.Sprintf("%s is %g on new; it was %g on old, and %g is the limit", m.Name, m.New, m.Old, m.Limit),
+				"find its cause on new, then wait for a watch period without it"))
+		}
+	}
+	return out
+}
+
+func (j *judge) period(lasted time.Duration, since string) []Reason {
+	if lasted >= j.plan.Limits.WatchPeriod {
+		return nil
+	}
+	return []Reason{*j.unknown(ReasonHealthShort, fmt.Sprintf("new's health was measured for %s%s; the plan's watch period is %s",
+		lasted.Round(time.Second), since, j.plan.Limits.WatchPeriod), "wait")}
+}

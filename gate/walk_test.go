@@ -1,0 +1,190 @@
+package gate
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"crosscheck/gate/plan"
+)
+
+// walk is a migration as it goes: time passes, evidence comes, decisions are recorded.
+type walk struct {
+	*testing.T
+	p    plan.Plan
+	now  time.Time
+	list []Evidence
+}
+
+func (w *walk) later(d time.Duration) { w.now = w.now.Add(d) }
+
+// measure takes good evidence of kinds now.
+func (w *walk) measure(kinds ...Kind) {
+	for _, k := range kinds {
+		w.list = append(w.list, made(w.p, w.now, good(w.p, k, w.now)))
+	}
+}
+
+func (w *walk) take(c Content) { w.list = append(w.list, made(w.p, w.now, c)) }
+
+// want demands a gate's state, and records the decision.
+func (w *walk) want(gate string, state State) Result {
+	w.Helper()
+	s := Judge(w.p, w.list, w.now)
+	r := mustGate(w, s, gate)
+	if r.State != state {
+		w.Fatalf("at %s %s is %s, want %s\n%s", w.now.Format(time.TimeOnly), gate, r.State, state, states(s))
+	}
+	w.take(Decision{Gate: gate, State: r.State, Rested: r.Rested})
+	return r
+}
+
+func TestWalkDualWrite(t *testing.T) {
+	w := &walk{T: t, p: testPlan(plan.DualWrite), now: t0}
+	w.want("preflight", Unknown)
+	w.measure(KindPreflight)
+	w.want("preflight", Pass)
+	w.later(time.Hour)
+	w.measure(KindCheck, KindSync)
+	w.want("replica-in-sync", Pass)
+	w.measure(KindReadsSwitch)
+	w.want("reads-switched", Pass)
+	w.take(Steps{Old: StepSide{Global: Step{2, 1}}, New: StepSide{Global: Step{2, 1}}})
+	w.want("steps-set", Fail)
+	w.later(time.Second)
+	w.measure(KindSteps)
+	w.want("steps-set", Pass)
+	w.measure(KindWatch, KindWritesSwitch)
+	w.want("writes-switched", Pass)
+	w.later(3 * time.Hour)
+	w.want("writes-switched", Unknown) // nothing was measured since
+	w.measure(KindSync, KindReadsSwitch, KindSteps, KindWatch, KindWritesSwitch, KindDrained)
+	w.want("old-drained", Pass)
+	w.later(time.Minute)
+	// From here on new's step is 1: what the steps gate proved is over, and stays passed as long as old is drained.
+	w.measure(KindDrained, KindWatch, KindStepRestored)
+	w.take(Steps{Old: StepSide{Global: Step{1, 1}}, New: StepSide{Global: Step{1, 1}}})
+	if r := w.want("steps-set", Pass); r.Stays.IsZero() {
+		t.Error("steps-set passes on steps that are not set")
+	}
+	w.want("step-restored", Pass)
+	w.later(2 * time.Minute)
+	w.measure(KindStepRestored, KindDrained)
+	w.want("old-drained", Pass) // the watch may end now
+	w.measure(KindSignOff)
+	back := &walk{T: t, p: w.p, now: w.now.Add(time.Second), list: slices.Clone(w.list)}
+	w.want("signed-off", Pass)
+
+	// Before it is signed: somebody comes back to old, and everything that rested on its being drained falls.
+	d := good(back.p, KindDrained, back.now).(Drained)
+	d.AppOnOld = []Session{{ID: 4, User: "app", Host: "x"}}
+	back.take(d)
+	back.want("old-drained", Fail)
+	back.want("steps-set", Fail)
+	back.want("signed-off", Unknown)
+
+	w.later(1000 * time.Hour)
+	if s := Judge(w.p, w.list, w.now); s.State != Pass {
+		t.Errorf("long after it was signed:\n%s", states(s))
+	}
+	other := w.p
+	other.Accept = []plan.Accepted{{Name: "a", Reason: "b"}}
+	if s := Judge(other, w.list, w.now); s.State.Open() {
+		t.Errorf("with another plan:\n%s", states(s))
+	}
+}
+
+func TestWalkGTIDRestart(t *testing.T) {
+	w := &walk{T: t, p: testPlan(plan.GTIDRestart), now: t0}
+	window := func(t1 time.Time, oldT2 string) ReadOnly {
+		return ReadOnly{
+			ReadOnly: true, SuperReadOnly: true, Since: t1, T1: t1, OldT1: "b.1:9", OldT2: oldT2, NewApplied: "b.1:9",
+		}
+	}
+	w.measure(KindPreflight, KindCheck, KindSync)
+	w.want("caught-up", Pass)
+	t1 := w.now
+	w.take(window(t1, "b.1:9"))
+	w.want("read-only", Pass)
+	w.want("positions-equal", Pass)
+	w.later(2 * time.Minute) // new restarts: replication stands, and new tells no position
+	halted := window(t1, "b.1:9")
+	halted.NewApplied = ""
+	w.take(halted)
+	w.take(Sync{})
+	aborted := &walk{T: t, p: w.p, now: w.now.Add(time.Second), list: slices.Clone(w.list)}
+	w.measure(KindGTID)
+	if r := w.want("positions-equal", Pass); !r.Stays.Equal(t1) {
+		t.Errorf("positions-equal stays since %s", r.Stays)
+	}
+	w.want("gtid-on", Pass)
+	w.later(time.Second)
+	sw := good(w.p, KindWritesSwitch, w.now).(WritesSwitch)
+	sw.Switched = w.now
+	w.take(sw)
+	w.want("switched", Pass)
+	w.later(time.Hour)
+	if s := Judge(w.p, w.list, w.now); s.State != Pass {
+		t.Errorf("long after:\n%s", states(s))
+	}
+
+	// Aborted: old took writes in between. The equal positions are worth nothing any more.
+	for _, c := range []ReadOnly{window(t1, "b.1:10"), window(aborted.now, "b.1:9"), {OldT1: "b.1:9", OldT2: "b.1:9"}} {
+		c.NewApplied = ""
+		a := &walk{T: t, p: w.p, now: aborted.now, list: slices.Clone(aborted.list)}
+		a.take(c)
+		if r := mustGate(t, Judge(a.p, a.list, a.now), "positions-equal"); r.State.Open() {
+			t.Errorf("after %+v positions-equal is %s", c, r.State)
+		}
+	}
+}
+
+// TestDecisionsProveNothing: a decision without the evidence that it rested on opens nothing.
+func TestDecisionsProveNothing(t *testing.T) {
+	for _, path := range plan.Paths() {
+		p := windowed(testPlan(path))
+		var list []Evidence
+		for _, name := range path.Gates() {
+			list = append(list, made(p, t0.Add(-time.Minute), Decision{Gate: name, State: Pass, Rested: []EvidenceID{"1"}}))
+		}
+		for _, r := range Judge(p, list, t0).Gates {
+			if r.State != Unknown {
+				t.Errorf("%s %s is %s by a decision alone", path, r.Gate, r.State)
+			}
+		}
+	}
+}
+
+// TestSingleFaults are those that only some gates of a kind know.
+func TestSingleFaults(t *testing.T) {
+	taken := t0.Add(-2 * time.Second)
+	for _, c := range []struct {
+		path   plan.Path
+		gate   string
+		c      Content
+		want   string
+		state  State
+		change func(p *plan.Plan)
+	}{
+		{plan.GTIDRestart, "positions-equal", ReadOnly{ReadOnly: true, SuperReadOnly: true, Since: taken, T1: taken, OldT1: "b:1", OldT2: "b:1", NewApplied: "b:0"}, ReasonPositionsDiffer, Fail, nil},
+		{plan.GTIDRestart, "positions-equal", ReadOnly{ReadOnly: true, SuperReadOnly: true, Since: taken, T1: taken, OldT1: "b:1", OldT2: "b:1", NewApplied: "b:1", Extra: "u:1"}, ReasonExtraTransactions, Fail, nil},
+		{plan.DualWrite, "old-drained", Drained{Since: taken.Add(-time.Minute), SessionsSeen: true, EchoesComplete: true, OldThrough: "x"}, ReasonDrainedShort, Unknown, nil},
+		{plan.DualWrite, "writes-switched", WritesSwitch{By: "a", Switched: taken.Add(-5 * time.Hour), Traffic: Traffic{SessionsSeen: true, AppOnNew: 1, WritesSeen: true, NewWrites: 1, Window: 1}}, ReasonWatchLate, Unknown, nil},
+		{plan.DualWrite, "reads-switched", nil, ReasonAccountsUnknown, Unknown, func(p *plan.Plan) { p.Accounts = nil }},
+		{plan.RollingUpgrade, "watch-period", WritesSwitch{By: "a", Switched: taken.Add(-time.Minute)}, ReasonHealthShort, Unknown, nil},
+		{plan.RollingUpgrade, "switched", WritesSwitch{By: "a", Switched: taken, Traffic: Traffic{SessionsSeen: true, AppOnNew: 1, WritesSeen: true, NewWrites: 1, OldWrites: 1, Window: 1}}, ReasonOldWritten, Fail, nil},
+		{plan.RollingUpgrade, "switched", WritesSwitch{By: "a", Switched: taken, Traffic: Traffic{SessionsSeen: true, AppOnNew: 1, AppOnOld: []Session{{ID: 1}}, WritesSeen: true, NewWrites: 1, Window: 1}}, ReasonAppOnOld, Fail, nil},
+	} {
+		p := windowed(testPlan(c.path))
+		if c.change != nil {
+			c.change(&p)
+		}
+		list := world(p)
+		if c.c != nil {
+			list = replaced(list, c.c.Kind(), made(p, taken, c.c))
+		}
+		if r := mustGate(t, Judge(p, list, t0), c.gate); r.State != c.state || !has(r, c.want) {
+			t.Errorf("%s %s: %s %+v, want %s", c.path, c.gate, r.State, r.Reasons, c.want)
+		}
+	}
+}
