@@ -115,3 +115,11 @@ const (
 	ReasonNoOriginal  Reason = "echo_without_orig" // an echo whose original is not in the other log
 	ReasonUncertain   Reason = "uncertain_schema"  // decoded with a definition that may not be valid there
 )
+
+// Reasons lists all reasons in the order of reports.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonNoTable, ReasonNoKey, ReasonImage, ReasonExpression, ReasonCollation, ReasonStatement, ReasonIncident, ReasonGap,
+		ReasonWindowFull, ReasonThirdSource, ReasonNoOriginal, ReasonUncertain,
+	}
+}

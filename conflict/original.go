@@ -5,11 +5,19 @@ import (
 	"time"
 
 	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/gtid"
 )
 
 // original takes a part of a transaction that was made on this side.
 func (d *Detector) original(s Side, tx *binlog.Transaction) {
-	st := d.streams[s]
+	st, o := d.streams[s], d.streams[s.Other()]
+	// What the other side had applied before its stream began has no echo in it,
+	// and everything that is read there was made knowing of it. After a gap the
+	// same holds for the echo only.
+	early := arrived(o.start, tx.Mark)
+	if early && !o.hasGap() {
+		return
+	}
 	if st.cur == 0 {
 		id := d.identityOf(tx.Mark)
 		st.seq++
@@ -35,6 +43,9 @@ func (d *Detector) original(s Side, tx *binlog.Transaction) {
 	if t.source == 0 && !st.fenced {
 		t.flags |= txnUnfenced
 	}
+	if early {
+		t.flags |= txnGapped
+	}
 	if t.rows == 0 && t.flags&(txnDDL|txnBlind) == 0 {
 		st.win.close(i)
 		st.raw = contents{}
@@ -48,6 +59,22 @@ func (d *Detector) original(s Side, tx *binlog.Transaction) {
 	st.raw = contents{}
 	t.flags &^= txnOpen
 	d.meet(s, i)
+}
+
+// arrived tells whether a transaction's echo surely stands before a position.
+// MariaDB's domains are compared only where the same server wrote to them last.
+func arrived(start gtid.Position, m binlog.Mark) bool {
+	if m.MySQL.Number > 0 {
+		return start.MySQL.Has(m.MySQL)
+	}
+	last, ok := start.MariaDB.Last(m.MariaDB.Domain)
+	return m.MariaDB.Seq > 0 && ok && last.Server == m.MariaDB.Server && last.Seq >= m.MariaDB.Seq
+}
+
+// hasGap tells whether a piece of the stream was not read, so that its start is
+// not where the account began.
+func (st *stream) hasGap() bool {
+	return slices.ContainsFunc(st.blinds, func(b Blind) bool { return b.Gap })
 }
 
 // store puts a row change into the window.

@@ -119,9 +119,11 @@ func (e *engine) sideStatus(s conflict.Side, now time.Time) SideStatus {
 }
 
 // failures counts the findings that fail the account.
-func (e *engine) failures() uint64 {
+func (e *engine) failures() uint64 { return failures(e.counts) }
+
+func failures(counts map[conflict.Kind]uint64) uint64 {
 	n := uint64(0)
-	for k, c := range e.counts {
+	for k, c := range counts {
 		if !k.Benign() && k != conflict.Unjudged && k != conflict.StaleSession {
 			n += c
 		}
@@ -315,6 +317,9 @@ func (e *engine) stepTroubles(s conflict.Side, add func(s conflict.Side, id, det
 	}
 	if x.steps.Driver != "" {
 		add(s, TroubleStepDriven, s.String()+"'s step is set by its cluster software: "+x.steps.Driver, "turn that off, then set the step")
+	}
+	for _, line := range e.keys[s].low {
+		add(s, TroubleHeadroom, line, "make the column larger before the dual-write begins")
 	}
 	if d := x.steps.Durable; d != nil && step(*d) != now {
 		add(s, TroubleStepLost, fmt.Sprintf("%s's step is %s, but %s after a restart", s, now, step(*d)), "write it to the option file, or SET PERSIST it where the server has that")

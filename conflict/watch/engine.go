@@ -42,6 +42,7 @@ type engine struct {
 
 	readers  [2]*reader
 	start    [2]gtid.Position
+	begins   gtid.Position // memory.Begin
 	identity [2]string
 	origins  origins
 	defs     [2]*definitions
@@ -62,6 +63,7 @@ type engine struct {
 	rows   rechecks
 	sights [2]sight
 	health health
+	keys   [2]keySpace
 
 	async   chan func()
 	workers sync.WaitGroup
@@ -138,13 +140,8 @@ func (e *engine) openSide(ctx context.Context, s conflict.Side) (tables int, err
 		return 0, err
 	}
 	if e.resumed { // those of where reading goes on; what changed since is in the log
-		known = known[:0]
 		list = e.det.Definitions(s)
-		clear(defs.given)
-		for _, d := range list {
-			defs.given[d.Table.FullName()] = cluster.TableName{Schema: d.Table.Schema, Name: d.Table.Name}
-			known = append(known, *d.Table)
-		}
+		known = defs.resume(list, e.mem.Stale[s])
 	} else {
 		for _, d := range list {
 			e.feed(s, d)
@@ -157,27 +154,40 @@ func (e *engine) openSide(ctx context.Context, s conflict.Side) (tables int, err
 		MaxOutage: e.opt.RetryFor, Identity: e.identity[s], AnyFormat: true, Log: e.opt.Log,
 	}
 	e.readers[s], err = newReader(ctx, s, server, e.start[s], opt)
-	var purged *binlog.PurgedError
-	if errors.As(err, &purged) {
-		return len(list), e.beginAfterGap(ctx, s, opt, purged)
+	if missing, gone := goneLog(err); gone {
+		return len(list), e.beginAfterGap(ctx, s, opt, missing, err)
 	}
 	return len(list), err
 }
 
+// goneLog tells whether a tail cannot go on because its server's log no longer holds what it needs.
+func goneLog(err error) (missing string, gone bool) {
+	var purged *binlog.PurgedError
+	var reset *binlog.ResetError
+	switch {
+	case errors.As(err, &purged):
+		return purged.Missing, true
+	case errors.As(err, &reset):
+		return reset.Detail, true
+	}
+	return "", false
+}
+
 // beginAfterGap begins where the log still is, and says what is not judged: of an account that goes on, a gap; of a
 // new one that was to build on a check, that it cannot.
-func (e *engine) beginAfterGap(ctx context.Context, s conflict.Side, opt binlog.Options, cause *binlog.PurgedError) error {
+func (e *engine) beginAfterGap(ctx context.Context, s conflict.Side, opt binlog.Options, missing string, cause error) error {
 	now, err := e.servers[s].Position(ctx)
 	if err != nil {
 		return err
 	}
 	if e.mem.Base != nil && !e.resumed {
-		e.mem.Base.Gap = s.String() + "'s log from the check's beginning is gone: " + cause.Missing
+		e.mem.Base.Gap = s.String() + "'s log from the check's beginning is gone: " + missing
 	}
-	opt.Identity = ""
+	opt.Tables = nil // what was valid before the gap need not be behind it
 	if e.readers[s], err = newReader(ctx, s, e.servers[s], now, opt); err != nil {
 		return err
 	}
+	e.defs[s].doubtAll()
 	e.feed(s, conflict.Gap{From: e.start[s], To: now, Detail: cause.Error()})
 	return nil
 }
@@ -276,13 +286,11 @@ func (e *engine) take(ctx, outer context.Context, s conflict.Side, it item) erro
 	case it.mark != nil:
 		it.mark()
 	case it.gap != nil:
-		e.defs[s].changed([]binlog.DDL{{Statement: "CREATE TABLE"}})
-		for full := range e.defs[s].given {
-			e.defs[s].stale[full] = true
-		}
+		e.defs[s].doubtAll()
 		e.feed(s, *it.gap)
 		e.gapped[s] = true
-		e.boundary[s], e.fences[s.Other()].busy = true, false // the reader has dropped its marks
+		e.releaseSide(s)
+		e.boundary[s], e.fences[s.Other()].busy, e.alone[s.Other()] = true, false, alone{} // the reader has dropped its marks
 	default:
 		if err := e.transaction(outer, s, it); err != nil {
 			return err
@@ -304,7 +312,19 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 		}
 	}
 	e.lastFed[s] = time.Now()
-	e.feed(s, conflict.Transaction{Origin: e.origins.of(tx), Tx: tx})
+	origin := e.origins.of(tx)
+	if s == conflict.Old && e.tooEarly() {
+		if origin == conflict.FromOld && !tx.Aborted {
+			tx = &binlog.Transaction{Heartbeat: true, Last: true, Position: tx.Position, DDL: tx.DDL}
+			if !it.tx.Last {
+				return nil
+			}
+		}
+		if it.tx.Last {
+			defer e.comeTo(it.tx.Position)
+		}
+	}
+	e.feed(s, conflict.Transaction{Origin: origin, Tx: tx})
 	if len(tx.DDL) > 0 {
 		e.defs[s].changed(tx.DDL)
 	}
@@ -321,6 +341,16 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 		e.kept.dirty = true
 	}
 	return nil
+}
+
+// tooEarly tells whether a transaction of old's stands before the account's beginning. None stands on both sides of it.
+func (e *engine) tooEarly() bool { return e.begins.Kind == gtid.File }
+
+// comeTo notes that old's stream has come to the account's beginning, if it has.
+func (e *engine) comeTo(pos gtid.Position) {
+	if in, err := pos.Contains(e.begins); e.tooEarly() && err == nil && in {
+		e.begins = gtid.Position{}
+	}
 }
 
 // feed gives the detector an event and counts it as the detector does.
@@ -376,6 +406,7 @@ func (e *engine) tick(ctx context.Context) error {
 		s := conflict.Side(i)
 		e.fence(ctx, s, now)
 		e.looseEcho(ctx, s, now)
+		e.measureKeys(ctx, s, now)
 		if now.Sub(e.sights[s].asked) >= e.sights[s].every() {
 			e.sample(ctx, s)
 		}
@@ -426,7 +457,6 @@ func (e *engine) spawn(ctx context.Context, fn func(ctx context.Context) func())
 
 // fail ends the watch by an error, with what was judged so far.
 func (e *engine) fail(ctx context.Context, cause error) (Status, error) {
-	var identity *binlog.IdentityError
 	e.releaseAll()
 	if err := e.drain(context.WithoutCancel(ctx)); err != nil {
 		cause = errors.Join(cause, err)
@@ -437,12 +467,16 @@ func (e *engine) fail(ctx context.Context, cause error) (Status, error) {
 		st.Verdict = Failed
 	}
 	st.Reason = cause.Error()
+	var identity *binlog.IdentityError
+	answer := errors.As(cause, &identity) // no failure: what is behind the address is another server now
+	if answer {
+		st.Reason = fmt.Sprintf("%v; blind from %s on", cause, e.det.Summary().At[sideOf(e.servers, identity.Server)])
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	keep := errors.Join(e.checkpoint(ctx), e.opt.Store.SaveStatus(ctx, st))
 	e.opt.Observer.Status(st)
-	if errors.As(cause, &identity) { // an answer, not a failure: what is behind the address is another server now
-		st.Reason = fmt.Sprintf("%v; blind from %s on", cause, e.det.Summary().At[sideOf(e.servers, identity.Server)])
+	if answer {
 		return st, keep
 	}
 	return st, errors.Join(cause, keep)

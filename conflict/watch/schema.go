@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"crosscheck/cluster"
@@ -15,7 +16,8 @@ import (
 type definitions struct {
 	server *cluster.Server
 	given  map[string]cluster.TableName // by Table.FullName
-	stale  map[string]bool
+	stale  map[string]bool              // may have changed since they were given
+	last   map[string]*cluster.Table    // what the detector was given
 	// touched counts, by Table.FullName, the statements that may have changed a definition.
 	touched map[string]int
 	seen    map[*binlog.Table]bool // decoders' tables whose definition was looked at
@@ -33,6 +35,7 @@ func loadDefinitions(ctx context.Context, server *cluster.Server, f cluster.Filt
 	}
 	d := &definitions{
 		server: server, given: map[string]cluster.TableName{}, stale: map[string]bool{}, touched: map[string]int{}, seen: map[*binlog.Table]bool{},
+		last: map[string]*cluster.Table{},
 	}
 	var out []conflict.Definition
 	for i := range tables {
@@ -40,10 +43,59 @@ func loadDefinitions(ctx context.Context, server *cluster.Server, f cluster.Filt
 		if t.Kind != cluster.TableBase && t.Kind != cluster.TableVersioned {
 			continue
 		}
-		d.given[t.FullName()] = cluster.TableName{Schema: t.Schema, Name: t.Name}
+		d.give(t)
 		out = append(out, conflict.Definition{Table: t, ForeignKeys: foreignKeys(keys[t.FullName()])})
 	}
 	return d, out, tables, nil
+}
+
+// give notes that the detector gets a definition.
+func (d *definitions) give(t *cluster.Table) {
+	full := t.FullName()
+	d.given[full], d.last[full] = cluster.TableName{Schema: t.Schema, Name: t.Name}, t
+}
+
+// resume takes over what a restored detector has, and returns what the decoder may use of it: not what had changed
+// already where reading goes on.
+func (d *definitions) resume(list []conflict.Definition, stale []string) []cluster.Table {
+	clear(d.given)
+	clear(d.last)
+	for _, full := range stale {
+		d.stale[full] = true
+	}
+	var known []cluster.Table
+	for _, x := range list {
+		d.give(x.Table)
+		if !d.stale[x.Table.FullName()] {
+			known = append(known, *x.Table)
+		}
+	}
+	return known
+}
+
+// doubtAll has all tables' definitions read again before their next rows.
+func (d *definitions) doubtAll() {
+	clear(d.seen)
+	for full := range d.given {
+		d.stale[full] = true
+	}
+}
+
+// outdated lists the tables of which the detector's definition, as it stands in a snapshot, may not be the one of the
+// place from where reading goes on: it was to be read again before the next rows, or it was and is still held.
+func (d *definitions) outdated(held []conflict.Definition) []string {
+	var out []string
+	have := make(map[string]*cluster.Table, len(held))
+	for _, x := range held {
+		have[x.Table.FullName()] = x.Table
+	}
+	for full := range d.given {
+		if d.stale[full] || have[full] != d.last[full] {
+			out = append(out, full)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 func foreignKeys(list []cluster.ForeignKey) []conflict.ForeignKey {
@@ -98,7 +150,7 @@ func (d *definitions) need(ctx context.Context, tx *binlog.Transaction) ([]confl
 			delete(d.given, full) // dropped since: its rows cannot be judged
 			continue
 		}
-		d.given[full] = cluster.TableName{Schema: c.Schema, Name: c.Table}
+		d.give(def.Table)
 		out = append(out, def)
 	}
 	return out, nil

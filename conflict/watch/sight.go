@@ -21,6 +21,7 @@ type watermark struct {
 	Before conflict.Step `json:"before"`
 	Seen   conflict.Step `json:"seen"`  // the global step
 	First  uint64        `json:"first"` // connections up to this id are older than the watch: their step is not known
+	Up     time.Time     `json:"up"`    // when the server was started: ids begin anew then
 }
 
 // sight is what was last seen of a server.
@@ -37,6 +38,7 @@ type sight struct {
 	unknown  []cluster.Session // whose step the server does not tell
 	channel  *cluster.ReplicaChannel
 	gone     string // why there is no channel from the other side
+	up       time.Time
 	// places are positions of the server with the time they were read, oldest first: how far reading is behind.
 	places []place
 }
@@ -67,12 +69,12 @@ func (e *engine) sample(ctx context.Context, s conflict.Side) {
 		got, err := look(ctx, server, link)
 		took := time.Since(begin)
 		return func() {
-			x.busy, x.took = false, took
-			if err != nil {
+			x.busy = false
+			if err != nil { // a look that waited in vain says nothing of the server's time
 				x.trouble = err.Error()
 				return
 			}
-			x.trouble = ""
+			x.trouble, x.took = "", took
 			e.saw(s, got)
 		}
 	})
@@ -83,6 +85,9 @@ func look(ctx context.Context, server *cluster.Server, link *cluster.Link) (got 
 		return got, err
 	}
 	if got.sessions, err = server.Sessions(ctx); err != nil {
+		return got, err
+	}
+	if got.up, err = started(ctx, server); err != nil {
 		return got, err
 	}
 	if link != nil {
@@ -98,6 +103,20 @@ func look(ctx context.Context, server *cluster.Server, link *cluster.Link) (got 
 	return got, err
 }
 
+// started is when a server was started, give or take a second.
+func started(ctx context.Context, server *cluster.Server) (time.Time, error) {
+	var name string
+	var seconds int64
+	err := server.DB().QueryRowContext(ctx, "SHOW GLOBAL STATUS LIKE 'Uptime'").Scan(&name, &seconds)
+	if err != nil {
+		return time.Time{}, server.Explain("read the uptime", err)
+	}
+	return time.Now().Add(-time.Duration(seconds) * time.Second), nil
+}
+
+// sameStart is how far two readings of one start may be apart.
+const sameStart = 3 * time.Second
+
 // saw takes a new sight.
 func (e *engine) saw(s conflict.Side, got sight) {
 	x := &e.sights[s]
@@ -110,8 +129,12 @@ func (e *engine) saw(s conflict.Side, got sight) {
 	}
 	now := step(got.steps.Global)
 	w := &e.mem.Watermarks[s]
+	anew := w.restarted(got)
+	if anew {
+		x.fitting = nil
+	}
 	if w.Seen != now {
-		e.newStep(s, w, now, got)
+		e.newStep(s, w, now, anew, got)
 	}
 	sessions := x.judge(w)
 	x.stale = nil
@@ -128,19 +151,37 @@ func (e *engine) saw(s conflict.Side, got sight) {
 }
 
 // newStep takes note of a changed global step. What a Galera or a group sets itself is in force all the same.
-func (e *engine) newStep(s conflict.Side, w *watermark, now conflict.Step, got sight) {
-	newest := uint64(0)
-	for _, c := range got.sessions {
-		newest = max(newest, c.ID)
-	}
-	if w.Seen == (conflict.Step{}) {
-		w.First = newest
-	} else {
-		w.ID, w.Before = newest, w.Seen
+func (e *engine) newStep(s conflict.Side, w *watermark, now conflict.Step, anew bool, got sight) {
+	switch {
+	case w.Seen == (conflict.Step{}):
+		w.First = got.newest()
+	case !anew: // else the server came up with it: nobody has the one before
+		w.ID, w.Before = got.newest(), w.Seen
 	}
 	w.Seen = now
 	e.feed(s, conflict.StepInForce{Step: now})
 	e.kept.dirty = true
+}
+
+// restarted tells whether the server was started since the last look. The ids of its connections begin anew then, and
+// those that are there already came before anyone saw their step.
+func (w *watermark) restarted(got sight) bool {
+	was := w.Up
+	w.Up = got.up
+	if was.IsZero() || got.up.Sub(was) < sameStart {
+		return false
+	}
+	w.ID, w.Before, w.First = 0, conflict.Step{}, got.newest()
+	return true
+}
+
+// newest is the highest id of a connection.
+func (x *sight) newest() uint64 {
+	n := uint64(0)
+	for _, c := range x.sessions {
+		n = max(n, c.ID)
+	}
+	return n
 }
 
 // judge gives the sessions with their steps; those whose step nobody knows are left out.
@@ -223,6 +264,9 @@ func (e *engine) nameSession(ctx context.Context, f *conflict.Finding) bool {
 	if act.Thread == 0 {
 		x.suspects(f)
 		return true
+	}
+	if act.CommitTime.Before(e.mem.Watermarks[s].Up.Add(-sameStart)) {
+		return true // before a restart: another session has that id now
 	}
 	if had && x.fitting[act.Thread] && x.steps.Sessions != nil {
 		e.mem.Given[s]++

@@ -123,6 +123,14 @@ const (
 	TroubleBlindWriter = "log_updates_off" // the side does not log what it applies: no echoes
 )
 
+// TroubleIDs lists the names of all troubles.
+func TroubleIDs() []string {
+	return []string{
+		TroubleStopped, TroubleLag, TroubleSkipped, TroubleIdempotent, TroubleFiltered, TroubleNoChannel, TroubleStepIgnored,
+		TroubleStepOverlap, TroubleStepDriven, TroubleStepLost, TroubleHeadroom, TroubleTail, TroubleWorkerOrder, TroubleBlindWriter,
+	}
+}
+
 // Observer is told how the watch goes on. Calls come from one goroutine and must not block for long.
 type Observer interface {
 	Found(f conflict.Finding)

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"slices"
 
 	"crosscheck/conflict"
 )
@@ -49,6 +50,16 @@ func (e *engine) release(ctx context.Context, u *uncertain) {
 		e.released = append(e.released, u.finding)
 		return
 	}
+}
+
+// releaseSide gives up waiting for a side's log: a piece of it was not read.
+func (e *engine) releaseSide(s conflict.Side) {
+	e.uncertain = slices.DeleteFunc(e.uncertain, func(u *uncertain) bool {
+		if u.side == s {
+			e.released = append(e.released, u.finding)
+		}
+		return u.side == s
+	})
 }
 
 // releaseAll gives up waiting, at the end.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
 	"crosscheck/conflict"
 )
@@ -68,7 +69,18 @@ var ErrNothingToWatch = errors.New("no table to watch")
 // store by then. An error means that the watch could not begin or could not go on; the status still holds what was
 // judged. Errors are those of package binlog's Tail, of package cluster, and of the store.
 func Run(ctx context.Context, old, new *cluster.Server, opt Options) (Status, error) {
-	e, err := newEngine(ctx, Sides{old, new}, opt.withDefaults())
+	opt = opt.withDefaults()
+	e, err := newEngine(ctx, Sides{old, new}, opt)
+	var identity *binlog.IdentityError
+	if errors.As(err, &identity) { // an answer, not a failure: the account cannot go on with another server
+		now := time.Now()
+		st := Status{At: now, Started: now, Since: opt.Since, Reason: err.Error(), Findings: opt.Known, Resumed: true, Final: true}
+		if failures(opt.Known) > 0 {
+			st.Verdict = Failed
+		}
+		opt.Observer.Status(st)
+		return st, opt.Store.SaveStatus(ctx, st)
+	}
 	if err != nil {
 		return Status{}, err
 	}
@@ -82,7 +94,12 @@ type memory struct {
 	Watermarks [2]watermark `json:"watermarks"`
 	Rows       Rechecks     `json:"rows"`
 	Given      [2]uint64    `json:"given"` // keys outside the step that were given, not generated
-	Base       *Base        `json:"base,omitempty"`
+	// Stale are the tables whose definitions in the snapshot may be older than where reading goes on.
+	Stale [2][]string `json:"stale,omitempty"`
+	// Begin is where the account begins on old, without GTIDs. The two positions are not of one moment: what old wrote
+	// after its own and before new's was read may have arrived before new's, and nothing would tell.
+	Begin string `json:"begin,omitempty"`
+	Base  *Base  `json:"base,omitempty"`
 }
 
 // restore makes the detector from a checkpoint, or a new one.
@@ -99,11 +116,15 @@ func (e *engine) restore(ctx context.Context) error {
 		if err = json.Unmarshal(c.Engine, &e.mem); err != nil {
 			return fmt.Errorf("continue the account: %w", err)
 		}
+		if e.begins, err = gtid.ParsePosition(e.mem.Begin); err != nil {
+			return fmt.Errorf("continue the account: %w", err)
+		}
 		e.det, e.resumed = d, true
 		for s := range e.servers {
 			e.start[s], e.fed[s] = d.Checkpoint(conflict.Side(s))
 			e.identity[s] = c.Identity[s]
 		}
+		e.comeTo(e.start[conflict.Old])
 		e.rows.adopt(d.Doubts())
 		return nil
 	}
@@ -118,6 +139,14 @@ func (e *engine) restore(ctx context.Context) error {
 			e.start[s] = e.opt.BaseStart[s]
 		}
 	}
+	if e.opt.Base == nil && e.start[conflict.Old].Kind == gtid.File {
+		begin, err := e.servers[conflict.Old].Position(ctx)
+		if err != nil {
+			return err
+		}
+		e.mem.Begin, e.begins = begin.String(), begin
+		e.comeTo(e.start[conflict.Old])
+	}
 	cfg.Start = e.start
 	e.det = conflict.NewDetector(cfg)
 	return nil
@@ -129,6 +158,9 @@ func (e *engine) checkpoint(ctx context.Context) error {
 	err := e.det.Snapshot(&buf)
 	if err != nil {
 		return fmt.Errorf("write a checkpoint: %w", err)
+	}
+	for s := range e.servers {
+		e.mem.Stale[s] = e.defs[s].outdated(e.det.Definitions(conflict.Side(s)))
 	}
 	c := Checkpoint{At: time.Now(), Snapshot: buf.Bytes()}
 	if c.Engine, err = json.Marshal(&e.mem); err != nil {
