@@ -190,6 +190,7 @@ func (r *rig) base(replicated bool) {
 func TestOneWrongSetting(t *testing.T) {
 	for _, family := range fixtures.Families() {
 		t.Run(string(family), func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, fixtures.Spec{Topology: fixtures.Dual, Old: family, New: family}, preflight.DualWrite)
 			r.base(true)
 			for _, root := range []bool{false, true} {
@@ -288,7 +289,18 @@ func (r *rig) settingFlips(family fixtures.Family) []flip {
 		out = append(out, r.global("expire_logs_days", "2", "warning binlog_retention:expire_logs_days new"))
 	}
 	account := "'crosscheck'@'%'"
+	client := "REPLICATION CLIENT"
 	return append(out, flip{
+		name: "privilege to read", new: []string{"REVOKE SELECT ON *.* FROM " + account, "GRANT SELECT ON shop.* TO " + account},
+		undoNew: []string{"GRANT SELECT ON *.* TO " + account, "REVOKE SELECT ON shop.* FROM " + account},
+		want:    []string{"warning privilege_missing:SELECT on everything new"},
+	}, flip{
+		name: "privilege to tail", new: []string{"REVOKE REPLICATION SLAVE ON *.* FROM " + account}, undoNew: []string{"GRANT REPLICATION SLAVE ON *.* TO " + account},
+		want: []string{"warning privilege_missing:REPLICATION SLAVE new"},
+	}, flip{
+		name: "privilege to see positions", new: []string{"REVOKE " + client + " ON *.* FROM " + account}, undoNew: []string{"GRANT " + client + " ON *.* TO " + account},
+		want: []string{"warning privilege_missing:REPLICATION CLIENT new"},
+	}, flip{
 		name: "privilege", new: []string{"REVOKE PROCESS ON *.* FROM " + account}, undoNew: []string{"GRANT PROCESS ON *.* TO " + account},
 		want: []string{"warning privilege_missing:PROCESS new"},
 	})
@@ -390,4 +402,53 @@ func (r *rig) programFlips(family fixtures.Family) []flip {
 		})
 	}
 	return out
+}
+
+// TestAcrossFamilies has the same tables on servers of two families: what each
+// server shows in its own way is no difference, and what differs by nature is
+// named once.
+func TestAcrossFamilies(t *testing.T) {
+	const unsupported = "fatal replication_unsupported:old→new new"
+	warn := func(names ...string) []string {
+		for i, n := range names {
+			names[i] = "warning config_" + n + ":" + n + " both"
+		}
+		return names
+	}
+	noPlugin := "warning auth_plugin_missing:mysql_native_password new"
+	for _, c := range []struct {
+		topology fixtures.Topology
+		old, new fixtures.Family
+		want     []string
+	}{
+		{fixtures.Pair, fixtures.MySQL56, fixtures.MariaDB, warn("group_concat_max_len", "innodb_strict_mode", "sql_mode")},
+		{fixtures.Independent, fixtures.MySQL56, fixtures.MySQL, append([]string{unsupported, noPlugin},
+			warn("collation_server", "innodb_autoinc_lock_mode", "innodb_strict_mode", "sql_mode")...)},
+		{fixtures.Independent, fixtures.MariaDB, fixtures.MySQL, append([]string{unsupported, noPlugin},
+			warn("collation_server", "group_concat_max_len", "innodb_autoinc_lock_mode", "sql_mode")...)},
+	} {
+		t.Run(string(c.old)+" "+string(c.new), func(t *testing.T) {
+			r := newRig(t, fixtures.Spec{Topology: c.topology, Old: c.old, New: c.new}, preflight.RollingUpgrade)
+			r.base(c.topology == fixtures.Pair)
+			for _, kind := range []fixtures.Kind{fixtures.Narrow, fixtures.Wide, fixtures.UUIDBinary, fixtures.UUIDChar, fixtures.UniqueOnly, fixtures.OddNames, fixtures.UnsignedKey} {
+				for _, s := range []*fixtures.Server{r.set.Old, r.set.New} {
+					if c.topology == fixtures.Pair && s == r.set.New {
+						continue
+					}
+					if err := fixtures.Generate(t.Context(), s.DB(), fixtures.TableSpec{Kind: kind, Database: "shop", Unlogged: c.topology != fixtures.Pair}, 5, 1); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			res := r.judge(true, preflight.Options{})
+			if got := open(res); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+				for i := range res.Findings {
+					if x := &res.Findings[i]; x.Counts() {
+						t.Logf("%s: %s", x.Name(), x.Found)
+					}
+				}
+			}
+		})
+	}
 }
