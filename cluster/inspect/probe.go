@@ -138,12 +138,14 @@ func (r *reader) prepare(ctx context.Context, query string) (uint16, error) {
 // earlier one, or one of the other family, does not.
 func everReserved() []string {
 	return []string{
-		"array", "cube", "cume_dist", "current_role", "delete_domain_id", "dense_rank", "do_domain_ids", "empty", "except",
-		"external", "first_value", "function", "general", "generated", "get", "grouping", "groups", "ignore_domain_ids",
-		"ignore_server_ids", "intersect", "io_after_gtids", "io_before_gtids", "json_table", "lag", "last_value", "lateral",
-		"lead", "library", "manual", "master_heartbeat_period", "member", "nth_value", "ntile", "of", "offset", "optimizer_costs", "over",
-		"page_checksum", "parallel", "parse_vcol_expr", "partition", "percent_rank", "qualify", "rank", "recursive",
-		"ref_system_id", "returning", "row", "row_number", "rowid", "rows", "sets", "slow", "stats_auto_recalc",
-		"stats_persistent", "stats_sample_pages", "stored", "system", "tablesample", "vector", "virtual", "window", "xor",
+		"array", "cube", "cume_dist", "current_role", "database", "delete_domain_id", "dense_rank", "do_domain_ids",
+		"empty", "except", "external", "first_value", "function", "general", "generated", "get", "grouping", "groups",
+		"ignore_domain_ids", "ignore_server_ids", "intersect", "io_after_gtids", "io_before_gtids", "json_table", "lag",
+		"last_value", "lateral", "lead", "library", "manual", "master_demote_to_replica", "master_demote_to_slave",
+		"master_heartbeat_period", "master_ssl_verify_server_cert", "member", "nth_value", "ntile", "of", "offset",
+		"optimizer_costs", "option", "over", "page_checksum", "parallel", "parse_vcol_expr", "partition", "percent_rank",
+		"portion", "qualify", "rank", "recursive", "ref_system_id", "returning", "row", "row_number", "rowid", "rows",
+		"schema", "sets", "slow", "stats_auto_recalc", "stats_persistent", "stats_sample_pages", "stored", "system",
+		"tablesample", "vector", "virtual", "window", "xor",
 	}
 }
