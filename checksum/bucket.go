@@ -2,7 +2,6 @@ package checksum
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/zeebo/xxh3"
 	"golang.org/x/sync/errgroup"
@@ -40,7 +39,7 @@ func (w *worker) bucket(ctx context.Context, t *tableRun) error {
 		if s.newSide {
 			into, rows, bytes = news, &c.counts.RowsNew, &c.counts.BytesNew
 		}
-		n, err := s.scan(ctx, t, func(b int, _ []byte, sum xxh3.Uint128) {
+		n, err := s.scan(ctx, t, func() { clear(into[:]); *rows = 0 }, func(b int, _ []byte, sum xxh3.Uint128) {
 			into[b].Add(sum)
 			*rows++
 		})
@@ -104,7 +103,7 @@ func (w *worker) drill(ctx context.Context, t *tableRun, c *chunkRun, group map[
 	err := w.both(ctx, func(ctx context.Context, s *session) error {
 		seen := make(map[string]xxh3.Uint128)
 		lists[sideIndex(s)] = seen
-		_, err := s.scan(ctx, t, func(b int, key []byte, sum xxh3.Uint128) {
+		_, err := s.scan(ctx, t, func() { clear(seen) }, func(b int, key []byte, sum xxh3.Uint128) {
 			if group[b] {
 				seen[string(key)] = sum
 			}
@@ -138,15 +137,15 @@ func sideIndex(s *session) int {
 }
 
 // scan reads the whole table in the side's own order, in pages where it has a key, else in one statement, and returns
-// the bytes read.
-func (s *session) scan(ctx context.Context, t *tableRun, visit rowVisit) (bytes int64, err error) {
+// the bytes read. anew is called when all rows visited so far are going to be visited once more.
+func (s *session) scan(ctx context.Context, t *tableRun, anew func(), visit rowVisit) (bytes int64, err error) {
 	if t.plan.method == methodMultiset {
-		return s.scanWhole(ctx, t, func(_ []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
+		return s.scanWhole(ctx, t, anew, func(_ []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
 			visit(bucketOf(sum.Lo), nil, sum)
 		})
 	}
 	if t.plan.unpaged {
-		return s.scanWhole(ctx, t, func(key []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
+		return s.scanWhole(ctx, t, anew, func(key []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
 			visit(bucketOf(xxh3.Hash(key)), key, sum)
 		})
 	}
@@ -177,24 +176,23 @@ func (s *session) scan(ctx context.Context, t *tableRun, visit rowVisit) (bytes 
 
 func bucketOf(h uint64) int { return int(h >> (64 - bucketBits)) }
 
-// scanWhole reads a table without a usable key in one statement, which may take long: the time limit is lifted. A
-// connection lost on the way cannot be made good, since rows were visited already. whole, valid during the call, gives
-// the row's packet if it is not larger than the read buffer.
-func (s *session) scanWhole(ctx context.Context, t *tableRun,
+// scanWhole reads a table without a usable key in one statement, which may take long: the time limit is lifted. After a
+// lost connection nothing says where to go on, so anew is called and all rows are visited again. whole, valid during the
+// call, gives the row's packet if it is not larger than the read buffer.
+func (s *session) scanWhole(ctx context.Context, t *tableRun, anew func(),
 	visit func(key []byte, sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)),
 ) (bytes int64, err error) {
-	started := false
+	n, shown := int64(0), int64(0)
 	h := newRowHasher(t.plan)
 	err = s.do(ctx, "scan "+t.plan.name, func() error {
-		if started {
-			return fmt.Errorf("the connection broke while %s, which has no key to resume by, was scanned: run again", t.plan.name)
+		if n > 0 {
+			anew()
+			n, bytes = 0, 0
 		}
-		if xerr := s.conn.Exec(noTimeLimit(s.server.Facts().Flavor)); xerr != nil && cluster.IsTransient(xerr) {
+		if xerr := s.liftTimeLimit(); xerr != nil {
 			return xerr
 		}
-		n := int64(0)
 		return s.query(ctx, t.plan, t.plan.side(s.newSide).scanQuery(), nil, func(key, head []byte, rows *rowstream.Rows) error {
-			started = true
 			large := rows.More()
 			if large { // hashing the remainder overwrites the buffer that key lies in
 				key = bytesOf(key)
@@ -210,8 +208,9 @@ func (s *session) scanWhole(ctx context.Context, t *tableRun,
 				return bytesOf(head), rows.Columns()
 			})
 			bytes += size
-			if n++; n%pageRows == 0 && !s.newSide {
+			if n++; n >= shown+pageRows && !s.newSide {
 				t.check.opt.Observer.Progress(t.plan.name, pageRows, 0)
+				shown += pageRows
 			}
 			return nil
 		})
@@ -220,6 +219,14 @@ func (s *session) scanWhole(ctx context.Context, t *tableRun,
 }
 
 func bytesOf(b []byte) []byte { return append([]byte{}, b...) }
+
+// liftTimeLimit takes the limit off the statements of the connection.
+func (s *session) liftTimeLimit() error {
+	if err := s.conn.Exec(noTimeLimit(s.server.Facts().Flavor)); err != nil && cluster.IsTransient(err) {
+		return err
+	}
+	return nil
+}
 
 // noTimeLimit lifts the limit on the session's statements; servers before MySQL 5.7 have none and say so.
 func noTimeLimit(f cluster.Flavor) string {

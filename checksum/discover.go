@@ -168,11 +168,18 @@ func viewColumns(o, n *cluster.Table) string {
 // oneSided judges a table that one side does not show. A table that the account may not see there is not missing.
 func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster.Server, onNew bool) (TableResult, error) {
 	r := TableResult{Table: t.FullName(), Verdict: Different, Method: string(methodNone)}
-	has, lacks := c.old, "new"
+	lacks := "new"
 	if onNew {
-		has, lacks = c.new, "old"
+		lacks = "old"
 	}
-	access, err := other.TableAccess(ctx, t.Schema, t.Name)
+	there, here := c.session(!onNew), c.session(onNew)
+	defer there.close()
+	defer here.close()
+	var access cluster.Access
+	err := there.do(ctx, "look for "+t.FullName(), func() (err error) {
+		access, err = other.TableAccess(ctx, t.Schema, t.Name)
+		return err
+	})
 	if err != nil {
 		return r, err
 	}
@@ -185,9 +192,13 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 	if t.Kind == cluster.TableView || unreadable(t.Engine) {
 		return r, nil
 	}
-	var rows int64
-	if err := has.DB().QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.QuotedName()).Scan(&rows); err != nil {
-		return r, cluster.Explain(has.Label(), has.Config().Addr, "count the rows of "+t.FullName(), err)
+	rows, err := here.countRows(ctx, t)
+	if isTableError(err) { // it is not even on the side that had it
+		r.Verdict, r.Reason = Undecided, err.Error()
+		return r, nil
+	}
+	if err != nil {
+		return r, err
 	}
 	if onNew {
 		r.Counts.RowsNew, r.Counts.Extra = rows, rows
@@ -195,4 +206,23 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 		r.Counts.RowsOld, r.Counts.Missing = rows, rows
 	}
 	return r, nil
+}
+
+// countRows counts a table's rows, however long that takes.
+func (s *session) countRows(ctx context.Context, t *cluster.Table) (n int64, err error) {
+	err = s.do(ctx, "count the rows of "+t.FullName(), func() error {
+		if err := s.liftTimeLimit(); err != nil {
+			return err
+		}
+		st, err := s.stmt(t.FullName(), "SELECT CAST(COUNT(*) AS UNSIGNED) FROM "+t.QuotedName())
+		if err != nil {
+			return err
+		}
+		rows, err := st.Query()
+		if err != nil {
+			return err
+		}
+		return eachUint(rows, func(v uint64) { n = int64(v) })
+	})
+	return n, err
 }

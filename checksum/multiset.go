@@ -70,7 +70,7 @@ func (w *worker) suspectValues(ctx context.Context, t *tableRun, group map[int]b
 	err := w.both(ctx, func(ctx context.Context, s *session) error {
 		n := make(tally)
 		counts[sideIndex(s)] = n
-		_, err := s.scan(ctx, t, func(b int, _ []byte, sum xxh3.Uint128) {
+		_, err := s.scan(ctx, t, func() { clear(n) }, func(b int, _ []byte, sum xxh3.Uint128) {
 			if group[b] {
 				n[sum]++
 			}
@@ -143,7 +143,12 @@ func (m *multisetRound) scan(ctx context.Context, s *session, t *tableRun, value
 	for _, v := range values {
 		n[v.hash] = 0
 	}
-	_, err := s.scanWhole(ctx, t, func(_ []byte, sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)) {
+	anew := func() {
+		for h := range n {
+			n[h] = 0
+		}
+	}
+	_, err := s.scanWhole(ctx, t, anew, func(_ []byte, sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)) {
 		if _, wanted := n[sum]; !wanted {
 			return
 		}
