@@ -78,16 +78,27 @@ func startDual(t testing.TB, k kind) *fixtures.Set {
 
 func sharedDual(t testing.TB, k kind) *fixtures.Set {
 	t.Helper()
+	return keptDual(t, k.name, k)
+}
+
+// roughDual is a set whose servers are restarted and lose logs; the tests that do so come one after the other.
+func roughDual(t testing.TB, k kind) *fixtures.Set {
+	t.Helper()
+	return keptDual(t, "rough "+k.name, k)
+}
+
+func keptDual(t testing.TB, name string, k kind) *fixtures.Set {
+	t.Helper()
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	if s := shared.sets[k.name]; s != nil {
+	if s := shared.sets[name]; s != nil {
 		return s
 	}
 	if shared.sets == nil {
 		shared.sets = map[string]*fixtures.Set{}
 	}
 	s := startDual(t, k)
-	shared.sets[k.name] = s
+	shared.sets[name] = s
 	return s
 }
 
@@ -200,6 +211,7 @@ type watching struct {
 	store *memoryStore
 	seen  *recorder
 	stop  context.CancelFunc
+	began chan struct{} // closed at the first status
 	done  chan struct{}
 	final Status
 	err   error
@@ -207,8 +219,14 @@ type watching struct {
 
 func open(t testing.TB, s *fixtures.Server, label string) *cluster.Server {
 	t.Helper()
+	return openAt(t, s, label, s.Addr())
+}
+
+// openAt opens a server that is reached by another address.
+func openAt(t testing.TB, s *fixtures.Server, label, addr string) *cluster.Server {
+	t.Helper()
 	cfg := cluster.Config{
-		Label: label, Net: "tcp", Addr: s.Addr(),
+		Label: label, Net: "tcp", Addr: addr,
 		User: string(fixtures.Crosscheck), Password: cluster.Secret(s.Password(fixtures.Crosscheck)),
 	}
 	srv, err := cluster.Open(context.Background(), cfg, slog.New(slog.DiscardHandler))
@@ -221,32 +239,9 @@ func open(t testing.TB, s *fixtures.Server, label string) *cluster.Server {
 // watchSet starts to watch a database of a set, as the account with only the documented privileges.
 func watchSet(t testing.TB, set *fixtures.Set, schema string, store *memoryStore, change func(*Options)) *watching {
 	t.Helper()
-	filter, err := cluster.NewFilter([]string{schema + ".*"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &watching{t: t, store: store, seen: &recorder{t: t}, done: make(chan struct{})}
-	opt := Options{
-		Filter: filter, Store: store, Observer: w.seen, From: store.checkpoint, Known: store.counts(),
-		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	}
-	if change != nil {
-		change(&opt)
-	}
-	old, new := open(t, set.Old, "old"), open(t, set.New, "new")
-	ctx, stop := context.WithCancel(context.Background())
-	w.stop = stop
-	began := make(chan struct{})
-	var once sync.Once
-	opt.Observer = beginning{w.seen, func() { once.Do(func() { close(began) }) }}
-	go func() {
-		defer close(w.done)
-		defer old.Close()
-		defer new.Close()
-		w.final, w.err = Run(ctx, old, new, opt)
-	}()
+	w := watchServers(t, Sides{open(t, set.Old, "old"), open(t, set.New, "new")}, schema, store, change)
 	select {
-	case <-began:
+	case <-w.began:
 	case <-w.done:
 		if w.err != nil {
 			t.Fatalf("the watch did not begin: %v", w.err)
@@ -254,6 +249,34 @@ func watchSet(t testing.TB, set *fixtures.Set, schema string, store *memoryStore
 	case <-time.After(30 * time.Second):
 		t.Fatal("the watch did not begin within 30 s")
 	}
+	return w
+}
+
+// watchServers starts to watch and closes the servers at the end.
+func watchServers(t testing.TB, servers Sides, schema string, store *memoryStore, change func(*Options)) *watching {
+	t.Helper()
+	filter, err := cluster.NewFilter([]string{schema + ".*"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watching{t: t, store: store, seen: &recorder{t: t}, done: make(chan struct{}), began: make(chan struct{})}
+	opt := Options{
+		Filter: filter, Store: store, From: store.checkpoint, Known: store.counts(),
+		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	}
+	var once sync.Once
+	opt.Observer = beginning{w.seen, func() { once.Do(func() { close(w.began) }) }}
+	if change != nil {
+		change(&opt)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop = stop
+	go func() {
+		defer close(w.done)
+		defer servers[0].Close()
+		defer servers[1].Close()
+		w.final, w.err = Run(ctx, servers[0], servers[1], opt)
+	}()
 	t.Cleanup(func() { w.end() })
 	return w
 }

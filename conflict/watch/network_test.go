@@ -1,0 +1,66 @@
+package watch
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"crosscheck/fixtures"
+)
+
+// The network between the watcher and a server is cut, slow, and away for seconds; a cut falls into a large
+// transaction, too.
+func TestNetworkCuts(t *testing.T) {
+	for _, k := range kinds() {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWork(t, sharedDual(t, k))
+			for side := range 2 {
+				var proxies [2]*proxy
+				p := newProxy(t, []*fixtures.Server{w.set.Old, w.set.New}[side])
+				proxies[side] = p
+				store := &memoryStore{}
+				from := len(w.want)
+				seen := watchServers(t, through(t, w.set, proxies), w.name, store, nil)
+				seen.until("it reads", func(s Status) bool { return s.Verdict == Clean })
+				// Cut while both sides have written and nothing was applied, and while it arrives.
+				w.burst(func() { p.cut(0); time.Sleep(300 * time.Millisecond) })
+				go func() { time.Sleep(50 * time.Millisecond); p.cut(0) }()
+				w.flow(100)
+				p.toxic(`{"name":"slow","type":"latency","attributes":{"latency":150,"jitter":100}}`)
+				w.burst(nil)
+				p.toxic(`{"name":"cut","type":"limit_data","attributes":{"bytes":1500000}}`)
+				big := w.next
+				w.next += 2000
+				pool := w.old
+				if side == 1 {
+					pool = w.new
+				}
+				rows := make([]string, 2000)
+				for i := range rows {
+					rows[i] = fmt.Sprintf("(%d, 1, REPEAT('x', 2000))", big+int64(i))
+				}
+				mustExec(t, pool, "INSERT INTO t (id, n, pad) VALUES "+strings.Join(rows, ","))
+				w.settle()
+				seen.until("the cut was inside of the transaction", func(s Status) bool { return s.Sides[side].Reconnects >= 3 })
+				for _, name := range []string{"cut", "slow"} {
+					if err := p.Toxics.RemoveToxic(t.Context(), name); err != nil {
+						t.Error(err)
+					}
+				}
+				w.burst(func() { p.cut(5 * time.Second) })
+				w.flow(20)
+				seen.quiet()
+				st := seen.end()
+				all := w.want
+				w.want = w.want[from:]
+				w.exactly(store)
+				w.want = all
+				if got := st.Account.Sides[side].Changes; got < 2000 || len(st.Blind) > 0 {
+					t.Errorf("%d changes, blind %v", got, st.Blind)
+				}
+			}
+		})
+	}
+}
