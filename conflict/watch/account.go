@@ -152,6 +152,8 @@ func (e *engine) verdict(st *Status, now time.Time) (Verdict, string) {
 		return Undecided, fmt.Sprintf("%s could not be judged", plural(e.counts[conflict.Unjudged], "thing"))
 	case len(e.uncertain) > 0:
 		return Undecided, "the log has not shown yet whether " + e.uncertain[0].finding.Table + " was changed since its rows were written"
+	case len(e.wrong) > 0:
+		return Undecided, "keys outside of the step wait for a look at the sessions"
 	case st.Base != nil && st.Base.Gap != "":
 		return Undecided, "no base: " + st.Base.Gap
 	case st.Rows.Unknown > 0:

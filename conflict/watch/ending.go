@@ -52,7 +52,7 @@ func (e *engine) settled() bool {
 		}
 	}
 	rows := e.rows.count(e.mem.Rows)
-	return rows.Open == 0 && len(e.det.Pending()) == 0 && !e.rows.busy && len(e.uncertain) == 0
+	return rows.Open == 0 && len(e.det.Pending()) == 0 && !e.rows.busy && len(e.uncertain)+len(e.wrong) == 0
 }
 
 // finish ends the watch with what is judged.

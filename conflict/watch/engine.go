@@ -46,10 +46,9 @@ type engine struct {
 	identity [2]string
 	origins  origins
 	defs     [2]*definitions
-	fed      [2]uint64    // events that the detector was given, those of earlier processes included
-	lastFed  [2]time.Time // when the last transaction was
-	boundary [2]bool      // no transaction is half read
-	held     [2]int64     // bytes of what waits in the detector
+	fed      [2]uint64 // events that the detector was given, those of earlier processes included
+	boundary [2]bool   // no transaction is half read
+	held     [2]int64  // bytes of what waits in the detector
 
 	links  [2]*cluster.Link // links[s] leads from s to the other side
 	fences [2]fence
@@ -57,7 +56,8 @@ type engine struct {
 	// uncertain findings wait to be confirmed; released ones are findings now.
 	uncertain []*uncertain
 	released  []conflict.Finding
-	gapped    [2]bool // a piece of the log was not read
+	wrong     []wrongKey // keys outside of the step wait for a look at the sessions
+	gapped    [2]bool    // a piece of the log was not read
 
 	oracle oracle
 	rows   rechecks
@@ -311,7 +311,6 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 			return err
 		}
 	}
-	e.lastFed[s] = time.Now()
 	origin := e.origins.of(tx)
 	if s == conflict.Old && e.tooEarly() {
 		if origin == conflict.FromOld && !tx.Aborted {
@@ -375,7 +374,9 @@ func (e *engine) drain(ctx context.Context) error {
 		switch {
 		case f.Reason == conflict.ReasonUncertain:
 			e.holdBack(ctx, f)
-		case e.nameSession(ctx, &f):
+		case f.Kind == conflict.WrongStepKey:
+			e.holdKey(f)
+		default:
 			kept = append(kept, f)
 		}
 	}
@@ -411,6 +412,10 @@ func (e *engine) tick(ctx context.Context) error {
 			e.sample(ctx, s)
 		}
 	}
+	e.pressKeys(ctx, now)
+	if err := e.drain(ctx); err != nil {
+		return err
+	}
 	e.ask(ctx)
 	e.recheck(ctx, now)
 	if e.opt.For > 0 && e.ending == nil && now.Sub(e.started) >= e.opt.For {
@@ -425,7 +430,7 @@ func (e *engine) tick(ctx context.Context) error {
 
 // keep makes a checkpoint when one is due.
 func (e *engine) keep(ctx context.Context, now time.Time) error {
-	if len(e.uncertain) > 0 {
+	if len(e.uncertain) > 0 || len(e.wrong) > 0 && now.Sub(e.kept.at) < 2*largeCheckpointEvery {
 		return nil
 	}
 	due := checkpointEvery
@@ -436,6 +441,12 @@ func (e *engine) keep(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	begin := time.Now()
+	if len(e.wrong) > 0 { // too many to wait for a moment without
+		e.releaseKeys()
+		if err := e.drain(ctx); err != nil {
+			return err
+		}
+	}
 	if err := e.checkpoint(ctx); err != nil {
 		return err
 	}

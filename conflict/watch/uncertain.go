@@ -68,4 +68,5 @@ func (e *engine) releaseAll() {
 		e.released = append(e.released, u.finding)
 	}
 	e.uncertain = nil
+	e.releaseKeys()
 }
