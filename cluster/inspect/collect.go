@@ -33,11 +33,13 @@ func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options)
 		{Server: oldSide, side: &pair.Old, filter: opt.Filter, log: opt.Log},
 		{Server: newSide, side: &pair.New, filter: opt.Filter, log: opt.Log},
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	for _, r := range readers {
-		g.Go(func() error { return r.readAll(gctx) })
+	if err := onBoth(ctx, readers, (*reader).readFirst); err != nil {
+		return Pair{}, err
 	}
-	if err := g.Wait(); err != nil {
+	if err := relate(ctx, readers, &pair); err != nil {
+		return Pair{}, err
+	}
+	if err := onBoth(ctx, readers, (*reader).readRest); err != nil {
 		return Pair{}, err
 	}
 	words, functions := questions(&pair.Old, &pair.New)
@@ -45,9 +47,6 @@ func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options)
 		if err := r.probe(ctx, words, functions); err != nil {
 			return Pair{}, err
 		}
-	}
-	if err := relate(ctx, readers, &pair); err != nil {
-		return Pair{}, err
 	}
 	var err error
 	pair.Clock, err = compareClocks(ctx, readers)
@@ -62,18 +61,31 @@ type reader struct {
 	log    *slog.Logger
 }
 
-func (r *reader) readAll(ctx context.Context) error {
+// onBoth asks both servers at the same time.
+func onBoth(ctx context.Context, readers []*reader, read func(*reader, context.Context) error) error {
+	g, gctx := errgroup.WithContext(ctx)
+	for _, r := range readers {
+		g.Go(func() error { return read(r, gctx) })
+	}
+	return g.Wait()
+}
+
+// readFirst reads what the rest depends on.
+func (r *reader) readFirst(ctx context.Context) error {
 	s := r.side
 	s.Label, s.Addr, s.Facts = r.Label(), r.Config().Addr, r.Facts()
 	var err error
 	if s.Variables, err = r.Variables(ctx); err != nil {
 		return err
 	}
+	return r.attempt(ctx, "privileges", r.readPrivileges)
+}
+
+func (r *reader) readRest(ctx context.Context) error {
 	for _, step := range []struct {
 		what string
 		read func(context.Context) error
 	}{
-		{"privileges", r.readPrivileges},
 		{"which variables were set", r.readSet},
 		{"schemas", r.readSchemas},
 		{"tables", r.readTables},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,16 +82,62 @@ func relate(ctx context.Context, readers []*reader, pair *Pair) error {
 			if l == nil {
 				continue
 			}
-			state, err := l.State(ctx)
+			state, err := stateOf(ctx, l, readers)
 			if err != nil {
 				return err
 			}
 			pair.Relation.Links = append(pair.Relation.Links, Link{
 				From: l.From(), To: l.To(), Running: state.Running, Trouble: state.Trouble, Errno: state.Errno,
 			})
+			if state.Running {
+				labeled(readers, l.From()).settle(ctx, l)
+			}
 		}
 		return nil
 	})
+}
+
+func labeled(readers []*reader, label string) *reader {
+	return readers[slices.IndexFunc(readers, func(r *reader) bool { return r.Label() == label })]
+}
+
+// stateOf is how a link is doing. A receiver that was started a moment ago and
+// has met no error yet is given the time to connect.
+func stateOf(ctx context.Context, l *cluster.Link, readers []*reader) (cluster.LinkState, error) {
+	const tries, pause = 20, 100 * time.Millisecond
+	for i := 0; ; i++ {
+		state, err := l.State(ctx)
+		if err != nil || state.Running || state.Errno != 0 || i == tries {
+			return state, err
+		}
+		channels, err := labeled(readers, l.To()).Channels(ctx)
+		if err != nil {
+			return state, err
+		}
+		if !slices.ContainsFunc(channels, func(c cluster.ReplicaChannel) bool { return c.IOConnecting && c.IOErrno == 0 }) {
+			return state, nil
+		}
+		select {
+		case <-ctx.Done():
+			return state, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// settleTimeout is how long replication may take to bring over what was there
+// when we came: a table that was made a moment ago is not missing. A replica
+// that is further behind shows its differences.
+const settleTimeout = 5 * time.Second
+
+func (r *reader) settle(ctx context.Context, l *cluster.Link) {
+	p, err := r.Position(ctx)
+	if err == nil {
+		err = l.Wait(ctx, p, cluster.WaitOptions{FailFast: true, Timeout: settleTimeout, StopGrace: 100 * time.Millisecond})
+	}
+	if err != nil {
+		r.log.Debug("schemas are compared though replication has not arrived", "from", l.From(), "to", l.To(), "error", err)
+	}
 }
 
 // clockSamples is how often each clock is read; the fastest answer counts,
