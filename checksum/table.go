@@ -1,7 +1,11 @@
 package checksum
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -184,7 +188,31 @@ func (t *tableRun) finish(ctx context.Context) {
 			r.Reason = "compared through a conversion that loses information (--strict)"
 		}
 	}
+	slices.SortStableFunc(r.Differences, func(a, b Difference) int { return compareKeys(a.Key, b.Key) })
 	result := *r
 	t.mu.Unlock()
 	t.check.tableDone(ctx, result)
+}
+
+// compareKeys puts keys into the order in which a person looks for them: numbers by value, then
+// text by its bytes.
+func compareKeys(a, b []Field) int {
+	for i := range min(len(a), len(b)) {
+		x, y := a[i].Value.Text, b[i].Value.Text
+		fx, errX := strconv.ParseFloat(x, 64)
+		fy, errY := strconv.ParseFloat(y, 64)
+		c := 0
+		switch {
+		case errX == nil && errY == nil: // large numbers that a float does not tell apart differ in their digits
+			c = cmp.Or(cmp.Compare(fx, fy), cmp.Compare(len(x), len(y)))
+		case errX == nil:
+			c = -1
+		case errY == nil:
+			c = 1
+		}
+		if c = cmp.Or(c, strings.Compare(x, y)); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }

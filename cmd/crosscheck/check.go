@@ -189,8 +189,12 @@ func trustText(t ledger.Trust) string {
 	if !t.Resumed {
 		return "nothing to resume for these servers: starting anew"
 	}
-	return fmt.Sprintf("resuming run %d of %s: trusting %d proven chunks of %d tables, %d rows", t.Run,
-		t.Started.Local().Format(time.DateTime), t.Recorded.Chunks, t.Recorded.Tables, t.Recorded.Rows)
+	tables := "1 table"
+	if n := t.Recorded.Tables; n != 1 {
+		tables = fmt.Sprintf("%d tables", n)
+	}
+	return fmt.Sprintf("resuming run %d of %s: trusting %d proven chunks of %s, %d rows", t.Run,
+		t.Started.Local().Format(time.DateTime), t.Recorded.Chunks, tables, t.Recorded.Rows)
 }
 
 // verdictExit turns a verdict into the process's end.
