@@ -63,7 +63,8 @@ func (c Watch) problem(taken time.Time) string {
 	return ""
 }
 
-func (c ReadsSwitch) problem(taken time.Time) string  { return c.Traffic.problem(c.Switched, taken) }
+func (c ReadsSwitch) problem(taken time.Time) string { return c.Traffic.problem(c.Switched, taken) }
+
 func (c WritesSwitch) problem(taken time.Time) string { return c.Traffic.problem(c.Switched, taken) }
 
 func (c Traffic) problem(switched, taken time.Time) string {

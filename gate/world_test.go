@@ -88,7 +88,8 @@ func good(p plan.Plan, k Kind, at time.Time) Content {
 		return g
 	case KindConverter:
 		return Converter{Compared: 9, Nodes: []ConverterNode{
-			{Name: "old", UUID: uuidOld, Reachable: true}, {Name: "new", UUID: uuidNew, Reachable: true},
+			{Name: "old", UUID: uuidOld, Reachable: true},
+			{Name: "new", UUID: uuidNew, Reachable: true},
 			{Name: "converter", UUID: uuidConv, Reachable: true, Assigns: true},
 		}}
 	case KindSchema:

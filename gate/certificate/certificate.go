@@ -1,0 +1,246 @@
+// Package certificate makes, signs and verifies the certificate of a
+// migration. It is pure: keys and texts in, texts and verdicts out.
+//
+// A certificate is JSON. Its content is everything but "seal" and "signature".
+// The seal holds a hash of each value, by its JSON pointer, and the digest of
+// all of them; the signature is over the digest. So a changed certificate
+// tells which values were changed. Order of keys and white space do not count.
+package certificate
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"crosscheck/gate"
+	"crosscheck/gate/plan"
+)
+
+// Schema is the form that this package writes.
+const Schema = "crosscheck/certificate/v1"
+
+// Document is what is certified.
+type Document struct {
+	Schema     string              `json:"schema"`
+	Issued     time.Time           `json:"issued"`
+	Crosscheck string              `json:"crosscheck"` // version
+	Key        string              `json:"key"`        // fingerprint of the key that signs
+	Path       plan.Path           `json:"path"`
+	PlanHash   string              `json:"plan_hash"`
+	Verdict    gate.State          `json:"verdict"`
+	Old        Server              `json:"old"`
+	New        Server              `json:"new"`
+	Gates      []Gate              `json:"gates"`
+	Evidence   []Item              `json:"evidence"`
+	Coverage   *gate.Coverage      `json:"coverage"` // of the check that the gates rest on; null without one
+	Overrides  []gate.OverrideNote `json:"overrides"`
+	CannotSee  []string            `json:"cannot_see"`
+}
+
+// Server is one side.
+type Server struct {
+	ServerUUID string `json:"server_uuid"`
+	DSN        string `json:"dsn"` // as the plan names it; never with a password
+	Version    string `json:"version,omitempty"`
+	Position   string `json:"position,omitempty"` // of the newest evidence that the gates rest on
+}
+
+// Gate is a gate's result with the age of its oldest evidence at the time of issue, in seconds.
+type Gate struct {
+	gate.Result
+	AgeSeconds int64 `json:"age_seconds"`
+}
+
+// Item is a piece of evidence that a gate rests on. ID is its SHA-256.
+type Item struct {
+	ID        gate.EvidenceID   `json:"id"`
+	Kind      gate.Kind         `json:"kind"`
+	Taken     time.Time         `json:"taken"`
+	Old       string            `json:"old"`
+	New       string            `json:"new"`
+	Positions map[string]string `json:"positions,omitempty"`
+}
+
+// Options are what a certificate says besides the status.
+type Options struct {
+	Version                string // of crosscheck
+	OldVersion, NewVersion string // of the servers
+	// Further is what crosscheck could not see in this migration, besides CannotSee.
+	Further []string
+}
+
+// CannotSee is what no certificate speaks for.
+func CannotSee() []string {
+	return []string{
+		"changes made with sql_log_bin=0 after a chunk was checked, until it is checked again or the row is changed again",
+		"changes in statement format, and of tables in engines without transactions",
+		"lost updates where the row images are MINIMAL",
+		"keys of functional indexes whose values are not in the binary log",
+		"accounts, privileges, routines, triggers and events: only rows are compared",
+		"what the application keeps outside of the two clusters, such as caches and queues",
+		"anything that happens after the time of issue",
+	}
+}
+
+// New makes the document of a status. Evidence is what the status was judged by.
+func New(s gate.Status, p plan.Plan, evidence []gate.Evidence, opt Options) Document {
+	d := Document{
+		Schema: Schema, Issued: s.At.UTC().Round(0), Crosscheck: opt.Version, Path: s.Path, PlanHash: s.PlanHash, Verdict: s.State,
+		Old:       Server{ServerUUID: s.Old, DSN: p.Old.DSN, Version: opt.OldVersion},
+		New:       Server{ServerUUID: s.New, DSN: p.New.DSN, Version: opt.NewVersion},
+		Overrides: append([]gate.OverrideNote{}, s.Overrides...), CannotSee: append(CannotSee(), opt.Further...),
+		Gates: []Gate{}, Evidence: []Item{},
+	}
+	rested := make(map[gate.EvidenceID]bool)
+	for _, r := range s.Gates {
+		g := Gate{Result: r}
+		if !r.Taken.IsZero() {
+			g.AgeSeconds = int64(s.At.Sub(r.Taken).Seconds())
+		}
+		d.Gates = append(d.Gates, g)
+		for _, id := range r.Rested {
+			rested[id] = true
+		}
+	}
+	evidence = slices.Clone(evidence)
+	slices.SortStableFunc(evidence, func(a, b gate.Evidence) int { return a.Taken.Compare(b.Taken) })
+	for _, e := range evidence {
+		id := e.ID()
+		if !rested[id] {
+			continue
+		}
+		delete(rested, id)
+		d.Evidence = append(d.Evidence, Item{ID: id, Kind: e.Kind(), Taken: e.Taken.UTC().Round(0), Old: e.Old, New: e.New, Positions: e.Positions})
+		if c, ok := e.Content.(gate.Check); ok {
+			d.Coverage = &c.Coverage
+		}
+		if pos := e.Positions["old"]; pos != "" {
+			d.Old.Position = pos
+		}
+		if pos := e.Positions["new"]; pos != "" {
+			d.New.Position = pos
+		}
+	}
+	return d
+}
+
+// seal is the hash of each value of the content, and of all of them.
+type seal struct {
+	Digest string            `json:"digest"`
+	Leaves map[string]string `json:"leaves"`
+}
+
+// signature is over the seal's digest.
+type signature struct {
+	Algorithm string `json:"algorithm"`
+	PublicKey string `json:"public_key"` // base64
+	Value     string `json:"value"`      // base64
+}
+
+type sealed struct {
+	Document
+	Seal      seal      `json:"seal"`
+	Signature signature `json:"signature"`
+}
+
+const algorithm = "ed25519"
+
+// message is what is signed: the digest, under a name that keeps the signature from meaning anything else.
+func message(digest string) []byte { return []byte(Schema + "\n" + digest) }
+
+// Sign writes the document with its seal and signature, as indented JSON. The document's Key is set from the key.
+func Sign(d Document, key ed25519.PrivateKey) ([]byte, error) {
+	if len(key) != ed25519.PrivateKeySize {
+		return nil, fmt.Errorf("sign certificate: the private key has %d bytes, not %d", len(key), ed25519.PrivateKeySize)
+	}
+	public, _ := key.Public().(ed25519.PublicKey)
+	d.Key = Fingerprint(public)
+	text, err := encode(d)
+	if err != nil {
+		return nil, err
+	}
+	content, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("sign certificate: %w", err)
+	}
+	leaves := hashes(content)
+	s := sealed{Document: d, Seal: seal{Digest: digest(leaves), Leaves: leaves}}
+	s.Signature = signature{
+		Algorithm: algorithm, PublicKey: base64.StdEncoding.EncodeToString(public),
+		Value: base64.StdEncoding.EncodeToString(ed25519.Sign(key, message(s.Seal.Digest))),
+	}
+	return encode(s)
+}
+
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode certificate: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Summary says in lines of text what a document certifies.
+func (d Document) Summary() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "migration   %s, plan %s\n", d.Path, d.PlanHash)
+	fmt.Fprintf(&b, "verdict     %s\n", d.Verdict)
+	fmt.Fprintf(&b, "issued      %s by crosscheck %s\n", d.Issued.UTC().Format(time.RFC3339), d.Crosscheck)
+	fmt.Fprintf(&b, "signed by   %s\n", d.Key)
+	serverLine(&b, "old", d.Old)
+	serverLine(&b, "new", d.New)
+	for _, g := range d.Gates {
+		fmt.Fprintf(&b, "gate        %-22s %s", g.Gate, g.State)
+		if !g.Stays.IsZero() {
+			fmt.Fprintf(&b, ", since %s", g.Stays.UTC().Format(time.RFC3339))
+		} else if !g.Taken.IsZero() {
+			fmt.Fprintf(&b, ", evidence %s old", time.Duration(g.AgeSeconds)*time.Second)
+		}
+		b.WriteString("\n")
+		for _, r := range g.Reasons {
+			fmt.Fprintf(&b, "              %s: %s\n", r.ID, r.Text)
+		}
+	}
+	if c := d.Coverage; c != nil {
+		fmt.Fprintf(&b, "coverage    %d tables, %d rows, complete: %v\n", c.Tables, c.Rows, c.Complete)
+	} else {
+		b.WriteString("coverage    no check\n")
+	}
+	for _, o := range d.Overrides {
+		fmt.Fprintf(&b, "override    %s by %s at %s: %s\n", o.Gate, o.By, o.When.UTC().Format(time.RFC3339), o.Why)
+	}
+	for _, c := range d.CannotSee {
+		fmt.Fprintf(&b, "cannot see  %s\n", c)
+	}
+	return printable(b.String())
+}
+
+// printable takes out what a terminal would obey: a certificate may be anybody's.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c != '\n' && (unicode.IsControl(c) || unicode.Is(unicode.Cf, c)) {
+			return '�'
+		}
+		return c
+	}, s)
+}
+
+func serverLine(b *strings.Builder, label string, s Server) {
+	fmt.Fprintf(b, "%-11s %s", label, s.ServerUUID)
+	if s.Version != "" {
+		fmt.Fprintf(b, ", %s", s.Version)
+	}
+	if s.Position != "" {
+		fmt.Fprintf(b, ", at %s", s.Position)
+	}
+	b.WriteString("\n")
+}
