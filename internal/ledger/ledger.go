@@ -1,4 +1,4 @@
-// Package ledger keeps what a check has proven in the state directory, so that a later process can go on where an
+// Package ledger keeps what a check has proven, what a watch has found, and what gates rest on in the state directory, so that a later process can go on where an
 // earlier one was killed, render its result again, and write the repair. It is one SQLite file; its layout is described
 // in schema.go.
 //
@@ -61,7 +61,7 @@ type Ledger struct {
 	opts Options
 	dir  string
 	path string
-	lock *os.File
+	lock *os.File // nil of a shared one
 
 	write *sql.DB // one connection: SQLite has one writer, and waiting here is cheaper than in its busy handler
 	read  *sql.DB
@@ -74,6 +74,17 @@ type statements struct{ chunk, difference, image *sql.Stmt }
 // Open takes the state directory dir for this process and opens or creates the ledger in it. dir is created if it does
 // not exist, for this user only. Errors are *Error or the context's.
 func Open(ctx context.Context, dir string, opts Options) (*Ledger, error) {
+	return open(ctx, dir, opts, true)
+}
+
+// OpenShared opens or creates the ledger beside whoever holds the state directory: to read what a check or a watch has
+// stored so far, and to add evidence while they go on. Runs and accounts must not be begun in it. Errors are *Error or
+// the context's.
+func OpenShared(ctx context.Context, dir string, opts Options) (*Ledger, error) {
+	return open(ctx, dir, opts, false)
+}
+
+func open(ctx context.Context, dir string, opts Options, alone bool) (*Ledger, error) {
 	opts = opts.withDefaults()
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -88,8 +99,10 @@ func Open(ctx context.Context, dir string, opts Options) (*Ledger, error) {
 	if err = makeDir(abs); err != nil {
 		return nil, classify(abs, "create the state directory", err)
 	}
-	if l.lock, err = lockDir(abs, filepath.Join(abs, lockName)); err != nil {
-		return nil, err
+	if alone {
+		if l.lock, err = lockDir(abs, filepath.Join(abs, lockName)); err != nil {
+			return nil, err
+		}
 	}
 	if err = l.open(ctx); err != nil {
 		return nil, errors.Join(err, l.release())
@@ -189,7 +202,7 @@ func (l *Ledger) prepare(ctx context.Context) error {
 // Path returns the ledger's file.
 func (l *Ledger) Path() string { return l.path }
 
-// Close closes the file and gives the state directory back. An open run stays resumable.
+// Close closes the file and gives the state directory back if it was taken. An open run stays resumable.
 func (l *Ledger) Close() error { return l.release() }
 
 func (l *Ledger) release() error {
@@ -204,10 +217,11 @@ func (l *Ledger) release() error {
 			errs = append(errs, db.Close())
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return errors.Join(classify(l.path, "close", err), l.lock.Close())
+	err := classify(l.path, "close", errors.Join(errs...))
+	if l.lock != nil {
+		err = errors.Join(err, l.lock.Close())
 	}
-	return l.lock.Close()
+	return err
 }
 
 // inTx runs fn in one transaction of the writer. Nothing of it is kept if it fails.

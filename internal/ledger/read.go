@@ -19,6 +19,7 @@ type RunSummary struct {
 	Old, New                   checksum.EndpointInfo
 	Relation                   string
 	Args                       []string
+	Scope                      *Scope           // of the last process; nil: not known
 	Verdict                    checksum.Verdict // Undecided while it has not ended
 	Reason                     string
 	Notes                      []string
@@ -39,7 +40,7 @@ const summaryColumns = `id, started, attempt_started, ifnull(finished, ''), atte
 	old_uuid, old_addr, old_version, old_flavor, old_position, old_tls,
 	new_uuid, new_addr, new_version, new_flavor, new_position, new_tls,
 	ifnull(verdict, 'undecided'), reason, notes_json, interrupted, elapsed_ns, first_chunk_ns, repair_capped, pruned,
-	image_bytes, images_dropped, differences_stored, differences_dropped`
+	image_bytes, images_dropped, differences_stored, differences_dropped, scope_json`
 
 // Runs returns all runs that the ledger remembers, newest first.
 func (l *Ledger) Runs(ctx context.Context) ([]RunSummary, error) {
@@ -90,12 +91,13 @@ func (l *Ledger) summaries(ctx context.Context, query string, args ...any) ([]Ru
 
 func scanSummary(rows *sql.Rows) (s RunSummary, err error) {
 	var started, attempt, finished, args, verdict, notes string
+	var scope sql.NullString
 	o, n := &s.Old, &s.New
 	err = rows.Scan(&s.ID, &started, &attempt, &finished, &s.Attempts, &s.Relation, &args,
 		&o.ServerUUID, &o.Addr, &o.Version, &o.Flavor, &o.Position, &o.TLS,
 		&n.ServerUUID, &n.Addr, &n.Version, &n.Flavor, &n.Position, &n.TLS,
 		&verdict, &s.Reason, &notes, &s.Interrupted, &s.Elapsed, &s.FirstChunk, &s.RepairCapped, &s.Pruned,
-		&s.ImageBytes, &s.ImagesDropped, &s.Differences, &s.DifferencesDropped)
+		&s.ImageBytes, &s.ImagesDropped, &s.Differences, &s.DifferencesDropped, &scope)
 	if err != nil {
 		return s, err
 	}
@@ -111,6 +113,9 @@ func scanSummary(rows *sql.Rows) (s RunSummary, err error) {
 		}
 	}
 	s.RepairCapped = s.RepairCapped || s.ImagesDropped > 0 || s.DifferencesDropped > 0
+	if s.Scope, err = scopeOf(scope); err != nil {
+		return s, err
+	}
 	return s, errors.Join(s.Verdict.UnmarshalText([]byte(verdict)),
 		decodeJSON(args, &s.Args), decodeJSON(notes, &s.Notes))
 }

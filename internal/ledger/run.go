@@ -18,7 +18,34 @@ type RunInfo struct {
 	Old, New checksum.EndpointInfo
 	Relation string
 	Args     []string // of the command; passwords in DSNs are taken out before they are stored
+	Scope    *Scope   // nil: not recorded
 	Resume   bool
+}
+
+// Scope is what a check or a watch covers.
+type Scope struct {
+	Include []string `json:"include"` // globs "db.name"; empty: all tables
+	Exclude []string `json:"exclude"`
+	// Unseen says what of it the accounts cannot see; "" if they see all tables.
+	Unseen string `json:"unseen,omitempty"`
+}
+
+// text is how a scope is stored; NULL for none.
+func (s *Scope) text() (any, error) {
+	if s == nil {
+		return nil, nil
+	}
+	b, err := json.Marshal(s)
+	return string(b), err
+}
+
+// scopeOf reads what text returned.
+func scopeOf(stored sql.NullString) (*Scope, error) {
+	if !stored.Valid {
+		return nil, nil
+	}
+	s := new(Scope)
+	return s, json.Unmarshal([]byte(stored.String), s)
 }
 
 // Trust says what a run takes over from the attempts before it.
@@ -93,12 +120,16 @@ func (r *Run) insert(ctx context.Context, tx *sql.Tx, info RunInfo) error {
 	if err != nil {
 		return err
 	}
+	scope, err := info.Scope.text()
+	if err != nil {
+		return err
+	}
 	now := timeText(r.start)
-	res, err := tx.ExecContext(ctx, `INSERT INTO runs (started, attempt_started, args_json, relation,
+	res, err := tx.ExecContext(ctx, `INSERT INTO runs (started, attempt_started, args_json, scope_json, relation,
 		old_uuid, old_addr, old_version, old_flavor, old_position, old_tls,
 		new_uuid, new_addr, new_version, new_flavor, new_position, new_tls)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		slices.Concat([]any{now, now, string(args), info.Relation}, endpoint(info.Old), endpoint(info.New))...)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		slices.Concat([]any{now, now, string(args), scope, info.Relation}, endpoint(info.Old), endpoint(info.New))...)
 	if err != nil {
 		return err
 	}
@@ -198,11 +229,15 @@ func (r *Run) takeOver(ctx context.Context, tx *sql.Tx, c candidate, info RunInf
 	if err != nil {
 		return err
 	}
+	scope, err := info.Scope.text()
+	if err != nil {
+		return err
+	}
 	_, err = tx.ExecContext(ctx, `UPDATE runs SET attempt_started = ?, attempts = attempts + 1, finished = NULL,
-		verdict = NULL, reason = '', notes_json = '[]', interrupted = 0, args_json = ?, relation = ?,
+		verdict = NULL, reason = '', notes_json = '[]', interrupted = 0, args_json = ?, scope_json = ?, relation = ?,
 		old_uuid = ?, old_addr = ?, old_version = ?, old_flavor = ?, old_position = ?, old_tls = ?,
 		new_uuid = ?, new_addr = ?, new_version = ?, new_flavor = ?, new_position = ?, new_tls = ? WHERE id = ?`,
-		slices.Concat([]any{timeText(r.start), string(args), info.Relation}, endpoint(info.Old), endpoint(info.New),
+		slices.Concat([]any{timeText(r.start), string(args), scope, info.Relation}, endpoint(info.Old), endpoint(info.New),
 			[]any{c.id})...)
 	if err != nil {
 		return err

@@ -35,6 +35,13 @@ import (
 //	                   images in clear.
 //	watch_checkpoints  from where another process goes on; the detector's state is in watch_snapshots, in pieces
 //
+// Of gates:
+//
+//	evidence       what gates are judged by, and every decision: rows are added and never changed or removed. id is the
+//	               SHA-256 of json, which is gate.Evidence. gate is the gate that it was recorded for, '' for none.
+//
+// scope_json of runs and watches is Scope; NULL where it was not recorded.
+//
 // Views: difference_list (differences with run and table name), run_progress (what is proven of each table),
 // finding_list (findings without their images).
 //
@@ -45,7 +52,7 @@ const applicationID = 0x63726f73 // "cros", so that file(1) and we tell a ledger
 
 // migrations bring a file from user_version i to i+1.
 func migrations() []string {
-	return []string{schemaV1, schemaV2}
+	return []string{schemaV1, schemaV2, schemaV3}
 }
 
 const schemaV1 = `
@@ -223,6 +230,28 @@ CREATE VIEW finding_list AS
   FROM watch_findings;
 `
 
+// schemaV3 adds the evidence of gates, and what checks and watches cover.
+const schemaV3 = `
+ALTER TABLE runs ADD COLUMN scope_json TEXT;
+ALTER TABLE watches ADD COLUMN scope_json TEXT;
+
+CREATE TABLE evidence (
+  id        TEXT PRIMARY KEY,
+  kind      TEXT NOT NULL,
+  taken     TEXT NOT NULL,
+  from_time TEXT,
+  old_uuid  TEXT NOT NULL,
+  new_uuid  TEXT NOT NULL,
+  plan      TEXT NOT NULL,
+  gate      TEXT NOT NULL,
+  json      TEXT NOT NULL,
+  added     TEXT NOT NULL
+);
+CREATE INDEX evidence_by_kind ON evidence (kind, taken);
+CREATE TRIGGER evidence_unchanged BEFORE UPDATE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence is never changed'); END;
+CREATE TRIGGER evidence_kept BEFORE DELETE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence is never removed'); END;
+`
+
 // migrate brings the file to the newest layout, one transaction per step, and refuses files that are not ours or that
 // a newer crosscheck wrote.
 func migrate(ctx context.Context, db *sql.DB, path string) error {
@@ -258,6 +287,10 @@ func migrateOne(ctx context.Context, db *sql.DB, step string, version int) error
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it has nothing to do; before, its error adds nothing
 	mark := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version)
+	var now int
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&now); err != nil || now >= version {
+		return err // another process was first: a shared ledger is not locked
+	}
 	if _, err := tx.ExecContext(ctx, step+mark); err != nil {
 		return err
 	}

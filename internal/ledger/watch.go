@@ -26,6 +26,7 @@ const keepWatches = 20
 type WatchInfo struct {
 	Old, New checksum.EndpointInfo // Position is where the account begins; of a continued account it is not looked at
 	Args     []string              // of the command; passwords in DSNs are taken out before they are stored
+	Scope    *Scope                // nil: not recorded
 	Fresh    bool                  // begin a new account even if there is one to continue
 }
 
@@ -90,12 +91,16 @@ func (w *Watch) insert(ctx context.Context, tx *sql.Tx, info WatchInfo) error {
 	if err != nil {
 		return err
 	}
+	scope, err := info.Scope.text()
+	if err != nil {
+		return err
+	}
 	w.since = w.l.opts.now().UTC().Truncate(time.Microsecond) // as it will be read again
 	now := timeText(w.since)
-	res, err := tx.ExecContext(ctx, `INSERT INTO watches (since, attempt_started, args_json,
+	res, err := tx.ExecContext(ctx, `INSERT INTO watches (since, attempt_started, args_json, scope_json,
 		old_uuid, old_addr, old_version, old_flavor, old_start, old_tls,
-		new_uuid, new_addr, new_version, new_flavor, new_start, new_tls) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		slices.Concat([]any{now, now, string(args)}, endpoint(info.Old), endpoint(info.New))...)
+		new_uuid, new_addr, new_version, new_flavor, new_start, new_tls) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		slices.Concat([]any{now, now, string(args), scope}, endpoint(info.Old), endpoint(info.New))...)
 	if err != nil {
 		return err
 	}
@@ -157,11 +162,15 @@ func (w *Watch) takeOver(ctx context.Context, tx *sql.Tx, c candidate, info Watc
 	if err != nil {
 		return err
 	}
+	scope, err := info.Scope.text()
+	if err != nil {
+		return err
+	}
 	o, n := info.Old, info.New // old_start and new_start stay: they are of the account
 	_, err = tx.ExecContext(ctx, `UPDATE watches SET attempt_started = ?, attempts = attempts + 1, finished = NULL,
-		args_json = ?, old_uuid = ?, old_addr = ?, old_version = ?, old_flavor = ?, old_tls = ?,
+		args_json = ?, scope_json = ?, old_uuid = ?, old_addr = ?, old_version = ?, old_flavor = ?, old_tls = ?,
 		new_uuid = ?, new_addr = ?, new_version = ?, new_flavor = ?, new_tls = ? WHERE id = ?`,
-		timeText(w.l.opts.now()), string(args), o.ServerUUID, o.Addr, o.Version, o.Flavor, o.TLS,
+		timeText(w.l.opts.now()), string(args), scope, o.ServerUUID, o.Addr, o.Version, o.Flavor, o.TLS,
 		n.ServerUUID, n.Addr, n.Version, n.Flavor, n.TLS, c.id)
 	if err != nil {
 		return err
