@@ -1,11 +1,14 @@
 package preflight_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
 
+	"crosscheck/cluster"
 	"crosscheck/cluster/inspect"
 	"crosscheck/fixtures"
 	"crosscheck/gate/preflight"
@@ -83,5 +86,47 @@ func TestOneWrongStartSetting(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCopiedServer meets a server under two addresses, and one whose data
+// directory was copied with its identity.
+func TestCopiedServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
+	old := fixtures.ServerForTest(t, fixtures.MySQL, fixtures.ServerOptions{ServerID: 1})
+	srv := fixtures.ServerForTest(t, fixtures.MySQL, fixtures.ServerOptions{ServerID: 2})
+	plain, root := openBoth(t, old, "old")
+	sameAddr, _ := openBoth(t, old, "new")
+	judge := func(o, n *cluster.Server) []string {
+		pair, err := inspect.Collect(t.Context(), o, n, inspect.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return open(preflight.Judge(pair, preflight.Options{}))
+	}
+	uuid := plain.Facts().ServerUUID
+	for _, o := range []*cluster.Server{plain, root} { // by TCP and by socket
+		if got := judge(o, sameAddr); !slices.Equal(got, []string{"fatal same_server:" + uuid + " both"}) {
+			t.Errorf("one server twice: %q", got)
+		}
+	}
+	var dir string
+	if err := srv.DB().QueryRowContext(t.Context(), "SELECT @@datadir").Scan(&dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "auto.cnf"), []byte("[auto]\nserver-uuid="+uuid+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, copied := openBoth(t, srv, "new")
+	if got := judge(root, copied); !slices.Equal(got, []string{"fatal server_uuid_same:" + uuid + " both"}) {
+		t.Errorf("a copied data directory: %q", got)
 	}
 }
