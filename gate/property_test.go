@@ -100,6 +100,18 @@ func TestNoPassWithoutProof(t *testing.T) {
 				}
 			}
 		}
+		if rapid.Bool().Draw(t, "with a past") { // in which every gate was judged
+			then := t0.Add(-200 * time.Second)
+			for _, e := range world(p) {
+				if rapid.IntRange(0, 15).Draw(t, "kept") > 0 {
+					past := made(p, then.Add(e.Taken.Sub(t0)), good(p, e.Kind(), then.Add(e.Taken.Sub(t0))))
+					list = append(list, drawn{Evidence: past, good: true, bound: true})
+				}
+			}
+			for _, name := range p.Path.Gates() {
+				list = append(list, drawn{Evidence: made(p, then, Decision{Gate: name, State: Pass}), good: true, bound: true})
+			}
+		}
 		now := t0.Add(time.Duration(rapid.SampledFrom([]int{0, 0, 0, 30, 90}).Draw(t, "later")) * time.Second)
 		s := Judge(p, plain(list), now)
 		for i, r := range s.Gates {
