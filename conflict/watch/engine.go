@@ -89,7 +89,7 @@ func newEngine(ctx context.Context, servers Sides, opt Options) (*engine, error)
 	if e.opt.Since.IsZero() {
 		e.opt.Since = e.started
 	}
-	e.health.since = map[string]time.Time{}
+	e.health.since, e.kept.at = map[string]time.Time{}, e.started
 	if err := e.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -153,9 +153,12 @@ func (e *engine) openSide(ctx context.Context, s conflict.Side) (tables int, err
 		Watch: func(schema, table string) bool { return !isSystem(schema) && filter.Match(schema, table) }, Tables: known,
 		MaxOutage: e.opt.RetryFor, Identity: e.identity[s], AnyFormat: true, Log: e.opt.Log,
 	}
-	e.readers[s], err = newReader(ctx, s, server, e.start[s], opt)
+	tail, err := binlog.Tail(ctx, server, e.start[s], opt)
 	if missing, gone := goneLog(err); gone {
-		return len(list), e.beginAfterGap(ctx, s, opt, missing, err)
+		tail, err = e.beginAfterGap(ctx, s, opt, missing, err)
+	}
+	if err == nil {
+		e.readers[s] = newReader(s, e.servers, tail, opt)
 	}
 	return len(list), err
 }
@@ -175,21 +178,30 @@ func goneLog(err error) (missing string, gone bool) {
 
 // beginAfterGap begins where the log still is, and says what is not judged: of an account that goes on, a gap; of a
 // new one that was to build on a check, that it cannot.
-func (e *engine) beginAfterGap(ctx context.Context, s conflict.Side, opt binlog.Options, missing string, cause error) error {
-	now, err := e.servers[s].Position(ctx)
-	if err != nil {
-		return err
-	}
+func (e *engine) beginAfterGap(ctx context.Context, s conflict.Side, opt binlog.Options, missing string, cause error) (*binlog.Tailer, error) {
 	if e.mem.Base != nil && !e.resumed {
 		e.mem.Base.Gap = s.String() + "'s log from the check's beginning is gone: " + missing
 	}
 	opt.Tables = nil // what was valid before the gap need not be behind it
-	if e.readers[s], err = newReader(ctx, s, e.servers[s], now, opt); err != nil {
-		return err
+	tail, gap, err := beyond(ctx, e.servers[s], e.servers[s.Other()], e.start[s], opt, cause)
+	if err != nil {
+		return nil, err
 	}
+	e.lose(s, gap)
+	return tail, nil
+}
+
+// lose tells the detector of a piece of the log that was not read, and forgets what was waited for in it.
+func (e *engine) lose(s conflict.Side, gap conflict.Gap) {
 	e.defs[s].doubtAll()
-	e.feed(s, conflict.Gap{From: e.start[s], To: now, Detail: cause.Error()})
-	return nil
+	e.feed(s, gap)
+	e.gapped[s] = true
+	e.releaseSide(s)
+	// The reader has dropped its marks. A fence that was taken of a log which was begun anew proves nothing any more.
+	e.boundary[s], e.fences[s.Other()].busy, e.alone[s.Other()] = true, false, alone{}
+	if gap.Reset {
+		e.fences[s].busy, e.fences[s].number = false, 0
+	}
 }
 
 func isSystem(schema string) bool {
@@ -286,11 +298,7 @@ func (e *engine) take(ctx, outer context.Context, s conflict.Side, it item) erro
 	case it.mark != nil:
 		it.mark()
 	case it.gap != nil:
-		e.defs[s].doubtAll()
-		e.feed(s, *it.gap)
-		e.gapped[s] = true
-		e.releaseSide(s)
-		e.boundary[s], e.fences[s.Other()].busy, e.alone[s.Other()] = true, false, alone{} // the reader has dropped its marks
+		e.lose(s, *it.gap)
 	default:
 		if err := e.transaction(outer, s, it); err != nil {
 			return err
