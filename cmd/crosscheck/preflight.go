@@ -91,7 +91,7 @@ func (o *preflightFlags) options() (preflight.Options, cluster.Filter, error) {
 	if err != nil {
 		return preflight.Options{}, cluster.Filter{}, usageError("--path: %w", err)
 	}
-	if err := preflight.CheckAccept(o.accept); err != nil {
+	if err = preflight.CheckAccept(o.accept); err != nil {
 		return preflight.Options{}, cluster.Filter{}, usageError("--accept: %w", err)
 	}
 	if !slices.Contains(report.PreflightFormats(), report.Format(o.format)) {
