@@ -74,6 +74,7 @@ type stream struct {
 
 	fences []fence // of this log, not yet reached in the other
 	fenced bool    // the other side has reached the first of them
+	voided uint64  // fences up to this number mean nothing: the log was begun anew
 
 	step      Step
 	sessions  map[uint64]Session
@@ -83,6 +84,10 @@ type stream struct {
 	lost      uint64 // transactions up to this number were dropped whole; 0 none
 	ddls      []*ddl
 	orphan    bool // the head of held is known to have no original
+	// blurred is where echoes of this side's anonymous transactions that stand in a
+	// gap of the other end; renumbered says that names may have been used before.
+	blurred    gtid.Position
+	renumbered bool
 }
 
 type fence struct {

@@ -218,22 +218,25 @@ func (d *Detector) compareEcho(s Side, e *echo, i uint32, tx *binlog.Transaction
 		if !ok {
 			continue
 		}
-		before, after, _ := prints(w.data.get(p.data))
 		hash := rowHash(r.ns, r.tuple)
 		at, found := e.take(hash)
 		explained := p.bits != 0 || d.explains(hash, s.Other(), w.txns.at(i).seq)
-		switch {
-		case !found:
+		if !found {
 			d.mismatch(s, e, i, c, nil, explained, "the row is missing in the echo", tx)
 			continue
-		case before != e.rows[at].before && (before != 0 || binlog.Kind(p.kind) == binlog.Insert):
+		}
+		before, after := d.compareRow(w, p, &e.rows[at])
+		switch {
+		case before == Different:
 			d.mismatch(s, e, i, c, &e.rows[at], explained, "the replica's row was another before the change", tx)
-		case after != e.rows[at].after && after != 0:
+		case after == Different:
 			d.mismatch(s, e, i, c, &e.rows[at], explained, "the change had another result on the replica", tx)
+		case before == Unknown || after == Unknown:
+			n.Unjudged++
 		default:
 			n.Verified++
 		}
-		if p.bits == 0 && after == e.rows[at].after {
+		if p.bits == 0 && after == Equal {
 			d.clear(hash, s.Other(), w.txns.at(i).seq) // the row is known to be equal again
 		}
 	}
@@ -350,7 +353,7 @@ func (d *Detector) fenceReached(s Side, n uint64) bool {
 	o := d.streams[s.Other()]
 	at := slices.IndexFunc(o.fences, func(f fence) bool { return f.N == n })
 	if at < 0 {
-		return false
+		return n <= o.voided
 	}
 	seq := o.fences[at].Seq
 	o.fences = slices.Delete(o.fences, 0, at+1)
@@ -382,8 +385,15 @@ func (d *Detector) gap(s Side, g Gap) {
 	f.ID = findingID(Unjudged, string(f.Reason), s.String(), g.From.String(), g.To.String())
 	d.emit(f)
 	// Echoes of what is in the other window may stand in the gap.
-	for i := o.win.head; i != 0; i = o.win.txns.at(i).next {
-		o.win.txns.at(i).flags |= txnGapped
+	o.win.markGapped()
+	o.blurred = g.Other
+	if g.Reset { // no fence of this side says any more that what was there before has arrived
+		st.win.markGapped()
+		st.renumbered = true
+		for _, f := range st.fences {
+			st.voided = f.N
+		}
+		st.fences = nil
 	}
 	st.start, st.pos, st.fenced = g.To, g.To, false
 	st.place = Place{File: g.To.File}

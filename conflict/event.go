@@ -83,6 +83,13 @@ type FenceReached struct{ N uint64 }
 type Gap struct {
 	From, To gtid.Position
 	Detail   string
+	// Reset says that the log was begun anew: its transactions' names may be used
+	// again, and positions of before and after cannot be compared.
+	Reset bool
+	// Other is a position of the other side that was asked for after To: what that
+	// side made up to there may have its echo in the gap. Only without GTIDs, where
+	// nothing else tells.
+	Other gtid.Position
 }
 
 // NoOriginal answers Detector.Blocked: the other side's log, up to a moment after

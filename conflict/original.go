@@ -14,7 +14,7 @@ func (d *Detector) original(s Side, tx *binlog.Transaction) {
 	// What the other side had applied before its stream began has no echo in it,
 	// and everything that is read there was made knowing of it. After a gap the
 	// same holds for the echo only.
-	early := arrived(o.start, tx.Mark)
+	early := !st.renumbered && arrived(o.start, tx.Mark)
 	if early && !o.hasGap() {
 		return
 	}
@@ -43,7 +43,7 @@ func (d *Detector) original(s Side, tx *binlog.Transaction) {
 	if t.source == 0 && !st.fenced {
 		t.flags |= txnUnfenced
 	}
-	if early {
+	if early || t.source == 0 && st.isBlurred(tx.Position) {
 		t.flags |= txnGapped
 	}
 	if t.rows == 0 && t.flags&(txnDDL|txnBlind) == 0 {
@@ -69,6 +69,15 @@ func arrived(start gtid.Position, m binlog.Mark) bool {
 	}
 	last, ok := start.MariaDB.Last(m.MariaDB.Domain)
 	return m.MariaDB.Seq > 0 && ok && last.Server == m.MariaDB.Server && last.Seq >= m.MariaDB.Seq
+}
+
+// isBlurred tells whether a transaction's echo may stand in a gap.
+func (st *stream) isBlurred(end gtid.Position) bool {
+	in, err := st.blurred.Contains(end)
+	if err != nil || !in {
+		st.blurred = gtid.Position{}
+	}
+	return err == nil && in
 }
 
 // hasGap tells whether a piece of the stream was not read, so that its start is

@@ -25,6 +25,7 @@ type savedHead struct {
 	Names      map[string]uint32
 	Tables     []savedTable
 	Layouts    []*binlog.Table
+	Shapes     []string // of Layouts
 	Sources    []source
 	Files      []string
 	Once       []string
@@ -55,6 +56,8 @@ type savedStream struct {
 	Through, BlindFrom Place
 	Blinds             []Blind
 	Txns               int
+	Blurred            string
+	Renumbered         bool
 }
 
 type savedTxn struct {
@@ -94,7 +97,7 @@ func (d *Detector) Snapshot(w io.Writer) error {
 		}
 	}
 	for _, l := range d.layouts.list {
-		h.Layouts = append(h.Layouts, l.def)
+		h.Layouts, h.Shapes = append(h.Layouts, l.def), append(h.Shapes, l.shape)
 	}
 	for _, id := range slices.Sorted(maps.Keys(d.cases)) {
 		h.Cases = append(h.Cases, d.cases[id])
@@ -128,7 +131,7 @@ func (st *stream) saved() savedStream {
 	out := savedStream{
 		Taken: st.boundary, Seq: st.seq, Lost: st.lost, Pos: st.pos.String(), Start: st.start.String(), Place: st.place, Read: st.read,
 		Fences: st.fences, Fenced: st.fenced, Step: st.step, Sessions: st.sessions, Through: st.through,
-		BlindFrom: st.blindFrom, Blinds: st.blinds, Txns: st.win.count,
+		BlindFrom: st.blindFrom, Blinds: st.blinds, Txns: st.win.count, Blurred: st.blurred.String(), Renumbered: st.renumbered,
 	}
 	if st.cur != 0 {
 		out.Seq--
@@ -193,8 +196,13 @@ func Restore(r io.Reader, cfg Config) (*Detector, error) {
 	for _, t := range h.Tables {
 		d.define(t.Side, Definition{Table: t.Def, ForeignKeys: t.FKs})
 	}
-	for _, def := range h.Layouts {
-		d.layouts.byText[layoutText(def)] = d.newLayout(def)
+	for i, def := range h.Layouts {
+		l := d.newLayout(def)
+		if i < len(h.Shapes) && h.Shapes[i] != l.shape {
+			l.shape = h.Shapes[i] // what is stored was read before its table changed
+			continue
+		}
+		d.layouts.byText[layoutText(def)] = l
 	}
 	for s := range d.streams {
 		if err := d.restoreStream(Side(s), &h.Streams[s], dec); err != nil {
@@ -212,6 +220,10 @@ func (d *Detector) restoreStream(s Side, in *savedStream, dec *gob.Decoder) (err
 	if st.start, err = gtid.ParsePosition(in.Start); err != nil {
 		return err
 	}
+	if st.blurred, err = gtid.ParsePosition(in.Blurred); err != nil {
+		return err
+	}
+	st.renumbered = in.Renumbered
 	st.taken, st.boundary, st.seq, st.place = in.Taken, in.Taken, in.Seq, in.Place
 	st.fences, st.fenced, st.step, st.through = in.Fences, in.Fenced, in.Step, in.Through
 	st.blindFrom, st.blinds, st.lost = in.BlindFrom, in.Blinds, in.Lost

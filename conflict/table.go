@@ -268,8 +268,11 @@ type layout struct {
 	table  *table // nil: not defined
 	keys   []keyPlan
 	shared []int // columns of images that count in fingerprints
-	auto   int   // the AUTO_INCREMENT column, or -1
-	names  []string
+	// shape names those columns. Fingerprints of different shapes say nothing about
+	// each other: a column came or went between the two.
+	shape string
+	auto  int // the AUTO_INCREMENT column, or -1
+	names []string
 }
 
 type keyPlan struct {
@@ -335,6 +338,7 @@ func (d *Detector) newLayout(def *binlog.Table) *layout {
 	if i, ok := at[strings.ToLower(l.table.auto)]; ok && l.table.auto != "" {
 		l.auto = i
 	}
+	l.shape = strings.Join(l.table.shared, "\x00")
 	for _, name := range l.table.shared {
 		if i, ok := at[name]; ok {
 			l.shared = append(l.shared, i)

@@ -136,6 +136,13 @@ func (w *window) find(id identity) uint32 {
 	return 0
 }
 
+// markGapped notes that the echoes of all that is in the window may never be seen.
+func (w *window) markGapped() {
+	for i := w.head; i != 0; i = w.txns.at(i).next {
+		w.txns.at(i).flags |= txnGapped
+	}
+}
+
 // close takes a transaction out of the window.
 func (w *window) close(i uint32) {
 	t := w.txns.at(i)

@@ -55,10 +55,11 @@ func (e *engine) fence(ctx context.Context, s conflict.Side, now time.Time) {
 		}
 		return func() {
 			e.readers[other].when(q, func() {
-				e.feed(other, conflict.FenceReached{N: n})
-				if f.number == n {
-					f.busy, f.reached, f.passed, f.trouble, f.cause = false, f.since, n, "", ""
+				if f.number != n {
+					return // given up since, or its log was begun anew
 				}
+				e.feed(other, conflict.FenceReached{N: n})
+				f.busy, f.reached, f.passed, f.trouble, f.cause = false, f.since, n, "", ""
 			})
 		}
 	})

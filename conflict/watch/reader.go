@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -31,6 +32,7 @@ type item struct {
 type reader struct {
 	side   conflict.Side
 	server *cluster.Server
+	peer   *cluster.Server // the other side's
 	opt    binlog.Options
 	out    chan item
 	budget *semaphore.Weighted
@@ -47,16 +49,12 @@ type mark struct {
 	fn func()
 }
 
-// newReader starts to read after from.
-func newReader(ctx context.Context, side conflict.Side, server *cluster.Server, from gtid.Position, opt binlog.Options) (*reader, error) {
-	tail, err := binlog.Tail(ctx, server, from, opt)
-	if err != nil {
-		return nil, err
-	}
+// newReader reads what a tail gives.
+func newReader(side conflict.Side, servers Sides, tail *binlog.Tailer, opt binlog.Options) *reader {
 	return &reader{
-		side: side, server: server, opt: opt, tail: tail,
+		side: side, server: servers[side], peer: servers[side.Other()], opt: opt, tail: tail,
 		out: make(chan item, 256), budget: semaphore.NewWeighted(readAhead), done: make(chan struct{}),
-	}, nil
+	}
 }
 
 func (r *reader) current() *binlog.Tailer {
@@ -143,29 +141,53 @@ func (r *reader) pass(ctx context.Context) bool {
 // mend goes on behind a piece of the log that is gone. Another server at the address is not gone on with: what it
 // holds is not this account's.
 func (r *reader) mend(ctx context.Context, cause error) error {
-	var purged *binlog.PurgedError
-	var reset *binlog.ResetError
-	if !errors.As(cause, &purged) && !errors.As(cause, &reset) {
+	if _, gone := goneLog(cause); !gone {
 		return cause
 	}
 	from := r.current().Position()
-	to, err := r.server.Position(ctx)
-	if err != nil {
-		return errors.Join(cause, err)
-	}
 	opt := r.opt
 	opt.Tables = nil // what was valid before the gap need not be behind it
-	tail, err := binlog.Tail(ctx, r.server, to, opt)
+	tail, gap, err := beyond(ctx, r.server, r.peer, from, opt, cause)
 	if err != nil {
 		return errors.Join(cause, err)
 	}
 	r.mu.Lock()
 	r.tail, r.marks = tail, nil // positions from before the gap may never be contained
 	r.mu.Unlock()
-	if !r.send(ctx, item{gap: &conflict.Gap{From: from, To: to, Detail: cause.Error()}}) {
+	if !r.send(ctx, item{gap: &gap}) {
 		return ctx.Err()
 	}
 	return nil
+}
+
+// beyond begins a tail at the present end of a log of which a piece is gone, and says what was not read. Servers that do
+// not answer for a moment are waited for, no longer than a tail would.
+func beyond(ctx context.Context, server, peer *cluster.Server, from gtid.Position, opt binlog.Options, cause error) (*binlog.Tailer, conflict.Gap, error) {
+	gap := conflict.Gap{From: from, Detail: cause.Error()}
+	var reset *binlog.ResetError
+	gap.Reset = errors.As(cause, &reset)
+	for since := time.Now(); ; {
+		var tail *binlog.Tailer
+		var err error
+		if gap.To, err = server.Position(ctx); err == nil {
+			tail, err = binlog.Tail(ctx, server, gap.To, opt)
+		}
+		if err == nil {
+			if gap.Other, err = peer.Position(ctx); err == nil {
+				return tail, gap, nil
+			}
+			tail.Close()
+		}
+		_, gone := goneLog(err)
+		if ctx.Err() != nil || time.Since(since) > opt.MaxOutage || !gone && !cluster.IsTransient(err) {
+			return nil, gap, err
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, gap, ctx.Err()
+		}
+	}
 }
 
 // close ends the reading; run has returned when it returns, provided its context has ended or the engine still takes.

@@ -1,0 +1,111 @@
+package conflict
+
+import (
+	"slices"
+	"strings"
+
+	"crosscheck/cluster/binlog"
+)
+
+// compareRow compares what an original and its echo say of one row, before and
+// after the change. Fingerprints decide where both have one over the same columns;
+// else the images do, by the columns that both know: a log may hold only what
+// changed (MINIMAL), and a column may have come between the two.
+func (d *Detector) compareRow(w *window, p *change, r *echoRow) (before, after Equality) {
+	mine, theirs := d.layouts.list[p.layout], d.layouts.list[r.layout]
+	same := mine.shape == theirs.shape
+	b, a, _ := prints(w.data.get(p.data))
+	before, after = comparePrints(b, r.before, same), comparePrints(a, r.after, same)
+	var old, new binlog.Row
+	if image := w.images.get(p.image); image != nil && (before == Unknown || after == Unknown) {
+		old, new = readImages(image, len(mine.def.Columns))
+	}
+	kind := binlog.Kind(p.kind)
+	switch {
+	case (kind == binlog.Insert) != (r.kind == binlog.Insert):
+		before = Different
+	case kind == binlog.Insert:
+		before = Equal // no row on either side
+	case before == Unknown && r.first != nil:
+		before = compareValues(mine, old, theirs, r.first.Before)
+	}
+	switch {
+	case kind == binlog.Delete:
+		after = Equal
+	case r.kind == binlog.Delete:
+		after = Different
+	case after == Unknown && r.last != nil:
+		after = compareValues(mine, new, theirs, r.last.After)
+	}
+	return before, after
+}
+
+func comparePrints(a, b uint64, sameShape bool) Equality {
+	switch {
+	case a == 0 || b == 0 || !sameShape:
+		return Unknown
+	case a == b:
+		return Equal
+	}
+	return Different
+}
+
+// compareValues compares the columns that both rows know and whose types can be
+// compared.
+func compareValues(a *layout, x binlog.Row, b *layout, y binlog.Row) Equality {
+	if x == nil || y == nil || a.table == nil {
+		return Unknown
+	}
+	verdict := Unknown
+	for _, name := range a.table.shared {
+		i, j := a.column(name), b.column(name)
+		if i < 0 || j < 0 || i >= len(x) || j >= len(y) || !x[i].Known() || !y[j].Known() {
+			continue
+		}
+		if !x[i].Equal(y[j]) {
+			return Different
+		}
+		verdict = Equal
+	}
+	return verdict
+}
+
+// column is the place of a column, given in lower case, or -1.
+func (l *layout) column(name string) int {
+	return slices.IndexFunc(l.names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// reshaped tells whether an anonymous original and an echo, whose contents cannot
+// be compared because a table changed between the two, concern the same rows.
+func (d *Detector) reshaped(w *window, i uint32, e *echo) bool {
+	first := w.txns.at(i).first
+	if first == 0 || len(e.rows) == 0 || uint32(len(e.rows)) != w.txns.at(i).rows {
+		return false
+	}
+	differs := false
+	var mine, theirs []uint64
+	for c := first; c != 0; c = w.changes.at(c).next {
+		p := w.changes.at(c)
+		r, ok := rowEntry(w.data.get(p.data))
+		if !ok {
+			return false
+		}
+		mine = append(mine, rowHash(r.ns, r.tuple))
+		l := d.layouts.list[p.layout]
+		for at := range e.rows {
+			if o := d.layouts.list[e.rows[at].layout]; o.table == l.table && o.shape != l.shape {
+				differs = true
+				break
+			}
+		}
+		if !differs {
+			return false // the first row decides: this is asked of every candidate
+		}
+	}
+	for at := range e.rows {
+		theirs = append(theirs, e.rows[at].hash)
+	}
+	slices.Sort(mine)
+	slices.Sort(theirs)
+	return slices.Equal(mine, theirs)
+}
