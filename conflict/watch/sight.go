@@ -76,6 +76,7 @@ func (e *engine) sample(ctx context.Context, s conflict.Side) {
 			}
 			x.trouble, x.took = "", took
 			e.saw(s, got)
+			e.decideKeys(s, begin)
 		}
 	})
 }
