@@ -209,8 +209,9 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 }
 
 // countRows counts a table's rows, however long that takes.
-func (s *session) countRows(ctx context.Context, t *cluster.Table) (n int64, err error) {
-	err = s.do(ctx, "count the rows of "+t.FullName(), func() error {
+func (s *session) countRows(ctx context.Context, t *cluster.Table) (int64, error) {
+	var n int64
+	err := s.do(ctx, "count the rows of "+t.FullName(), func() error {
 		if err := s.liftTimeLimit(); err != nil {
 			return err
 		}

@@ -218,7 +218,7 @@ func (r *recheckRow) undecided(_ context.Context, reason string) {
 func (r *Rechecker) settle(ctx context.Context, p *tablePlan, rows []RowKey) (verdicts []RowVerdict, reason string, err error) {
 	verdicts = make([]RowVerdict, len(rows))
 	s := r.settler
-	if err := s.old.learnTypes(ctx, p); err != nil {
+	if err = s.old.learnTypes(ctx, p); err != nil {
 		return verdicts, "", err
 	}
 	b := &batch{plan: p}
