@@ -152,8 +152,12 @@ func checkServers(ctx context.Context, started time.Time, old, new *cluster.Serv
 		return checksum.Result{}, err
 	}
 	defer book.Close()
+	scope, err := scopeOf(ctx, old, new, o.tables, o.exclude)
+	if err != nil {
+		return checksum.Result{}, err
+	}
 	run, err := book.StartRun(ctx, ledger.RunInfo{
-		Old: survey.Old, New: survey.New, Relation: survey.Relation.Mode.String(), Resume: o.resume,
+		Old: survey.Old, New: survey.New, Relation: survey.Relation.Mode.String(), Scope: scope, Resume: o.resume,
 	})
 	if err != nil {
 		return checksum.Result{}, err

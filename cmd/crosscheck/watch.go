@@ -167,14 +167,18 @@ func watchServers(ctx context.Context, old, new *cluster.Server, filter cluster.
 		return status, nil, err
 	}
 	defer book.Close()
-	account, err := book.OpenWatch(ctx, ledger.WatchInfo{Old: survey.Old, New: survey.New, Args: os.Args[1:], Fresh: o.fresh})
+	scope, err := scopeOf(ctx, old, new, o.tables, o.exclude)
+	if err != nil {
+		return status, nil, err
+	}
+	account, err := book.OpenWatch(ctx, ledger.WatchInfo{Old: survey.Old, New: survey.New, Args: os.Args[1:], Scope: scope, Fresh: o.fresh})
 	if err != nil {
 		return status, nil, err
 	}
 	rows := newRowRechecker(old, new, survey)
 	defer rows.Close()
 	opt := watch.Options{
-		Filter: filter, Store: account, Observer: out.view, Rechecker: rows, For: o.span, SettleFor: o.settle,
+		Filter: filter, Store: account, Observer: &statusKeeper{Observer: out.view, ctx: ctx, account: account, log: log}, Rechecker: rows, For: o.span, SettleFor: o.settle,
 		RetryFor: o.retryFor, MaxLag: o.maxLag, Members: [2][]string{o.oldMembers, o.newMembers}, Since: account.Since(), Log: log,
 	}
 	if err = resumeAccount(ctx, book, account, survey, &opt); err != nil {
