@@ -162,18 +162,11 @@ func (h *history) held(j *judge, s spec, open map[string]bool, before time.Time)
 		if k.by != s.name && !open[k.by] {
 			continue
 		}
-		for _, p := range j.pieces[KindDecision] {
-			d, ok := p.Content.(Decision)
-			if !ok || d.Gate != k.by || !d.State.Open() || j.rejects(p) != "" || !p.Taken.Before(before) {
-				continue
-			}
+		for _, p := range j.moments(k, before) {
 			then := h.at(p.Taken)
 			keeper, _ := then.Gate(k.by)
 			r, _ := then.Gate(s.name)
 			if then.Old != j.old || then.New != j.new || !keeper.State.Open() || !r.State.Open() {
-				continue
-			}
-			if k.while != nil && !k.while(j, p.Taken) {
 				continue
 			}
 			if r.Stays.IsZero() {
@@ -183,6 +176,29 @@ func (h *history) held(j *judge, s spec, open map[string]bool, before time.Time)
 		}
 	}
 	return nil
+}
+
+// momentsTried bounds how many moments are judged anew for one gate. A decision of an honest ledger holds at the first try.
+const momentsTried = 8
+
+// moments are decisions that opened the gate that keeps another, the oldest first: then both were open by their own proofs,
+// not by those of a moment before. Where there are too many, some of the oldest and of the newest are taken; to leave
+// one out shuts a gate, and never opens one.
+func (j *judge) moments(k keep, before time.Time) []piece {
+	var out []piece
+	for _, p := range slices.Backward(j.pieces[KindDecision]) {
+		d, ok := p.Content.(Decision)
+		if !ok || d.Gate != k.by || !d.State.Open() || j.rejects(p) != "" || !p.Taken.Before(before) {
+			continue
+		}
+		if k.while == nil || k.while(j, p.Taken) {
+			out = append(out, p)
+		}
+	}
+	if len(out) > momentsTried {
+		out = slices.Concat(out[:momentsTried/2], out[len(out)-momentsTried/2:])
+	}
+	return out
 }
 
 func overall(gates []Result) State {

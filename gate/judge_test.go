@@ -399,3 +399,17 @@ func TestEvidenceJSON(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkJudge judges a migration that was judged once a minute for a week.
+func BenchmarkJudge(b *testing.B) {
+	p := windowed(testPlan(plan.DualWrite))
+	list := world(p)
+	for i := range 10000 {
+		at := t0.Add(-time.Duration(i) * time.Minute)
+		list = append(list, made(p, at, good(p, KindSteps, at)), made(p, at, Decision{Gate: "old-drained", State: Pass}))
+	}
+	list = replaced(list, KindCheck) // so that something must be looked up in the past
+	for b.Loop() {
+		Judge(p, list, t0)
+	}
+}

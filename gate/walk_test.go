@@ -129,7 +129,9 @@ func TestWalkGTIDRestart(t *testing.T) {
 	}
 
 	// Aborted: old took writes in between. The equal positions are worth nothing any more.
-	for _, c := range []ReadOnly{window(t1, "b.1:10"), window(aborted.now, "b.1:9"), {OldT1: "b.1:9", OldT2: "b.1:9"}} {
+	moved := window(t1, "b.1:10") // measured anew, so that it does not know of the old position
+	moved.T1, moved.OldT1 = aborted.now, "b.1:10"
+	for _, c := range []ReadOnly{moved, window(t1, "b.1:10"), window(aborted.now, "b.1:9"), {OldT1: "b.1:9", OldT2: "b.1:9"}} {
 		c.NewApplied = ""
 		a := &walk{T: t, p: w.p, now: aborted.now, list: slices.Clone(aborted.list)}
 		a.take(c)
