@@ -33,7 +33,9 @@ func (r *reader) readTriggers(ctx context.Context) error {
 	return r.each(ctx, "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), ACTION_STATEMENT "+
 		"FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA "+notSystem, func(rows *sql.Rows) error {
 		p := Program{Kind: Trigger}
-		err := rows.Scan(&p.Schema, &p.Name, &p.Table, &p.Detail, &p.Body)
+		var body sql.NullString // NULL for accounts that may see the trigger and not its text
+		err := rows.Scan(&p.Schema, &p.Name, &p.Table, &p.Detail, &body)
+		p.Body = body.String
 		if r.filter.Match(p.Schema, p.Table) {
 			r.side.Programs = append(r.side.Programs, p)
 		}
@@ -46,7 +48,9 @@ func (r *reader) readTriggers(ctx context.Context) error {
 func (r *reader) readEvents(ctx context.Context) error {
 	add := func(rows *sql.Rows) error {
 		p := Program{Kind: Event}
-		err := rows.Scan(&p.Schema, &p.Name, &p.Status, &p.Detail, &p.Body)
+		var detail, body sql.NullString
+		err := rows.Scan(&p.Schema, &p.Name, &p.Status, &detail, &body)
+		p.Detail, p.Body = detail.String, body.String
 		r.side.Programs = append(r.side.Programs, p)
 		return err
 	}
@@ -139,7 +143,9 @@ func (r *reader) readChecks(ctx context.Context) error {
 	r.side.sees(Check)
 	return r.each(ctx, query, func(rows *sql.Rows) error {
 		p := Program{Kind: Check}
-		err := rows.Scan(&p.Schema, &p.Table, &p.Name, &p.Body)
+		var body sql.NullString
+		err := rows.Scan(&p.Schema, &p.Table, &p.Name, &body)
+		p.Body = body.String
 		if r.filter.Match(p.Schema, p.Table) {
 			r.side.Programs = append(r.side.Programs, p)
 		}

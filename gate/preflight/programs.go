@@ -230,7 +230,7 @@ func (j *judge) size() {
 		j.add(Finding{ID: "disk_space", Side: SideNew, Object: "data", Found: fmt.Sprintf("old holds %s, new %s and has %s free", size(o), size(n), size(free))})
 		return
 	}
-	found := fmt.Sprintf("old: %s (%d tables); new: %s (the servers' estimates)", size(o), tables, size(n))
+	found := fmt.Sprintf("old: %s; new: %s (the servers' estimates)", size(o), size(n))
 	if j.new.FreeBytes == 0 {
 		found += "; new does not tell its free space"
 	}
