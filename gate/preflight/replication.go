@@ -210,62 +210,71 @@ func span(d time.Duration) string {
 	return s
 }
 
-// replicaSettings judges how a side applies what it receives.
-func (j *judge) replicaSettings(s *inspect.Side) {
-	if s == j.old && !j.twoWay() {
-		return
-	}
-	modes, skips, filters := []string{}, []string{}, []string{}
+// applier is how a side applies what it receives, from its variables and its
+// channels, which repeat each other.
+type applier struct{ modes, skips, filters []string }
+
+func applierOf(s *inspect.Side) applier {
+	var a applier
 	note := func(list *[]string, v string) {
 		if v != "" && !slices.Contains(*list, v) {
 			*list = append(*list, v)
 		}
 	}
 	if v := text(s, "replica_exec_mode", "slave_exec_mode"); strings.EqualFold(v, "IDEMPOTENT") {
-		note(&modes, strings.ToUpper(v))
+		note(&a.modes, "IDEMPOTENT")
 	}
 	if v := text(s, "replica_skip_errors", "slave_skip_errors"); !strings.EqualFold(v, "OFF") {
-		note(&skips, v)
+		note(&a.skips, v)
 	}
 	for _, c := range s.Channels {
 		if strings.EqualFold(c.ExecMode, "IDEMPOTENT") {
-			note(&modes, "IDEMPOTENT")
+			note(&a.modes, "IDEMPOTENT")
 		}
-		if len(skips) == 0 {
-			note(&skips, strings.Join(c.SkipErrors, ","))
+		if len(a.skips) == 0 {
+			note(&a.skips, strings.Join(c.SkipErrors, ","))
 		}
 		for _, f := range c.Filters {
-			note(&filters, f)
+			note(&a.filters, f)
 		}
 		for _, ids := range []struct {
 			what string
 			list []uint32
 		}{{"ignore-server-ids", c.IgnoreServers}, {"do-domain-ids", c.DoDomains}, {"ignore-domain-ids", c.IgnoreDomains}} {
 			if len(ids.list) > 0 {
-				note(&filters, ids.what+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(ids.list), " ", ","), "[]"))
+				note(&a.filters, ids.what+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(ids.list), " ", ","), "[]"))
 			}
 		}
 	}
 	for _, name := range []string{"do_db", "ignore_db", "do_table", "ignore_table", "wild_do_table", "wild_ignore_table"} {
 		if v := text(s, "replicate_"+name); v != "" {
-			note(&filters, "replicate-"+strings.ReplaceAll(name, "_", "-")+"="+v)
+			note(&a.filters, "replicate-"+strings.ReplaceAll(name, "_", "-")+"="+v)
 		}
+	}
+	return a
+}
+
+// replicaSettings judges how a side applies what it receives.
+func (j *judge) replicaSettings(s *inspect.Side) {
+	if s == j.old && !j.twoWay() {
+		return
 	}
 	prefix := "slave_"
 	if _, ok := s.Variables["replica_exec_mode"]; ok {
 		prefix = "replica_"
 	}
-	if len(modes) > 0 {
+	a := applierOf(s)
+	if len(a.modes) > 0 {
 		j.add(Finding{
 			ID: "replica_exec_mode", Side: s.Label, Object: prefix + "exec_mode", Found: s.Label + ": " + prefix + "exec_mode IDEMPOTENT",
 			Fixes: []Fix{set(s, prefix+"exec_mode", "STRICT")},
 		})
 	}
-	if len(skips) > 0 {
-		j.add(Finding{ID: "replica_skip_errors", Side: s.Label, Object: prefix + "skip_errors", Found: s.Label + ": errors skipped: " + strings.Join(skips, ",")})
+	if len(a.skips) > 0 {
+		j.add(Finding{ID: "replica_skip_errors", Side: s.Label, Object: prefix + "skip_errors", Found: s.Label + ": errors skipped: " + strings.Join(a.skips, ",")})
 	}
-	if len(filters) > 0 {
-		j.add(Finding{ID: "replication_filter", Side: s.Label, Object: strings.Join(filters, ","), Found: s.Label + ": " + strings.Join(filters, ", ")})
+	if len(a.filters) > 0 {
+		j.add(Finding{ID: "replication_filter", Side: s.Label, Object: strings.Join(a.filters, ","), Found: s.Label + ": " + strings.Join(a.filters, ", ")})
 	}
 	if v := text(s, "replica_type_conversions", "slave_type_conversions"); strings.Contains(strings.ToUpper(v), "ALL_LOSSY") {
 		j.add(Finding{
