@@ -139,6 +139,11 @@ func (d *Detector) fill(st *stream, n uint32, c *binlog.Change) {
 func (d *Detector) keyless(s Side, l *layout, c *binlog.Change, tx *binlog.Transaction) {
 	x := &d.x
 	switch {
+	case x.partial && l.absent:
+		d.count.Sides[s].Unjudged++
+		if l.table.lacking[s] == nil {
+			l.table.lacking[s] = placeOnly(tx)
+		}
 	case x.partial:
 		d.count.Sides[s].Unjudged++
 		d.unjudgedOnce(s, ReasonImage, l.table.name, "", "a row image lacks a part of a key", tx)
@@ -149,6 +154,31 @@ func (d *Detector) keyless(s Side, l *layout, c *binlog.Change, tx *binlog.Trans
 	if l.table.expression != "" && c.Kind != binlog.Delete {
 		d.count.Sides[s].Unjudged++
 		d.unjudgedOnce(s, ReasonExpression, l.table.name, l.table.expression, "unique key "+l.table.expression+" has an expression", tx)
+	}
+}
+
+// placeOnly is what a finding needs of a transaction.
+func placeOnly(tx *binlog.Transaction) *binlog.Transaction {
+	return &binlog.Transaction{GTID: tx.GTID, Mark: tx.Mark, ThreadID: tx.ThreadID, CommitTime: tx.CommitTime}
+}
+
+// settleLacking reports a row that lacks columns of a key if, now that a replicated
+// row of the table was read on the other side with that side's definition, the
+// definitions still differ.
+func (d *Detector) settleLacking(origin Side, t *table) {
+	tx := t.lacking[origin]
+	t.lacking[origin] = nil
+	def := t.defs[origin]
+	if def == nil {
+		return
+	}
+	for _, k := range t.keys {
+		for _, c := range k.columns {
+			if def.Column(c) == nil {
+				d.unjudgedOnce(origin, ReasonImage, t.name, "", "the table lacks a column of a key of the other side", tx)
+				return
+			}
+		}
 	}
 }
 

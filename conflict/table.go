@@ -62,6 +62,10 @@ type table struct {
 	expression string
 	auto       string
 	shared     []string // columns that both sides have in comparable types
+	// lacking is, per side, a row that could not be judged because its table has not
+	// the columns of one of the other's keys. While a schema change is on its way
+	// that says nothing: the row's echo tells, see settleLacking.
+	lacking [2]*binlog.Transaction
 }
 
 func fullName(schema, name string) string {
@@ -270,9 +274,10 @@ type layout struct {
 	shared []int // columns of images that count in fingerprints
 	// shape names those columns. Fingerprints of different shapes say nothing about
 	// each other: a column came or went between the two.
-	shape string
-	auto  int // the AUTO_INCREMENT column, or -1
-	names []string
+	shape  string
+	absent bool // some key has columns that the table has not
+	auto   int  // the AUTO_INCREMENT column, or -1
+	names  []string
 }
 
 type keyPlan struct {
@@ -351,7 +356,7 @@ func (d *Detector) newLayout(def *binlog.Table) *layout {
 		for i, name := range k.columns {
 			c, ok := at[name]
 			if !ok {
-				c = -1
+				c, l.absent = -1, true
 			}
 			p.columns = append(p.columns, c)
 			p.fold = append(p.fold, foldOf(d.namespaces[k.ns].Text[i]))

@@ -64,6 +64,22 @@ func (t *Tailer) verify(sess *session) error {
 		}
 	default:
 	}
+	return t.verifyEnd(sess, pos)
+}
+
+// verifyEnd finds a reset after which the same names were given again: the log
+// ends before the place that was read.
+func (t *Tailer) verifyEnd(sess *session, pos gtid.Position) error {
+	if pos.Kind == gtid.File || pos.File.IsZero() {
+		return nil
+	}
+	end, err := sess.status()
+	if err != nil {
+		return err
+	}
+	if c, err := end.Compare(pos.File); err == nil && c < 0 {
+		return &ResetError{Server: t.srv.Label(), Had: pos, Detail: "its log ends at " + end.String()}
+	}
 	return nil
 }
 

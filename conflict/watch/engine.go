@@ -195,7 +195,6 @@ func (e *engine) beginAfterGap(ctx context.Context, s conflict.Side, opt binlog.
 func (e *engine) lose(s conflict.Side, gap conflict.Gap) {
 	e.defs[s].doubtAll()
 	e.feed(s, gap)
-	e.gapped[s] = true
 	e.releaseSide(s)
 	// The reader has dropped its marks. A fence that was taken of a log which was begun anew proves nothing any more.
 	e.boundary[s], e.fences[s.Other()].busy, e.alone[s.Other()] = true, false, alone{}

@@ -43,7 +43,7 @@ func (e *engine) release(ctx context.Context, u *uncertain) {
 			continue
 		}
 		e.uncertain = append(e.uncertain[:i], e.uncertain[i+1:]...)
-		if e.defs[u.side].touched[u.finding.Table] == u.changes && !e.gapped[u.side] {
+		if e.defs[u.side].touched[u.finding.Table] == u.changes {
 			e.det.Rearm(u.finding)
 			return
 		}
