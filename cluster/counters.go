@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"math"
+	"strconv"
 )
 
 // AutoIncrements returns the next key of each table with an AUTO_INCREMENT
@@ -29,4 +30,17 @@ func (s *Server) AutoIncrements(ctx context.Context) (map[string]uint64, error) 
 		}
 	}
 	return out, s.Explain(op, rows.Err())
+}
+
+// HighestKey returns the highest value of an indexed integer column, and the
+// server's time in Unix seconds when the reading began. ok is false for an
+// empty table and for a negative highest key.
+func (s *Server) HighestKey(ctx context.Context, schema, table, column string) (key uint64, at int64, ok bool, err error) {
+	var highest sql.NullString
+	q := "SELECT UNIX_TIMESTAMP(), MAX(" + Quote(column) + ") FROM " + Quote(schema) + "." + Quote(table)
+	if err := s.db.QueryRowContext(ctx, q).Scan(&at, &highest); err != nil {
+		return 0, 0, false, s.Explain("read the highest key of "+schema+"."+table, err)
+	}
+	key, perr := strconv.ParseUint(highest.String, 10, 64)
+	return key, at, perr == nil && highest.Valid, nil
 }

@@ -77,6 +77,7 @@ type stream struct {
 	voided uint64  // fences up to this number mean nothing: the log was begun anew
 
 	step      Step
+	tops      map[string]*tops // per table with a generated key
 	sessions  map[uint64]Session
 	through   Place
 	blindFrom Place
@@ -129,6 +130,9 @@ func (d *Detector) Feed(s Side, ev Event) {
 	switch e := ev.(type) {
 	case SessionsSeen:
 		d.sessionsSeen(s, e)
+		return
+	case TopKey:
+		st.topKey(e.Table, e.At, e.Key)
 		return
 	case NoOriginal:
 		if len(st.held) > 0 && st.taken == e.Head {

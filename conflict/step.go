@@ -40,7 +40,14 @@ func (d *Detector) stepKey(s Side, l *layout, c *binlog.Change, tx *binlog.Trans
 	}
 	v := c.After[l.auto]
 	key, err := strconv.ParseUint(string(v.Text), 10, 64)
-	if err != nil || st.step.Fits(key) { // a negative key is nobody's generated one
+	if err != nil { // a negative key is nobody's generated one
+		return
+	}
+	given := st.given(l.table.name, c.Began, tx.CommitTime.Unix(), key)
+	if tx.CommitTime.Unix() > 0 {
+		st.topKey(l.table.name, tx.CommitTime.Unix(), key)
+	}
+	if given || st.step.Fits(key) {
 		return
 	}
 	if d.x.identity && d.sameRow(st, c) != 0 {

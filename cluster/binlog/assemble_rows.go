@@ -63,7 +63,7 @@ func (a *assembler) decodeRows(e event, m *mapped) error {
 	}
 	uncertain := !m.plan.certain(a.schema.valid(m.tm.schema, m.tm.table, a.pos, a.at(e)))
 	for len(ev.images) > 0 {
-		c := Change{Schema: m.tm.schema, Table: m.tm.table, Def: m.plan.def, Kind: ev.kind, Uncertain: uncertain}
+		c := Change{Schema: m.tm.schema, Table: m.tm.table, Def: m.plan.def, Kind: ev.kind, Began: int64(e.timestamp), Uncertain: uncertain}
 		if ev.kind != Insert {
 			if c.Before, err = a.image(&ev, m.plan, ev.first, false, &c); err != nil {
 				return err

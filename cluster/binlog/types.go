@@ -107,6 +107,9 @@ type Change struct {
 	Def           *Table // columns as they were decoded; shared, read only
 	Kind          Kind
 	Before, After Row // nil where the kind has none
+	// Began is when the statement that made it began, in Unix seconds of the server where it was made; a session can set
+	// it (SET TIMESTAMP).
+	Began int64
 	// Partial says that an image lacks columns or holds partial JSON.
 	Partial bool
 	// Uncertain says that the table definition used for names, signs, character

@@ -283,6 +283,7 @@ func (e *engine) input(s conflict.Side) <-chan item {
 func (e *engine) begin(ctx context.Context) {
 	for i := range e.servers {
 		e.sample(ctx, conflict.Side(i))
+		e.readHighest(ctx, conflict.Side(i))
 	}
 	if e.mem.Base != nil && e.mem.Base.Gap != "" {
 		e.opt.Observer.Notice("the last check cannot be built on: " + e.mem.Base.Gap)

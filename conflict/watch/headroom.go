@@ -64,3 +64,37 @@ func (e *engine) lowKeys(s conflict.Side, next map[string]uint64) []string {
 	}
 	return out
 }
+
+// maxHighest bounds the tables whose highest key is read at the start; the others' keys that the application gives are
+// told apart from generated ones by the sessions only.
+const maxHighest = 2000
+
+// readHighest tells the detector the highest keys that a side's tables hold, so that lower ones are known to be given.
+func (e *engine) readHighest(ctx context.Context, s conflict.Side) {
+	type column struct{ schema, table, full, name string }
+	var list []column
+	for _, d := range e.det.Definitions(s) {
+		for _, c := range d.Table.Columns {
+			if c.AutoIncrement && len(list) < maxHighest {
+				list = append(list, column{d.Table.Schema, d.Table.Name, d.Table.FullName(), c.Name})
+			}
+		}
+	}
+	e.spawn(ctx, func(ctx context.Context) func() {
+		var found []conflict.TopKey
+		for _, c := range list {
+			key, at, ok, err := e.servers[s].HighestKey(ctx, c.schema, c.table, c.name)
+			if err != nil && ctx.Err() != nil {
+				break
+			}
+			if err == nil && ok {
+				found = append(found, conflict.TopKey{Table: c.full, Key: key, At: at})
+			}
+		}
+		return func() {
+			for _, k := range found {
+				e.det.Feed(s, k)
+			}
+		}
+	})
+}

@@ -1,0 +1,73 @@
+package conflict
+
+// A generated key is higher than all keys that its server held when it was generated, and it was generated after its
+// statement began. So a key below one that was committed before that was given by the application, and no step tells
+// anything of it. Only what was committed on the same server counts, by its own clock.
+
+// TopKey says that a side's table held a key at a time, in Unix seconds of its server: the highest one, as just read.
+// It is not bound to a place in the log.
+type TopKey struct {
+	Table string // "schema.table"
+	Key   uint64
+	At    int64
+}
+
+func (TopKey) event() {}
+
+// topAt is the highest key that was held at the end of a second.
+type topAt struct {
+	At  int64
+	Key uint64
+}
+
+// maxTops bounds the steps that are remembered per table; a forgotten one makes fewer keys count as given, never more.
+const maxTops = 64
+
+// tops are the highest keys of a table over time, rising in both.
+type tops []topAt
+
+func (t *tops) add(at int64, key uint64) {
+	list := *t
+	n := len(list)
+	switch {
+	case n > 0 && key <= list[n-1].Key:
+	case n > 0 && at <= list[n-1].At:
+		list[n-1].Key = key // a clock that went back: the later time counts
+	case n == maxTops:
+		copy(list[1:], list[2:])
+		list[n-1] = topAt{at, key}
+	default:
+		*t = append(list, topAt{at, key})
+	}
+}
+
+// before is the highest key that was held before a second began; 0 if none is known.
+func (t tops) before(second int64) uint64 {
+	key := uint64(0)
+	for _, x := range t {
+		if x.At >= second {
+			break
+		}
+		key = x.Key
+	}
+	return key
+}
+
+// topKey remembers a key of a side's table.
+func (st *stream) topKey(table string, at int64, key uint64) {
+	if st.tops == nil {
+		st.tops = map[string]*tops{}
+	}
+	t := st.tops[table]
+	if t == nil {
+		t = &tops{}
+		st.tops[table] = t
+	}
+	t.add(at, key)
+}
+
+// given tells whether a key of a change is surely no generated one.
+func (st *stream) given(table string, began, committed int64, key uint64) bool {
+	t := st.tops[table]
+	return t != nil && began > 0 && began <= committed && key < t.before(began)
+}
