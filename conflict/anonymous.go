@@ -79,7 +79,7 @@ func (d *Detector) matchContent(s Side, e *echo) uint32 {
 		case t.flags&txnDDL != 0 || e.ddl != 0:
 			continue
 		}
-		if covers(w.data.get(t.contents), &e.raw) || d.reshaped(w, i, e) {
+		if covers(w.data.get(t.contents), &e.raw) || d.sameRows(w, i, e) {
 			return i
 		}
 	}

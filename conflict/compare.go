@@ -75,32 +75,21 @@ func (l *layout) column(name string) int {
 	return slices.IndexFunc(l.names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// reshaped tells whether an anonymous original and an echo, whose contents cannot
-// be compared because a table changed between the two, concern the same rows.
-func (d *Detector) reshaped(w *window, i uint32, e *echo) bool {
-	first := w.txns.at(i).first
-	if first == 0 || len(e.rows) == 0 || uint32(len(e.rows)) != w.txns.at(i).rows {
+// sameRows tells whether an anonymous original and an echo, whose contents cannot
+// be compared because a table changed between the two or a log holds only a part of
+// the rows, concern the same rows.
+func (d *Detector) sameRows(w *window, i uint32, e *echo) bool {
+	if n := w.txns.at(i).rows; n == 0 || uint32(len(e.rows)) != n {
 		return false
 	}
-	differs := false
 	var mine, theirs []uint64
-	for c := first; c != 0; c = w.changes.at(c).next {
+	for c := w.txns.at(i).first; c != 0; c = w.changes.at(c).next {
 		p := w.changes.at(c)
 		r, ok := rowEntry(w.data.get(p.data))
-		if !ok {
-			return false
-		}
-		mine = append(mine, rowHash(r.ns, r.tuple))
-		l := d.layouts.list[p.layout]
-		for at := range e.rows {
-			if o := d.layouts.list[e.rows[at].layout]; o.table == l.table && o.shape != l.shape {
-				differs = true
-				break
-			}
-		}
-		if !differs {
+		if !ok || len(mine) == 0 && !d.incomparable(w, p, e) {
 			return false // the first row decides: this is asked of every candidate
 		}
+		mine = append(mine, rowHash(r.ns, r.tuple))
 	}
 	for at := range e.rows {
 		theirs = append(theirs, e.rows[at].hash)
@@ -108,4 +97,19 @@ func (d *Detector) reshaped(w *window, i uint32, e *echo) bool {
 	slices.Sort(mine)
 	slices.Sort(theirs)
 	return slices.Equal(mine, theirs)
+}
+
+// incomparable tells whether a row's content says nothing about an echo's.
+func (d *Detector) incomparable(w *window, p *change, e *echo) bool {
+	l := d.layouts.list[p.layout]
+	if _, after, _ := prints(w.data.get(p.data)); after == 0 && binlog.Kind(p.kind) != binlog.Delete {
+		return true
+	}
+	for at := range e.rows {
+		r := &e.rows[at]
+		if o := d.layouts.list[r.layout]; o.table == l.table && (o.shape != l.shape || r.after == 0 && r.kind != binlog.Delete) {
+			return true
+		}
+	}
+	return false
 }

@@ -57,7 +57,11 @@ func (e *engine) settled() bool {
 
 // finish ends the watch with what is judged.
 func (e *engine) finish(ctx context.Context) (Status, error) {
-	e.releaseAll()
+	// A finding that waits to be confirmed is not one yet: another process goes on from the last checkpoint, before it.
+	wait := len(e.uncertain) > 0 && e.saved && (e.ending == nil || e.ending.ready)
+	if !wait {
+		e.releaseAll()
+	}
 	if err := e.drain(ctx); err != nil {
 		return e.fail(ctx, err)
 	}
@@ -69,8 +73,10 @@ func (e *engine) finish(ctx context.Context) (Status, error) {
 	st.Final = true
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := e.checkpoint(ctx); err != nil {
-		return st, err
+	if !wait {
+		if err := e.checkpoint(ctx); err != nil {
+			return st, err
+		}
 	}
 	if err := e.opt.Store.SaveStatus(ctx, st); err != nil {
 		return st, err

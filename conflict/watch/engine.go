@@ -39,6 +39,7 @@ type engine struct {
 	det     *conflict.Detector
 	mem     memory
 	resumed bool
+	saved   bool // there is a checkpoint
 
 	readers  [2]*reader
 	start    [2]gtid.Position

@@ -118,8 +118,8 @@ func (e *engine) looseEcho(ctx context.Context, s conflict.Side, now time.Time) 
 				*a = alone{}
 				for {
 					h, isEcho, ok := e.det.Blocked(s)
-					if !ok || !isEcho || h >= known {
-						return
+					if !ok || !isEcho || h >= known || e.det.OriginalHeld(s) {
+						return // where its original is held, the other stream must be freed first
 					}
 					e.feed(s, conflict.NoOriginal{Head: h})
 				}

@@ -119,7 +119,7 @@ func (e *engine) restore(ctx context.Context) error {
 		if e.begins, err = gtid.ParsePosition(e.mem.Begin); err != nil {
 			return fmt.Errorf("continue the account: %w", err)
 		}
-		e.det, e.resumed = d, true
+		e.det, e.resumed, e.saved = d, true, true
 		for s := range e.servers {
 			e.start[s], e.fed[s] = d.Checkpoint(conflict.Side(s))
 			e.identity[s] = c.Identity[s]
@@ -171,5 +171,7 @@ func (e *engine) checkpoint(ctx context.Context) error {
 		c.Positions[s] = pos.String()
 		c.Identity[s] = e.readers[s].identity()
 	}
-	return e.opt.Store.SaveCheckpoint(ctx, c)
+	err = e.opt.Store.SaveCheckpoint(ctx, c)
+	e.saved = e.saved || err == nil
+	return err
 }

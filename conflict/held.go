@@ -1,0 +1,66 @@
+package conflict
+
+import (
+	"strings"
+
+	"crosscheck/cluster/binlog"
+)
+
+// OriginalHeld tells whether the original of the echo at which a side's stream
+// waits was fed and is itself held, behind what the other stream waits for. Then
+// NoOriginal must not be said of it. Both streams cannot wait so for each other:
+// what stands behind an echo was written after the echo's original.
+func (d *Detector) OriginalHeld(s Side) bool {
+	st, o := d.streams[s], d.streams[s.Other()]
+	if len(st.held) == 0 {
+		return false
+	}
+	head, ok := st.held[0].(Transaction)
+	if !ok {
+		return false
+	}
+	var rows map[string]bool
+	for _, ev := range o.held {
+		x, ok := ev.(Transaction)
+		if !ok || x.Origin != Origin(s.Other()) {
+			continue
+		}
+		if head.Tx.Mark.MySQL.Number > 0 || head.Tx.Mark.MariaDB.Seq > 0 {
+			if x.Tx.Mark.MySQL == head.Tx.Mark.MySQL && x.Tx.Mark.MariaDB == head.Tx.Mark.MariaDB {
+				return true
+			}
+			continue
+		}
+		if rows == nil {
+			rows = map[string]bool{}
+			for i := range head.Tx.Changes {
+				rows[rowText(&head.Tx.Changes[i])] = true
+			}
+		}
+		for i := range x.Tx.Changes {
+			if rows[rowText(&x.Tx.Changes[i])] {
+				return true
+			}
+		}
+		if len(x.Tx.DDL) > 0 && len(head.Tx.DDL) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// rowText names a row change by its table and what it leaves, or took away.
+func rowText(c *binlog.Change) string {
+	var b strings.Builder
+	b.WriteString(c.Schema + "\x00" + c.Table)
+	row := c.After
+	if row == nil {
+		row = c.Before
+	}
+	for _, v := range row {
+		b.WriteByte(byte(v.State))
+		b.Write(v.Text)
+		b.WriteByte(0)
+	}
+	return b.String()
+}
