@@ -69,6 +69,9 @@ func TestRulesRefuse(t *testing.T) {
 		{from: "gate", imp: "os", test: true},
 		{from: "gate/preflight", imp: "crosscheck/cluster/inspect"},
 		{from: "cluster/inspect", imp: "crosscheck/cluster"},
+		{from: "gate/measure", imp: "crosscheck/cluster/binlog"},
+		{from: "gate/measure", imp: "database/sql"},
+		{from: "gate/measure", imp: "crosscheck/fixtures", test: true},
 		{from: "checksum", imp: "crosscheck/checksum", test: true},
 
 		{from: "cluster", imp: "crosscheck/checksum", want: "may import only"},
@@ -81,6 +84,8 @@ func TestRulesRefuse(t *testing.T) {
 		{from: "report", imp: "crosscheck/internal/ledger", test: true, want: "may import only"},
 		{from: "internal/ledger", imp: "crosscheck/report", want: "may import only"},
 		{from: "gate", imp: "crosscheck/cluster", want: "may import only"},
+		{from: "gate", imp: "crosscheck/gate/measure", want: "only ["},
+		{from: "gate/measure", imp: "crosscheck/internal/ledger", want: "may import only"},
 		{from: "gate", imp: "database/sql", want: "does no I/O"},
 		{from: "gate/preflight", imp: "database/sql", want: "does no I/O"},
 		{from: "gate/preflight", imp: "crosscheck/cluster/binlog", want: "may import only"},

@@ -1,0 +1,171 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+
+	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/gtid"
+	"crosscheck/gate"
+)
+
+// logWindow is how much of a node's newest log is compared, in bytes.
+const logWindow = 64 << 20
+
+// maxAlarms bounds how many alarms are listed.
+const maxAlarms = 20
+
+func (m *measurement) converter(ctx context.Context) (gate.Content, error) {
+	out := gate.Converter{}
+	for _, n := range m.nodes() {
+		a, err := assigns(ctx, n.server)
+		if err != nil {
+			return nil, err
+		}
+		if a == assignsUnknown {
+			return nil, fmt.Errorf("%s does not show whether its channels assign GTIDs: on %s: GRANT SELECT ON performance_schema.* TO the account of crosscheck", n.name, n.name)
+		}
+		out.Nodes = append(out.Nodes, gate.ConverterNode{Name: n.name, UUID: n.server.Facts().ServerUUID, Reachable: true, Assigns: a == assignsGTIDs})
+	}
+	if m.conv == nil {
+		if m.given != nil {
+			out.Nodes = append(out.Nodes, gate.ConverterNode{Name: nodeConverter, UUID: m.given.Facts().ServerUUID})
+		}
+		return out, nil
+	}
+	b := book{old: m.old.Facts().ServerID, conv: logOf{}, new: logOf{}}
+	known, err := m.read(ctx, node{nodeNew, m.new}, b.new)
+	if err != nil || !known {
+		return out, err
+	}
+	// After new's log: whatever came to new by way of the converter is in it.
+	if known, err = m.read(ctx, node{nodeConverter, m.conv}, b.conv); err != nil || !known {
+		return out, err
+	}
+	p, ok, err := position(ctx, m.conv)
+	if err != nil || !ok {
+		return out, err
+	}
+	out.Compared, out.Alarms = b.judge(p.MySQL)
+	return out, nil
+}
+
+// read takes the fingerprints of the newest part of a node's log.
+func (m *measurement) read(ctx context.Context, n node, into logOf) (bool, error) {
+	to, known, err := position(ctx, n.server)
+	if err != nil || !known || n.server.Facts().IsMariaDB() {
+		return false, err
+	}
+	from, err := m.recent(ctx, n)
+	if err != nil || from.IsZero() {
+		return false, err
+	}
+	var cur builder
+	return readLog(ctx, n.server, from, to, nil, func(tx *binlog.Transaction) error {
+		if tx.Aborted || tx.Part == 0 {
+			cur = newBuilder()
+		}
+		if tx.Aborted {
+			return nil
+		}
+		cur.add(tx)
+		if tx.Last {
+			if p, ok := cur.print(tx); ok {
+				into[tx.GTID] = p
+			}
+		}
+		return nil
+	})
+}
+
+// recent is where the newest part of a node's log begins: at the head of a file, or where an earlier measurement ended.
+func (m *measurement) recent(ctx context.Context, n node) (gtid.Position, error) {
+	files, err := query(ctx, n.server.DB(), "SHOW BINARY LOGS")
+	if lacks(err) {
+		return gtid.Position{}, nil
+	}
+	if err != nil {
+		return gtid.Position{}, n.server.Explain("list the binary logs", err)
+	}
+	name, left := "", int64(logWindow)
+	for i := len(files) - 1; i >= 0; i-- {
+		size, ok := files[i].int("file_size")
+		if left -= size; !ok || left < 0 {
+			break
+		}
+		name = files[i]["log_name"]
+	}
+	if name != "" {
+		const behindMagic = 4
+		return gtid.Position{Kind: gtid.File, File: gtid.FilePos{File: name, Pos: behindMagic}}, nil
+	}
+	if _, e, ok := newest[gate.Converter](m); ok && !at(e, n.name).IsZero() {
+		return at(e, n.name), nil
+	}
+	// One file alone is too large: the next measurement begins here.
+	p, _, err := position(ctx, n.server)
+	return p, err
+}
+
+// logOf holds the fingerprints of a log by GTID.
+type logOf map[string]print
+
+// book compares two logs.
+type book struct {
+	old       uint32 // old's server_id, which its transactions keep on all nodes
+	conv, new logOf
+}
+
+// judge finds what one converter alone cannot have done. executed is all that the converter has by now.
+//
+//   - One GTID names two transactions: their original server, their original time or their rows differ.
+//   - One transaction has two GTIDs.
+//   - A transaction of old has a GTID on new that the converter does not have: something else gave it.
+func (b book) judge(executed gtid.Set) (compared int64, alarms []string) {
+	var out alarmList
+	names := map[string]string{} // GTID by full fingerprint
+	for _, log := range []logOf{b.conv, b.new} {
+		for name, p := range log {
+			key := p.full()
+			if key == "" {
+				continue
+			}
+			if other, ok := names[key]; ok && other != name {
+				out.add(fmt.Sprintf("one transaction of the server %d has two GTIDs: %s and %s", p.server, min(name, other), max(name, other)))
+			}
+			names[key] = name
+		}
+	}
+	for name, onNew := range b.new {
+		if g, err := gtid.ParseGTID(name); err == nil && onNew.server == b.old && !executed.Has(g) {
+			out.add(fmt.Sprintf("%s is a transaction of old and has a GTID that the converter does not have", name))
+		}
+		onConv, ok := b.conv[name]
+		if !ok {
+			continue
+		}
+		compared++
+		if why := onConv.differs(onNew); why != "" {
+			out.add(fmt.Sprintf("%s names two transactions: %s", name, why))
+		}
+	}
+	return compared, out.list()
+}
+
+// alarmList keeps the first few in a fixed order.
+type alarmList struct{ all map[string]bool }
+
+func (a *alarmList) add(text string) {
+	if a.all == nil {
+		a.all = map[string]bool{}
+	}
+	a.all[text] = true
+}
+
+func (a *alarmList) list() []string {
+	out := sortedKeys(a.all)
+	if len(out) > maxAlarms {
+		out = append(out[:maxAlarms:maxAlarms], fmt.Sprintf("and %d more", len(out)-maxAlarms))
+	}
+	return out
+}

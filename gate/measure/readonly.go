@@ -1,0 +1,357 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/gtid"
+	"crosscheck/gate"
+	"crosscheck/gate/plan"
+)
+
+// guard is how far a server refuses writes.
+type guard struct {
+	readOnly bool
+	super    bool // of accounts with SUPER, too
+}
+
+func (g guard) shut() bool { return g.readOnly && g.super }
+
+// readOnly measures the window. It goes on with the window of the evidence before, as long as nothing says that it was
+// opened in between.
+func (m *measurement) readOnly(ctx context.Context) (gate.Content, error) {
+	first, err := guardOf(ctx, m.old)
+	if err != nil {
+		return nil, err
+	}
+	begin := m.now()
+	out := gate.ReadOnly{}
+	p, known, err := position(ctx, m.old)
+	if err != nil {
+		return nil, err
+	}
+	if first.shut() {
+		if out.Since, err = m.shutSince(ctx, begin); err != nil {
+			return nil, err
+		}
+		out.T1, out.OldT1 = m.windowStart(out.Since)
+		if out.T1.IsZero() {
+			out.T1, out.OldT1 = m.now(), exact(p)
+		}
+	}
+	if known {
+		if out.NewApplied, out.Extra, err = m.applied(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	// Old's position comes last, and its setting after it, so that what is said of the window holds to its end.
+	if p, _, err = position(ctx, m.old); err != nil {
+		return nil, err
+	}
+	out.OldT2 = exact(p)
+	last, err := guardOf(ctx, m.old)
+	if err != nil {
+		return nil, err
+	}
+	out.ReadOnly = first.readOnly && last.readOnly
+	out.SuperReadOnly = first.super && last.super
+	if !first.shut() || !last.shut() {
+		out.Since, out.T1, out.OldT1 = time.Time{}, time.Time{}, ""
+	}
+	return out, nil
+}
+
+// exact is a position as it is compared with another one: the place in the log moves when files change although nobody
+// writes, so it counts only where it is all there is.
+func exact(p gtid.Position) string {
+	switch p.Kind {
+	case gtid.MySQLGTID:
+		return gtid.Position{Kind: gtid.MySQLGTID, MySQL: p.MySQL}.String()
+	case gtid.MariaDBGTID:
+		return gtid.Position{Kind: gtid.MariaDBGTID, MariaDB: p.MariaDB}.String()
+	case gtid.File:
+		return gtid.Position{Kind: gtid.File, File: p.File}.String()
+	case gtid.None:
+	}
+	return ""
+}
+
+func guardOf(ctx context.Context, s *cluster.Server) (guard, error) {
+	v, err := variables(ctx, s, "read_only", "super_read_only")
+	if err != nil {
+		return guard{}, err
+	}
+	value := strings.ToUpper(v["read_only"])
+	g := guard{readOnly: value != "" && value != "OFF" && value != "0"}
+	if super, has := v["super_read_only"]; has {
+		g.super = isOn(super)
+		return g, nil
+	}
+	if value == "NO_LOCK_NO_ADMIN" { // newer MariaDB's word for it
+		g.super = true
+		return g, nil
+	}
+	if g.readOnly {
+		g.super, err = nobodyAbove(ctx, s)
+	}
+	return g, err
+}
+
+// nobodyAbove tells whether no session may write in spite of read_only, on servers that have no super_read_only. False also
+// if that cannot be known.
+func nobodyAbove(ctx context.Context, s *cluster.Server) (bool, error) {
+	all, err := may(ctx, s, cluster.PrivProcess)
+	if err != nil || !all {
+		return false, err
+	}
+	scope, err := s.VisibleScope(ctx)
+	if err != nil || !scope.Global {
+		return false, err // other accounts' privileges show only to those that may read the mysql schema
+	}
+	const op = "read who may write in spite of read_only"
+	grants, err := query(ctx, s.DB(), "SELECT GRANTEE AS grantee FROM information_schema.USER_PRIVILEGES "+
+		"WHERE PRIVILEGE_TYPE IN ('SUPER', 'READ_ONLY ADMIN', 'READ ONLY ADMIN')")
+	if err != nil {
+		return false, s.Explain(op, err)
+	}
+	roles, err := optional(ctx, s, op, "SELECT User AS user, Role AS role FROM mysql.roles_mapping")
+	if err != nil {
+		return false, err
+	}
+	above := holders(grants, roles)
+	sessions, err := s.Sessions(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range sessions {
+		if above[c.User] || above[""] {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// holders are the names of users that hold a privilege, by themselves or by a role.
+func holders(grants, roles []row) map[string]bool {
+	out := map[string]bool{}
+	for _, g := range grants {
+		// 'user'@'host', and for a role 'role'@'' or 'role'.
+		name := g["grantee"]
+		if i := strings.LastIndex(name, "@'"); i >= 0 {
+			name = name[:i]
+		}
+		out[strings.ReplaceAll(strings.Trim(name, "'"), "''", "'")] = true
+	}
+	for again := true; again; {
+		again = false
+		for _, r := range roles {
+			if out[r["role"]] && !out[r["user"]] {
+				out[r["user"]], again = true, true
+			}
+		}
+	}
+	return out
+}
+
+// shutSince is from when on old is known to be read only: since the settings were made, where the server keeps that;
+// else since the first of an unbroken row of measurements.
+func (m *measurement) shutSince(ctx context.Context, begin time.Time) (time.Time, error) {
+	since := begin
+	set, known, err := lastSet(ctx, m.old, "read_only", "super_read_only")
+	if err != nil {
+		return since, err
+	}
+	// The statement's answer and our clock lie a little apart each time.
+	const jitter = time.Second
+	started := time.Time{}
+	if known {
+		since = begin.Add(-set)
+	} else {
+		up, err := uptime(ctx, m.old)
+		if err != nil {
+			return since, err
+		}
+		started = begin.Add(-up)
+	}
+	c, e, ok := newest[gate.ReadOnly](m)
+	switch {
+	case !ok || !c.ReadOnly || !c.SuperReadOnly || c.Since.IsZero():
+	case known && since.After(c.Since.Add(jitter)): // it was set again since then
+	case !known && started.After(e.Taken.Add(-jitter)): // it was started anew since then
+	case !known || since.After(c.Since):
+		since = c.Since
+	}
+	return since, nil
+}
+
+// lastSet is how long ago the newest of a server's settings was made. known is false where it does not keep that.
+func lastSet(ctx context.Context, s *cluster.Server, names ...string) (ago time.Duration, known bool, err error) {
+	f := s.Facts()
+	if f.IsMariaDB() || !f.AtLeast(8, 0, 0) {
+		return 0, false, nil
+	}
+	list, err := optional(ctx, s, "read when "+names[0]+" was set", "SELECT VARIABLE_SOURCE AS source, TIMESTAMPDIFF(MICROSECOND, SET_TIME, NOW(6)) AS ago "+
+		"FROM performance_schema.variables_info WHERE VARIABLE_NAME IN ('"+strings.Join(names, "','")+"')")
+	if err != nil {
+		return 0, false, err
+	}
+	for _, r := range list {
+		if n, ok := r.int("ago"); ok && r["source"] == "DYNAMIC" && n >= 0 {
+			if d := time.Duration(n) * time.Microsecond; !known || d < ago {
+				ago, known = d, true
+			}
+		}
+	}
+	return ago, known, nil
+}
+
+// windowStart is t1 of the window that is open since a moment, and old's position at it.
+func (m *measurement) windowStart(since time.Time) (time.Time, string) {
+	c, _, ok := newest[gate.ReadOnly](m)
+	if !ok || !c.ReadOnly || !c.SuperReadOnly || c.T1.IsZero() || c.OldT1 == "" || since.After(c.T1) {
+		return time.Time{}, ""
+	}
+	return c.T1, c.OldT1
+}
+
+// applied is how far new has applied old's log, in the form of old's position, and what new has besides.
+func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, extra string, err error) {
+	if m.r.Plan.Path == plan.GTIDConverter && p.Kind == gtid.File {
+		return m.appliedOverChain(ctx, p)
+	}
+	q, known, err := position(ctx, m.new)
+	if err != nil || !known {
+		return "", "", err
+	}
+	switch {
+	case p.Kind == gtid.MySQLGTID:
+		if more := q.MySQL.Subtract(p.MySQL); !more.IsEmpty() {
+			extra = more.String()
+		}
+		return gtid.Position{Kind: gtid.MySQLGTID, MySQL: q.MySQL.Intersect(p.MySQL)}.String(), extra, nil
+	case p.Kind == gtid.MariaDBGTID && q.Kind == gtid.MariaDBGTID:
+		applied, extra = appliedMaria(p.MariaDB, q.MariaDB)
+		return applied, extra, nil
+	}
+	hops, err := m.forward(ctx)
+	if err != nil || len(hops) == 0 {
+		return "", "", err
+	}
+	if applied, err = appliedFile(ctx, hops[0], p); err != nil {
+		return "", "", err
+	}
+	extra, ok, err := m.writtenOn(ctx, node{nodeNew, m.new}, q)
+	if !ok {
+		applied = "" // what else new has is not known, so how it compares is not, either
+	}
+	return applied, extra, err
+}
+
+// appliedMaria compares domain by domain.
+func appliedMaria(old, has gtid.MariaPos) (applied, extra string) {
+	var out []gtid.MariaGTID
+	for _, d := range old.Domains() {
+		if g, ok := has.Last(d); ok {
+			out = append(out, g)
+		}
+	}
+	var more []string
+	for _, gap := range old.Missing(has) {
+		more = append(more, gap.String())
+	}
+	for i, text := range more {
+		more[i] = strings.TrimSuffix(text, " missing")
+	}
+	return gtid.Position{Kind: gtid.MariaDBGTID, MariaDB: gtid.MariaPosOf(out...)}.String(), strings.Join(more, ", ")
+}
+
+// appliedTimeout covers the second that a place must rest before it counts as committed.
+const appliedTimeout = 3 * time.Second
+
+// appliedFile is the applier's place in its source's log. Where the place is reached but not known to be committed, it is
+// not known.
+func appliedFile(ctx context.Context, h hop, p gtid.Position) (string, error) {
+	done, err := reaches(ctx, h.link, p, appliedTimeout)
+	if err != nil {
+		return "", err
+	}
+	if !h.link.Direct() {
+		return "", nil
+	}
+	c, err := h.link.Channel(ctx)
+	var gone *cluster.FenceError
+	if errors.As(err, &gone) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if !done && c.Exec == p.File {
+		return "", nil
+	}
+	return gtid.Position{Kind: gtid.File, File: c.Exec}.String(), nil
+}
+
+// appliedOverChain goes by old's log as far as the converter, and by the converter's GTIDs from there.
+func (m *measurement) appliedOverChain(ctx context.Context, p gtid.Position) (applied, extra string, err error) {
+	hops, err := m.forward(ctx)
+	if err != nil || len(hops) != 2 {
+		return "", "", err
+	}
+	if applied, err = appliedFile(ctx, hops[0], p); err != nil || applied == "" {
+		return "", "", err
+	}
+	c, known, err := position(ctx, m.conv)
+	if err != nil || !known {
+		return "", "", err
+	}
+	if _, err := reaches(ctx, hops[1].link, c, echoTimeout); err != nil {
+		return "", "", err
+	}
+	q, known, err := position(ctx, m.new)
+	if err != nil || !known {
+		return "", "", err
+	}
+	if missing := c.MySQL.Subtract(q.MySQL); !missing.IsEmpty() {
+		applied += " without " + missing.String()
+	}
+	var parts []string
+	if more := q.MySQL.Subtract(c.MySQL); !more.IsEmpty() {
+		parts = append(parts, more.String())
+	}
+	// The converter gives its own number to what it converts, so its own writes are told by their server id.
+	own, ok, err := m.writtenOn(ctx, node{nodeConverter, m.conv}, c)
+	if err != nil {
+		return "", "", err
+	}
+	if !ok {
+		return "", strings.Join(parts, "; "), nil
+	}
+	if own != "" {
+		parts = append(parts, own)
+	}
+	return applied, strings.Join(parts, "; "), nil
+}
+
+// writtenOn says what a node has written itself since it was seen first, or since the newest full check, which would have
+// found what was written before. ok is false if that cannot be known.
+func (m *measurement) writtenOn(ctx context.Context, n node, now gtid.Position) (text string, ok bool, err error) {
+	var base gtid.Position
+	for _, e := range m.earlier {
+		if p := at(e, n.name); !p.IsZero() && (base.IsZero() || e.Kind() == gate.KindCheck) {
+			base = p
+		}
+	}
+	if base.IsZero() {
+		return "", true, nil // nothing is claimed of the time before anybody looked: that is the check's
+	}
+	count, known, err := ownWrites(ctx, n.server, base, now)
+	if err != nil || !known || count == 0 {
+		return "", known, err
+	}
+	return fmt.Sprintf("%d written on %s itself after %s", count, n.name, exact(base)), true, nil
+}

@@ -1,0 +1,207 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/gate"
+	"crosscheck/gate/plan"
+)
+
+// hop is one direction of replication that may exist.
+type hop struct {
+	from, to node
+	link     *cluster.Link // nil: nothing flows that way
+}
+
+// hops are the links between the nodes: both ways between old and new, or along the chain over the converter.
+func (m *measurement) hops(ctx context.Context) ([]hop, error) {
+	o, n := node{nodeOld, m.old}, node{nodeNew, m.new}
+	if m.r.Plan.Path != plan.GTIDConverter {
+		rel, err := cluster.Relate(ctx, m.old, m.new)
+		if err != nil {
+			return nil, err
+		}
+		return []hop{{o, n, rel.OldToNew}, {n, o, rel.NewToOld}}, nil
+	}
+	if m.conv == nil {
+		return nil, nil
+	}
+	c := node{nodeConverter, m.conv}
+	first, err := cluster.Relate(ctx, m.old, m.conv)
+	if err != nil {
+		return nil, err
+	}
+	second, err := cluster.Relate(ctx, m.conv, m.new)
+	if err != nil {
+		return nil, err
+	}
+	return []hop{{o, c, first.OldToNew}, {c, n, second.OldToNew}}, nil
+}
+
+// forward are the hops from old to new, in order; nil where there is no way.
+func (m *measurement) forward(ctx context.Context) ([]hop, error) {
+	hops, err := m.hops(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if m.r.Plan.Path != plan.GTIDConverter {
+		hops = hops[:1]
+	}
+	for _, h := range hops {
+		if h.link == nil {
+			return nil, nil
+		}
+	}
+	return hops, nil
+}
+
+func (m *measurement) sync(ctx context.Context) (gate.Content, error) {
+	hops, err := m.hops(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := gate.Sync{Links: []gate.Link{}}
+	for _, h := range hops {
+		if h.link == nil {
+			continue // evidence without the link says that it was not seen
+		}
+		l, err := m.link(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		out.Links = append(out.Links, l)
+	}
+	return out, nil
+}
+
+// maxLagWait bounds how long a replica is watched catching up. A lag beyond it is known to be beyond it.
+const maxLagWait = 10 * time.Second
+
+func (m *measurement) link(ctx context.Context, h hop) (gate.Link, error) {
+	l := gate.Link{From: h.from.name, To: h.to.name}
+	lag, known, err := m.lag(ctx, h)
+	var fence *cluster.FenceError
+	missing := ""
+	switch {
+	case errors.As(err, &fence) && fence.Cause == cluster.FenceMissing:
+		missing = fence.Error()
+	case errors.As(err, &fence):
+	case err != nil:
+		return l, err
+	}
+	// The state comes after the wait, so that a channel that stops meanwhile is seen.
+	st, err := h.link.State(ctx)
+	if err != nil {
+		return l, err
+	}
+	l.Running, l.Error = st.Running, st.Trouble
+	if missing != "" {
+		l.Error = missing
+	}
+	if l.Running {
+		l.Lag, l.LagKnown = lag, known
+		if !known && st.Lag != nil && fence != nil && fence.Cause == cluster.FenceTimeout {
+			l.Lag, l.LagKnown = max(lag, time.Duration(*st.Lag)*time.Second), true
+		}
+	}
+	if l.Skips, err = skips(ctx, h); err != nil || !l.Running {
+		return l, err
+	}
+	l.Since, err = m.unbroken(ctx, h)
+	return l, err
+}
+
+// lag is how long the replica takes to reach where its source stands now. What the server says of its lag is 0 while it
+// does not know that there is more. Without an answer in time known is false, and lag is how long that was.
+func (m *measurement) lag(ctx context.Context, h hop) (lag time.Duration, known bool, err error) {
+	p, ok, err := position(ctx, h.from.server)
+	if err != nil || !ok {
+		return 0, false, err
+	}
+	limit := min(m.r.Plan.Limits.MaxLag+time.Second, maxLagWait)
+	begin := time.Now()
+	err = h.link.Wait(ctx, p, cluster.WaitOptions{Timeout: limit, StopGrace: time.Millisecond})
+	lag = time.Since(begin).Round(time.Millisecond)
+	return lag, err == nil, err
+}
+
+// skips tells whether the applier passes over errors or transactions, or overwrites what does not fit.
+func skips(ctx context.Context, h hop) (bool, error) {
+	list, err := h.to.server.Channels(ctx)
+	if err != nil {
+		return false, err
+	}
+	if h.link.Direct() {
+		c, err := h.link.Channel(ctx)
+		var gone *cluster.FenceError
+		if errors.As(err, &gone) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		list = []cluster.ReplicaChannel{c}
+	}
+	for _, c := range list {
+		if len(c.SkipErrors) > 0 || strings.EqualFold(c.ExecMode, "IDEMPOTENT") {
+			return true, nil
+		}
+	}
+	got, err := variables(ctx, h.to.server, "sql_slave_skip_counter", "sql_replica_skip_counter")
+	for _, n := range got {
+		if n != "0" && n != "" {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// unbroken is from when on a running link is known to have run without a break: since its threads began, and before that
+// as far as earlier evidence goes. Zero: not known.
+func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, error) {
+	if !h.link.Direct() {
+		return time.Time{}, nil // servers in between are not asked
+	}
+	c, err := h.link.Channel(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("see since when %s→%s runs: %w", h.from.name, h.to.name, err)
+	}
+	age, known, err := threadsAge(ctx, h.to.server, c)
+	if err != nil {
+		return time.Time{}, err
+	}
+	now := m.now()
+	if !known {
+		// The threads run now; the next measurement may find out that they are the same ones.
+		return now, nil
+	}
+	floor := now.Add(-age)
+	since := floor
+	for _, e := range m.past(gate.KindSync) {
+		l, ok := linkOf(e, h)
+		switch {
+		case !ok || e.Taken.Before(floor): // the threads began later: there was a break
+		case !l.Running || l.Error != "":
+			floor, since = e.Taken, e.Taken
+		case !l.Since.IsZero() && l.Since.Before(since):
+			since = l.Since
+		}
+	}
+	return since, nil
+}
+
+// linkOf is what earlier evidence says of a hop.
+func linkOf(e gate.Evidence, h hop) (gate.Link, bool) {
+	s, _ := e.Content.(gate.Sync)
+	for _, l := range s.Links {
+		if l.From == h.from.name && l.To == h.to.name {
+			return l, true
+		}
+	}
+	return gate.Link{}, false
+}

@@ -1,0 +1,275 @@
+package measure
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/gtid"
+	"crosscheck/gate"
+	"crosscheck/gate/plan"
+)
+
+const (
+	// liveWindow is how long a measurement itself watches sessions and writes. Applications that connect for each
+	// statement are not there at every moment.
+	liveWindow  = time.Second
+	lookEvery   = 100 * time.Millisecond
+	echoTimeout = 5 * time.Second
+)
+
+// users are the application's sessions, over all looks of a measurement.
+type users struct {
+	seen  bool
+	onOld map[uint64]cluster.Session
+	onNew int // the most at once
+}
+
+func (u *users) list() []gate.Session {
+	out := []gate.Session{}
+	for _, c := range u.onOld {
+		out = append(out, session(c))
+	}
+	slices.SortFunc(out, func(a, b gate.Session) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// watchSessions looks at the application's sessions again and again for a time.
+func (m *measurement) watchSessions(ctx context.Context, d time.Duration) (users, error) {
+	u := users{seen: true, onOld: map[uint64]cluster.Session{}}
+	for _, s := range []*cluster.Server{m.old, m.new} {
+		ok, err := may(ctx, s, cluster.PrivProcess)
+		if err != nil {
+			return u, err
+		}
+		u.seen = u.seen && ok
+	}
+	for begin := time.Now(); ; {
+		if err := m.look(ctx, &u); err != nil {
+			return u, err
+		}
+		if time.Since(begin) >= d {
+			return u, nil
+		}
+		if err := pause(ctx, lookEvery); err != nil {
+			return u, err
+		}
+	}
+}
+
+// look adds one look. A session that may be ours counts where it speaks against the switch, not where it speaks for it.
+func (m *measurement) look(ctx context.Context, u *users) error {
+	list, err := m.old.Sessions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if m.r.Plan.Application(c.User, c.Host) {
+			u.onOld[c.ID] = c
+		}
+	}
+	if list, err = m.new.Sessions(ctx); err != nil {
+		return err
+	}
+	n := 0
+	for _, c := range list {
+		if m.r.Plan.Application(c.User, c.Host) && !c.MayBeOwn {
+			n++
+		}
+	}
+	u.onNew = max(u.onNew, n)
+	return nil
+}
+
+// start is where the counting of writes begins.
+type start struct {
+	old, new gtid.Position
+	when     time.Time
+}
+
+// traffic measures who uses the servers, after since. The window reaches back to earlier evidence if there is any that is
+// fresh enough, so that an application that writes seldom is seen as well.
+func (m *measurement) traffic(ctx context.Context, since time.Time) (gate.Traffic, error) {
+	from, ok := m.earlierStart(since)
+	if !ok {
+		var err error
+		if from, err = m.startNow(ctx); err != nil {
+			return gate.Traffic{}, err
+		}
+	}
+	u, err := m.watchSessions(ctx, liveWindow)
+	if err != nil {
+		return gate.Traffic{}, err
+	}
+	t := gate.Traffic{SessionsSeen: u.seen, AppOnOld: u.list(), AppOnNew: u.onNew}
+	to, err := m.startNow(ctx)
+	if err != nil {
+		return t, err
+	}
+	var okOld, okNew bool
+	if t.OldWrites, okOld, err = ownWrites(ctx, m.old, from.old, to.old); err != nil {
+		return t, err
+	}
+	if t.NewWrites, okNew, err = ownWrites(ctx, m.new, from.new, to.new); err != nil {
+		return t, err
+	}
+	t.WritesSeen, t.Window = okOld && okNew, m.now().Sub(from.when)
+	return t, nil
+}
+
+func (m *measurement) startNow(ctx context.Context) (start, error) {
+	out := start{when: m.now()}
+	var err error
+	if out.old, _, err = position(ctx, m.old); err != nil {
+		return out, err
+	}
+	out.new, _, err = position(ctx, m.new)
+	return out, err
+}
+
+// earlierStart is the oldest evidence after a moment that is as fresh as the state of servers must be.
+func (m *measurement) earlierStart(since time.Time) (start, bool) {
+	if since.IsZero() {
+		return start{}, false
+	}
+	oldest := m.now().Add(-m.r.Plan.Ages.State)
+	for _, e := range m.earlier {
+		o, n := at(e, nodeOld), at(e, nodeNew)
+		if !e.From.IsZero() || e.Taken.Before(since) || e.Taken.Before(oldest) || o.IsZero() || n.IsZero() {
+			continue
+		}
+		// The positions were read a little before the evidence was done. The window is said to be as long as it is
+		// known to be.
+		return start{old: o, new: n, when: e.Taken}, true
+	}
+	return start{}, false
+}
+
+// declaration is somebody's word that the application was switched.
+type declaration struct {
+	by   string
+	when time.Time
+}
+
+// declared finds out since when the switch is declared. A word stays the same while it is repeated, so that repeating it
+// does not move the switch; a word that was given too early, before anything was seen on new, is replaced by a later one.
+func (m *measurement) declared(kind gate.Kind) declaration {
+	var d declaration
+	confirmed := false
+	for _, e := range m.past(kind) {
+		by, when, seen := switchOf(e)
+		if by != "" && !when.IsZero() && (d.when.IsZero() || !confirmed && when.After(d.when)) {
+			d = declaration{by, when}
+		}
+		confirmed = confirmed || !d.when.IsZero() && seen
+	}
+	if by := strings.TrimSpace(m.r.By); by != "" && !confirmed {
+		return declaration{by, m.now()}
+	}
+	return d
+}
+
+// switchOf reads an earlier declaration, and whether the application was seen on new then.
+func switchOf(e gate.Evidence) (by string, when time.Time, seen bool) {
+	switch c := e.Content.(type) {
+	case gate.ReadsSwitch:
+		return c.By, c.Switched, c.SessionsSeen && c.AppOnNew > 0
+	case gate.WritesSwitch:
+		return c.By, c.Switched, c.SessionsSeen && c.AppOnNew > 0 && c.WritesSeen && c.NewWrites > 0
+	}
+	return "", time.Time{}, false
+}
+
+func (m *measurement) readsSwitch(ctx context.Context) (gate.Content, error) {
+	d := m.declared(gate.KindReadsSwitch)
+	t, err := m.traffic(ctx, d.when)
+	return gate.ReadsSwitch{By: d.by, Switched: d.when, Traffic: t}, err
+}
+
+func (m *measurement) writesSwitch(ctx context.Context) (gate.Content, error) {
+	d := m.declared(gate.KindWritesSwitch)
+	t, err := m.traffic(ctx, d.when)
+	return gate.WritesSwitch{By: d.by, Switched: d.when, Traffic: t}, err
+}
+
+// drained measures since when old takes no write of its own. Each measurement goes on where the one before it ended, so
+// that the time without writes adds up.
+func (m *measurement) drained(ctx context.Context) (gate.Content, error) {
+	from, since, ok := m.drainedBefore()
+	if !ok {
+		p, known, err := position(ctx, m.old)
+		if err != nil {
+			return nil, err
+		}
+		if from = p; known {
+			since = m.now() // after the position was read: what is written from now on will be counted
+		}
+	}
+	window := liveWindow
+	if m.r.Plan.Path == plan.GTIDConverter {
+		window = 0 // old is read only: nobody can begin to write
+	}
+	u, err := m.watchSessions(ctx, window)
+	if err != nil {
+		return nil, err
+	}
+	out := gate.Drained{SessionsSeen: u.seen, AppOnOld: u.list(), Since: since}
+	to, known, err := position(ctx, m.old)
+	if err != nil || !known {
+		out.Since = time.Time{}
+		return out, err
+	}
+	out.OldThrough = to.String()
+	n, counted, err := ownWrites(ctx, m.old, from, to)
+	if err != nil {
+		return nil, err
+	}
+	if out.OldWrites = n; !counted {
+		out.Since = time.Time{}
+	}
+	out.EchoesComplete, err = m.arrived(ctx, to, echoTimeout)
+	return out, err
+}
+
+// drainedBefore is where the last measurement ended, and since when old takes no writes by it.
+func (m *measurement) drainedBefore() (from gtid.Position, since time.Time, ok bool) {
+	c, e, there := newest[gate.Drained](m)
+	if !there || c.OldThrough == "" {
+		return from, since, false
+	}
+	from, err := gtid.ParsePosition(c.OldThrough)
+	if err != nil || from.IsZero() {
+		return from, since, false
+	}
+	switch {
+	case c.OldWrites > 0, c.Since.IsZero():
+		return from, e.Taken, true // its writes came before its position was read
+	default:
+		return from, c.Since, true
+	}
+}
+
+// arrived tells whether everything up to a position of old is known to have been applied on new, over all hops.
+func (m *measurement) arrived(ctx context.Context, p gtid.Position, limit time.Duration) (bool, error) {
+	hops, err := m.forward(ctx)
+	if err != nil || len(hops) == 0 {
+		return false, err
+	}
+	for i, h := range hops {
+		if i > 0 {
+			// What the node before had applied is in its own log by now.
+			var known bool
+			if p, known, err = position(ctx, h.from.server); err != nil || !known {
+				return false, err
+			}
+		}
+		done, err := reaches(ctx, h.link, p, limit)
+		if err != nil || !done {
+			return false, err
+		}
+	}
+	return true, nil
+}
