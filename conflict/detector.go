@@ -40,6 +40,7 @@ type Detector struct {
 	namespaces []namespace
 	nsByName   map[string]uint32
 	layouts    layouts
+	version    uint64 // of the definitions
 	sources    []source
 	sourceNum  map[source]uint32
 	files      []string

@@ -18,6 +18,7 @@ type echo struct {
 	ddl     uint64         // hash of its statements, 0 none
 	raw     contents       // of an anonymous one
 	scanned uint64         // originals up to this number do not fit
+	version uint64         // of the definitions by which the rows were read
 }
 
 // echoRow is the net effect of an echo on a row.
@@ -40,9 +41,18 @@ func (d *Detector) echoed(s Side, tx *binlog.Transaction) bool {
 		st.echo = &echo{id: d.identityOf(tx.Mark)}
 	}
 	e := st.echo
-	if !e.ended {
-		d.incidents(s, tx, true)
-		single := tx.Part == 0 && tx.Last
+	single := tx.Part == 0 && tx.Last
+	if tx.Part == 0 && !e.ended && e.id.source != 0 && !st.orphan && !d.originalRead(s, e.id, tx.Mark) {
+		return false // definitions that the rows need may stand before the original
+	}
+	if again := e.ended && single && e.version != d.version; again || !e.ended {
+		if again { // definitions came while it waited
+			d.count.Sides[s].Echoed -= uint64(len(tx.Changes))
+			*e = echo{id: e.id}
+		} else {
+			d.incidents(s, tx, true)
+		}
+		e.version = d.version
 		for i := range tx.Changes {
 			d.echoRow(s, e, &tx.Changes[i], single)
 		}
@@ -181,6 +191,15 @@ func (d *Detector) match(s Side, e *echo, tx *binlog.Transaction) bool {
 	d.compareEcho(s, e, i, tx)
 	d.leave(s.Other(), i)
 	return true
+}
+
+// originalRead tells whether the original of a named echo was read completely.
+func (d *Detector) originalRead(s Side, id identity, m binlog.Mark) bool {
+	o := d.streams[s.Other()]
+	if i := o.win.find(id); i != 0 {
+		return o.cur != i
+	}
+	return d.hasRead(o, id, m)
 }
 
 // hasRead tells whether a stream is past a transaction of that name. MariaDB's

@@ -75,6 +75,7 @@ func fullName(schema, name string) string {
 // define takes over a table's definition from one side.
 func (d *Detector) define(s Side, def Definition) {
 	name := def.Table.FullName()
+	d.version++
 	t := d.tables[name]
 	if t == nil {
 		t = &table{name: name}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,15 @@ import (
 // The keys are given by the writers, so that no step has a say.
 const workTables = `CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, email VARCHAR(80), code BIGINT, n INT NOT NULL, pad VARCHAR(2000),
 	UNIQUE KEY email (email), UNIQUE KEY code (code)) DEFAULT CHARACTER SET utf8 COLLATE utf8_general_ci`
+
+// some are those kinds of servers on which a long test runs; all of them where CROSSCHECK_ALL_KINDS is set.
+func some(names ...string) []kind {
+	all := kinds()
+	if os.Getenv("CROSSCHECK_ALL_KINDS") != "" {
+		return all
+	}
+	return slices.DeleteFunc(all, func(k kind) bool { return !slices.Contains(names, k.name) })
+}
 
 // work writes to both sides: normal flow on keys of its own, and bursts of planted collisions, of which it keeps the
 // truth.
