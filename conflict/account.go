@@ -10,7 +10,7 @@ import (
 // SideCount counts what became of one side's transactions.
 type SideCount struct {
 	Transactions uint64 // made here, with changes to judge
-	Changes      uint64 // row changes made here
+	Changes      uint64 // row changes made here; those of one row in one transaction count as one
 	Echoes       uint64 // echoes of the other side's transactions read here
 	Echoed       uint64 // their row changes
 	Verified     uint64 // changes made here whose echo shows the same row before and after

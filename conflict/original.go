@@ -110,6 +110,7 @@ func (d *Detector) store(s Side, c *binlog.Change, tx *binlog.Transaction) {
 		return
 	}
 	if d.merge(st, l, c) {
+		d.count.Sides[s].Changes-- // the two count as one
 		return
 	}
 	d.keep(st, l, c)
