@@ -133,7 +133,11 @@ func (m *memoryStore) AddFindings(_ context.Context, list []conflict.Finding, _ 
 func (m *memoryStore) SaveCheckpoint(_ context.Context, c Checkpoint) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c.Snapshot = bytes.Clone(c.Snapshot)
+	var b bytes.Buffer
+	if err := c.Write(&b); err != nil {
+		return err
+	}
+	c.Snapshot, c.Write = b.Bytes(), nil
 	m.checkpoint = &c
 	return nil
 }

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"crosscheck/cluster"
@@ -23,8 +24,11 @@ type Store interface {
 
 // Checkpoint is all that another process needs to go on.
 type Checkpoint struct {
-	At        time.Time
-	Snapshot  []byte    // of the detector
+	At       time.Time
+	Snapshot []byte // of the detector
+	// Write, where it is set, writes the snapshot instead: SaveCheckpoint calls it once, so that one of a large window is
+	// never in memory as a whole. It is not set in what a store returns.
+	Write     func(w io.Writer) error
 	Positions [2]string // gtid.Position texts from where each side is read again
 	Identity  [2]string // of the servers, as binlog.Tailer.Identity
 	Engine    []byte    // JSON of what the watcher itself remembers

@@ -154,15 +154,8 @@ func (e *engine) restore(ctx context.Context) error {
 
 // checkpoint keeps the state so that another process can go on.
 func (e *engine) checkpoint(ctx context.Context) error {
-	var buf bytes.Buffer
-	err := e.det.Snapshot(&buf)
-	if err != nil {
-		return fmt.Errorf("write a checkpoint: %w", err)
-	}
-	for s := range e.servers {
-		e.mem.Stale[s] = e.defs[s].outdated(e.det.Definitions(conflict.Side(s)))
-	}
-	c := Checkpoint{At: time.Now(), Snapshot: buf.Bytes()}
+	c := Checkpoint{At: time.Now(), Write: e.det.Snapshot}
+	var err error
 	if c.Engine, err = json.Marshal(&e.mem); err != nil {
 		return err
 	}

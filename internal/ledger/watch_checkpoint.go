@@ -1,11 +1,13 @@
 package ledger
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 
 	"crosscheck/conflict"
 	"crosscheck/conflict/watch"
@@ -37,24 +39,56 @@ func (w *Watch) SaveCheckpoint(ctx context.Context, c watch.Checkpoint) error {
 		if err != nil {
 			return err
 		}
-		return w.savePieces(ctx, tx, c.Snapshot)
+		if c.Write == nil {
+			c.Write = func(to io.Writer) error { _, err := to.Write(c.Snapshot); return err }
+			if c.Snapshot == nil {
+				return nil
+			}
+		}
+		return w.savePieces(ctx, tx, c.Write)
 	})
 }
 
-func (w *Watch) savePieces(ctx context.Context, tx *sql.Tx, snapshot []byte) error {
+func (w *Watch) savePieces(ctx context.Context, tx *sql.Tx, write func(io.Writer) error) error {
 	stmt, err := tx.PrepareContext(ctx, `INSERT INTO watch_snapshots (watch_id, piece, bytes) VALUES (?, ?, ?)`)
 	if err != nil {
 		return err
 	}
 	defer stmt.Close() //nolint:errcheck // it is the transaction's
-	for i := 0; len(snapshot) > 0; i++ {
-		piece := snapshot[:min(pieceBytes, len(snapshot))]
-		snapshot = snapshot[len(piece):]
-		if _, err := stmt.ExecContext(ctx, w.id, i, piece); err != nil {
-			return err
-		}
+	p := &pieces{store: func(i int, piece []byte) error {
+		_, err := stmt.ExecContext(ctx, w.id, i, piece)
+		return err
+	}}
+	buffered := bufio.NewWriterSize(p, pieceBytes)
+	if err = write(buffered); err == nil {
+		err = buffered.Flush()
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE watch_checkpoints SET snapshot_bytes = ? WHERE watch_id = ?`, p.size, w.id)
+	return err
+}
+
+// pieces stores what is written in pieces.
+type pieces struct {
+	store func(i int, piece []byte) error
+	n     int
+	size  int64
+}
+
+// Write implements io.Writer.
+func (p *pieces) Write(b []byte) (int, error) {
+	for done := 0; done < len(b); {
+		piece := b[done:min(done+pieceBytes, len(b))]
+		if err := p.store(p.n, piece); err != nil {
+			return done, err
+		}
+		done += len(piece)
+		p.size += int64(len(piece))
+		p.n++
+	}
+	return len(b), nil
 }
 
 // Checkpoint returns the last checkpoint of the account; ok is false if there is none.
