@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,7 +59,6 @@ type engine struct {
 	uncertain []*uncertain
 	released  []conflict.Finding
 	wrong     []wrongKey // keys outside of the step wait for a look at the sessions
-	gapped    [2]bool    // a piece of the log was not read
 
 	oracle oracle
 	rows   rechecks
@@ -389,7 +389,7 @@ func (e *engine) drain(ctx context.Context) error {
 			kept = append(kept, f)
 		}
 	}
-	list = append(kept, e.released...)
+	list = slices.Concat(kept, e.released)
 	e.released = nil
 	fresh, err := e.opt.Store.AddFindings(ctx, list, now)
 	if err != nil {

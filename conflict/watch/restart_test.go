@@ -261,27 +261,40 @@ func purge(t *testing.T, s *fixtures.Server) {
 	mustExec(t, s.DB(), "FLUSH BINARY LOGS")
 	last, count := "", 0
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		rows, err := s.DB().Query("SHOW BINARY LOGS")
-		if err != nil {
-			t.Fatal(err)
-		}
-		columns, _ := rows.Columns()
-		for count = 0; rows.Next(); count++ {
-			into := []any{&last}
-			for range columns[1:] {
-				into = append(into, new(any))
-			}
-			if err = rows.Scan(into...); err != nil {
-				t.Fatal(err)
-			}
-		}
-		rows.Close()
+		last, count = logs(t, s)
 		if count == 1 {
 			return
 		}
 		mustExec(t, s.DB(), "PURGE BINARY LOGS TO '"+last+"'") // files that are being sent stay
 	}
 	t.Fatalf("%d log files are left", count)
+}
+
+// logs tells a server's newest log file, and how many there are.
+func logs(t *testing.T, s *fixtures.Server) (last string, count int) {
+	t.Helper()
+	rows, err := s.DB().Query("SHOW BINARY LOGS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; rows.Next(); count++ {
+		into := []any{&last}
+		for range columns[1:] {
+			into = append(into, new(any))
+		}
+		if err = rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err = rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return last, count
 }
 
 // ruined takes down a shared set that is of no use any more.

@@ -30,14 +30,14 @@ func (e *engine) holdBack(ctx context.Context, f conflict.Finding) {
 	e.spawn(ctx, func(ctx context.Context) func() {
 		q, err := e.servers[u.side].Position(ctx)
 		if err != nil {
-			return func() { e.release(ctx, u) }
+			return func() { e.release(u) }
 		}
-		return func() { e.readers[u.side].when(q, func() { e.release(ctx, u) }) }
+		return func() { e.readers[u.side].when(q, func() { e.release(u) }) }
 	})
 }
 
 // release decides on a finding that was kept back.
-func (e *engine) release(ctx context.Context, u *uncertain) {
+func (e *engine) release(u *uncertain) {
 	for i, x := range e.uncertain {
 		if x != u {
 			continue

@@ -154,6 +154,9 @@ func (e *engine) restore(ctx context.Context) error {
 
 // checkpoint keeps the state so that another process can go on.
 func (e *engine) checkpoint(ctx context.Context) error {
+	for s := range e.servers { // before the rest of what the engine remembers is written
+		e.mem.Stale[s] = e.defs[s].outdated(e.det.Definitions(conflict.Side(s)))
+	}
 	c := Checkpoint{At: time.Now(), Write: e.det.Snapshot}
 	var err error
 	if c.Engine, err = json.Marshal(&e.mem); err != nil {

@@ -168,9 +168,14 @@ func (w *work) burst(meanwhile func()) {
 		kind conflict.Kind
 		key  string
 	}{
-		{conflict.InsertInsertPK, fmt.Sprint(b + 20)}, {conflict.UpdateUpdate, fmt.Sprint(b + 1)}, {conflict.UpdateUpdateSame, fmt.Sprint(b + 2)},
-		{conflict.UpdateDelete, fmt.Sprint(b + 3)}, {conflict.DeleteUpdate, fmt.Sprint(b + 4)}, {conflict.DeleteDelete, fmt.Sprint(b + 5)},
-		{conflict.InsertInsertUnique, fmt.Sprintf("Mail%d", b)}, {conflict.UpdateUnique, fmt.Sprint(b)},
+		{conflict.InsertInsertPK, fmt.Sprint(b + 20)},
+		{conflict.UpdateUpdate, fmt.Sprint(b + 1)},
+		{conflict.UpdateUpdateSame, fmt.Sprint(b + 2)},
+		{conflict.UpdateDelete, fmt.Sprint(b + 3)},
+		{conflict.DeleteUpdate, fmt.Sprint(b + 4)},
+		{conflict.DeleteDelete, fmt.Sprint(b + 5)},
+		{conflict.InsertInsertUnique, fmt.Sprintf("Mail%d", b)},
+		{conflict.UpdateUnique, fmt.Sprint(b)},
 	} {
 		w.want = append(w.want, x.kind.String()+" t "+x.key)
 	}
