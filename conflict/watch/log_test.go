@@ -109,12 +109,11 @@ func TestUnusualLogs(t *testing.T) {
 				w.both(func(_ *fixtures.Server, db *sql.DB) { db.SetMaxIdleConns(0); db.SetMaxIdleConns(1) })
 				w.settle()
 			}
-			switch k.family {
-			case fixtures.MySQL:
-				set(w.set.Old, "binlog_transaction_compression", "1")
-				set(w.set.New, "binlog_transaction_compression", "1")
-			case fixtures.MariaDB:
-				for _, s := range []*fixtures.Server{w.set.Old, w.set.New} {
+			for _, s := range []*fixtures.Server{w.set.Old, w.set.New} {
+				if k.family == fixtures.MySQL {
+					set(s, "binlog_transaction_compression", "1")
+				}
+				if k.family == fixtures.MariaDB {
 					set(s, "log_bin_compress", "1")
 					set(s, "log_bin_compress_min_len", "10")
 				}
