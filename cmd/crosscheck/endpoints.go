@@ -36,6 +36,10 @@ func (e *endpoints) open(ctx context.Context, g *globals, log *slog.Logger) (old
 	if err != nil {
 		return nil, nil, err
 	}
+	if oldConfig.Prompt == nil && newConfig.Prompt == nil {
+		return openBoth(ctx, oldConfig, newConfig, log)
+	}
+	// Two questions for passwords at once would be one too many.
 	if old, err = cluster.Open(ctx, oldConfig, log); err != nil {
 		return nil, nil, err
 	}
@@ -44,6 +48,28 @@ func (e *endpoints) open(ctx context.Context, g *globals, log *slog.Logger) (old
 		return nil, nil, err
 	}
 	return old, new, nil
+}
+
+// openBoth connects to both sides at once. If both fail, old's error is the one to tell.
+func openBoth(ctx context.Context, oldConfig, newConfig cluster.Config, log *slog.Logger) (old, new *cluster.Server, err error) {
+	var newErr error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		new, newErr = cluster.Open(ctx, newConfig, log)
+	}()
+	old, err = cluster.Open(ctx, oldConfig, log)
+	<-done
+	if err == nil && newErr == nil {
+		return old, new, nil
+	}
+	if err == nil {
+		err = newErr
+		_ = old.Close()
+	} else if newErr == nil {
+		_ = new.Close()
+	}
+	return nil, nil, err
 }
 
 // config reads one side's address from its flag, or from the environment.
