@@ -208,11 +208,14 @@ func resumeAccount(ctx context.Context, book *ledger.Ledger, account *ledger.Wat
 	if err != nil {
 		return err
 	}
-	if ok {
-		opt.From = &c
-		opt.Known, err = account.FindingCounts(ctx)
+	if opt.Known, err = account.FindingCounts(ctx); err != nil {
 		return err
 	}
+	if ok {
+		opt.From = &c
+		return nil
+	}
+	opt.Since = time.Time{} // an earlier process died before it had kept where it began: nothing was watched
 	base, ok, err := book.BaseCheck(ctx, survey.Old, survey.New)
 	if err != nil || !ok {
 		return err

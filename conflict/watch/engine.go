@@ -233,7 +233,9 @@ func (e *engine) run(outer context.Context) (Status, error) {
 	for _, r := range e.readers {
 		e.workers.Go(func() { r.run(ctx) })
 	}
-	e.begin(ctx)
+	if err := e.begin(ctx); err != nil {
+		return e.fail(ctx, err)
+	}
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
@@ -280,8 +282,14 @@ func (e *engine) input(s conflict.Side) <-chan item {
 	return e.readers[s].out
 }
 
-// begin sets the account going.
-func (e *engine) begin(ctx context.Context) {
+// begin sets the account going. The place where it begins is kept before anything is read: a process that dies at once
+// must not leave findings behind of what the next one does not read.
+func (e *engine) begin(ctx context.Context) error {
+	if !e.saved {
+		if err := e.checkpoint(ctx); err != nil {
+			return err
+		}
+	}
 	for i := range e.servers {
 		e.sample(ctx, conflict.Side(i))
 		e.readHighest(ctx, conflict.Side(i))
@@ -289,6 +297,7 @@ func (e *engine) begin(ctx context.Context) {
 	if e.mem.Base != nil && e.mem.Base.Gap != "" {
 		e.opt.Observer.Notice("the last check cannot be built on: " + e.mem.Base.Gap)
 	}
+	return nil
 }
 
 // take feeds one item.

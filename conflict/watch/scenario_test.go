@@ -185,3 +185,34 @@ func TestWrongStepOfAStaleSession(t *testing.T) {
 		})
 	}
 }
+
+// A watcher that dies before its first periodic checkpoint leaves one behind all the same: what it found and what it did
+// not see is found by the next.
+func TestDeathRightAfterTheStart(t *testing.T) {
+	k := kinds()[3]
+	set := sharedDual(t, k)
+	old, new, name := database(t, set)
+	mustExec(t, old, scenarioTables, "INSERT INTO t (id, n) VALUES (1, 0)")
+	caughtUp(t, set)
+	store := &memoryStore{}
+	w := watchSet(t, set, name, store, nil)
+	store.mu.Lock()
+	first := store.checkpoint
+	store.mu.Unlock()
+	if first == nil {
+		t.Fatal("no checkpoint at the start")
+	}
+	stopAppliers(t, set)
+	mustExec(t, old, "UPDATE t SET n = 1 WHERE id = 1")
+	mustExec(t, new, "UPDATE t SET n = 2 WHERE id = 1")
+	startAppliers(t, set)
+	caughtUp(t, set)
+	w.quiet()
+	w.end()
+	again := &memoryStore{checkpoint: first} // as if only the first had been kept
+	w = watchSet(t, set, name, again, nil)
+	w.quiet()
+	if st := w.end(); st.Verdict != Failed || len(again.lines()) != 1 {
+		t.Errorf("%s, found %v", st.Verdict, again.lines())
+	}
+}
