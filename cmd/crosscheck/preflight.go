@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,8 @@ import (
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/inspect"
+	"crosscheck/gate"
+	"crosscheck/gate/plan"
 	"crosscheck/gate/preflight"
 	"crosscheck/report"
 )
@@ -26,6 +29,7 @@ type preflightFlags struct {
 	accept          []string
 	tables, exclude []string
 	format, file    string
+	plan            gateFlags
 }
 
 // spanFlag is a time that may be given in days.
@@ -70,8 +74,22 @@ Exit codes: 0 nothing is left but info and what is accepted, 1 something is, 2 n
 something could not be found out (the GRANT is named), 3 could not run, 64 usage error.`,
 		Example: `  crosscheck preflight --old @old --new @new
   crosscheck preflight --old @old --new @new --path rolling-upgrade --duration 14d --accept config_sql_mode
-  crosscheck preflight --old @old --new @new --accept table_without_key:shop.log --format markdown --output preflight.md`,
-		RunE: func(c *cobra.Command, _ []string) error { return runPreflight(c.Context(), g, &o) },
+  crosscheck preflight --old @old --new @new --accept table_without_key:shop.log --format markdown --output preflight.md
+  crosscheck preflight --plan migration.toml`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.plan.file == "" {
+				if o.plan.state != "" {
+					return usageError("--state: only a preflight for a --plan is recorded")
+				}
+				return runPreflight(c.Context(), g, &o)
+			}
+			for _, name := range []string{"old", "new", "path", "duration", "accept", "table", "exclude"} {
+				if c.Flags().Changed(name) {
+					return usageError("--%s: the plan says it; change the plan", name)
+				}
+			}
+			return runPlannedPreflight(c.Context(), g, &o)
+		},
 	}
 	f := c.Flags()
 	o.endpoints.register(f)
@@ -80,6 +98,8 @@ something could not be found out (the GRANT is named), 3 could not run, 64 usage
 	f.StringArrayVar(&o.accept, "accept", nil, "accept a finding, ID or ID:OBJECT; it stays listed; may be repeated")
 	f.StringArrayVar(&o.tables, "table", nil, "look only at tables that match this glob, db.table; may be repeated")
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out tables that match this glob; may be repeated")
+	f.StringVar(&o.plan.file, "plan", "", "take servers, path, tables and what is accepted from this plan, and record the result for its gates")
+	f.StringVar(&o.plan.state, "state", "", "with --plan: folder that keeps the evidence (default that of check and watch)")
 	f.StringVar(&o.format, "format", string(report.FormatTable), "table, json or markdown")
 	f.StringVar(&o.file, "output", "", "write the result to this file instead of stdout")
 	return c
@@ -121,8 +141,13 @@ func runPreflight(ctx context.Context, g *globals, o *preflightFlags) error {
 	if err != nil {
 		return err
 	}
-	result := preflight.Judge(pair, opt)
+	return showPreflight(g, o, preflight.Judge(pair, opt))
+}
+
+// showPreflight renders a result and ends with its verdict's exit code.
+func showPreflight(g *globals, o *preflightFlags, result preflight.Result) error {
 	doc := report.NewPreflight(result)
+	var err error
 	if o.file == "" {
 		err = report.RenderPreflight(g.std.out, report.Format(o.format), doc, report.TermOptions{Color: g.color(g.std.out), Width: width(g.std.out)})
 	} else {
@@ -141,4 +166,48 @@ func runPreflight(ctx context.Context, g *globals, o *preflightFlags) error {
 	case preflight.Unknown:
 	}
 	return &exitError{code: exitUndecided}
+}
+
+// runPlannedPreflight takes a preflight for a plan, records it, and shows it.
+func runPlannedPreflight(ctx context.Context, g *globals, o *preflightFlags) error {
+	if !slices.Contains(report.PreflightFormats(), report.Format(o.format)) {
+		return usageError("unknown format %q: use table, json or markdown", o.format)
+	}
+	m, err := openMigration(ctx, g, o.plan)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	result, err := plannedPreflight(ctx, m.servers.Old, m.servers.New, m.plan, m.filter, m.log)
+	if err != nil {
+		return err
+	}
+	m.keep(preflightEvidence(result, m.hash), false)
+	if err := m.decide(ctx, m.judge(), plan.GatePreflight); err != nil {
+		return err
+	}
+	return showPreflight(g, o, result)
+}
+
+// plannedPreflight judges a plan's servers by what the plan says.
+func plannedPreflight(ctx context.Context, old, new *cluster.Server, p plan.Plan, filter cluster.Filter, log *slog.Logger) (preflight.Result, error) {
+	for _, a := range p.AcceptNames() {
+		if err := preflight.CheckAccept([]string{a}); err != nil {
+			return preflight.Result{}, usageError("the plan accepts what no preflight finds: %w", err)
+		}
+	}
+	pair, err := inspect.Collect(ctx, old, new, inspect.Options{Filter: filter, Log: log})
+	if err != nil {
+		return preflight.Result{}, err
+	}
+	return preflight.Judge(pair, preflight.Options{Path: preflight.Path(p.Path), Duration: p.Limits.Duration, Accept: p.AcceptNames()}), nil
+}
+
+// takePreflight is evidence of a plan's preflight.
+func takePreflight(ctx context.Context, old, new *cluster.Server, p plan.Plan, filter cluster.Filter, log *slog.Logger) (gate.Evidence, error) {
+	result, err := plannedPreflight(ctx, old, new, p, filter, log)
+	if err != nil {
+		return gate.Evidence{}, err
+	}
+	return preflightEvidence(result, p.Hash()), nil
 }

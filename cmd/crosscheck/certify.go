@@ -1,0 +1,141 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"crosscheck/gate"
+	"crosscheck/gate/certificate"
+	"crosscheck/report"
+)
+
+func newGateCertifyCommand(g *globals) *cobra.Command {
+	var o gateFlags
+	var key, file string
+	c := &cobra.Command{
+		Use:   "certify --plan FILE --key FILE",
+		Short: "Sign a certificate of how the migration stands, with all it rests on",
+		Long: `Sign a certificate of how the migration stands by what is recorded: each gate with its reasons, the evidence
+by hash, positions, coverage, overrides, and what crosscheck cannot see. It can be checked offline by
+crosscheck verify. No server is asked: run gate status before.
+
+Exit codes: 0 written, 3 could not run, 64 usage or plan error. The state of the gates is in the certificate.`,
+		Example: `  crosscheck keygen --output migration.key
+  crosscheck gate certify --plan migration.toml --key migration.key --output certificate.json`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if key == "" {
+				return usageError("--key FILE is needed: crosscheck keygen makes one")
+			}
+			text, err := os.ReadFile(key) //nolint:gosec // the user names it
+			if err != nil {
+				return usageError("--key: %w", err)
+			}
+			private, err := certificate.ParsePrivateKey(text)
+			if err != nil {
+				return usageError("--key %s: %w", key, err)
+			}
+			o.offline = true
+			m, err := openMigration(c.Context(), g, o)
+			if err != nil {
+				return err
+			}
+			defer m.close()
+			return m.certify(c, private, file)
+		},
+	}
+	o.register(c.Flags())
+	c.Flags().StringVar(&key, "key", "", "private key, as keygen writes it")
+	c.Flags().StringVar(&file, "output", "", "write the certificate to this file instead of stdout")
+	return c
+}
+
+func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, file string) error {
+	s := m.judge()
+	if err := m.decide(c.Context(), s, ""); err != nil {
+		return err
+	}
+	old, new, err := m.versions(c)
+	if err != nil {
+		return err
+	}
+	doc := certificate.New(s, m.plan, m.evidence, certificate.Options{Version: version(), OldVersion: old, NewVersion: new})
+	text, err := certificate.Sign(doc, key)
+	if err != nil {
+		return err
+	}
+	write := func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	}
+	if file == "" {
+		return write(m.g.std.out)
+	}
+	if err := report.WriteFile(file, write); err != nil {
+		return err
+	}
+	if !m.g.quiet {
+		fmt.Fprintf(m.g.std.err, "%s: %s, signed by %s\n", file, s.State, certificate.Fingerprint(public(key)))
+	}
+	return nil
+}
+
+// versions are those of the two servers when they were last compared.
+func (m *migration) versions(c *cobra.Command) (old, new string, err error) {
+	s := m.judge()
+	runs, err := m.book.Runs(c.Context())
+	for _, r := range runs {
+		if r.Old.ServerUUID == s.Old && r.New.ServerUUID == s.New {
+			return r.Old.Version, r.New.Version, err
+		}
+	}
+	return "", "", err
+}
+
+// version is that of the program.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+func public(key ed25519.PrivateKey) ed25519.PublicKey {
+	p, _ := key.Public().(ed25519.PublicKey)
+	return p
+}
+
+// rehearsal takes the certificate of a rehearsal as evidence.
+func (m *migration) rehearsal(file string) error {
+	text, err := os.ReadFile(file) //nolint:gosec // the user names it
+	if err != nil {
+		return usageError("--certificate: %w", err)
+	}
+	v, err := certificate.Verify(text, nil)
+	if err != nil {
+		return usageError("--certificate %s: %w", file, err)
+	}
+	sum := sha256.Sum256(text)
+	d := v.Document
+	c := gate.Rehearsal{
+		Certificate: hex.EncodeToString(sum[:]), Key: d.Key, Verified: v.Genuine(), Path: string(d.Path), Verdict: string(d.Verdict),
+		Overrides: len(d.Overrides), Issued: d.Issued,
+	}
+	if c.Issued.IsZero() || c.Issued.After(time.Now()) {
+		return usageError("--certificate %s: it does not say when it was issued, or says a time to come", file)
+	}
+	e, err := m.make(m.judge(), c)
+	if err != nil {
+		return err
+	}
+	m.keep(e, false)
+	return nil
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"crosscheck/gate"
+	"crosscheck/gate/measure"
+)
+
+// apply makes the change of --apply, and records it, also where it failed half-way.
+func (m *migration) apply(ctx context.Context, name, action string) ([]gate.Action, error) {
+	change, err := measure.Prepare(ctx, m.servers, action, measure.Request{Plan: m.plan, Gate: name, Earlier: m.evidence})
+	if err != nil {
+		return nil, err
+	}
+	m.remarks = append(m.remarks, change.Notes...)
+	if len(change.Statements) == 0 {
+		m.remarks = append(m.remarks, action+": there is nothing to do")
+		return nil, nil
+	}
+	done, err := change.Apply(ctx)
+	// It was done to the servers that are connected, whatever the plan or earlier evidence says.
+	e := m.stamp(m.servers.Old.Facts().ServerUUID, m.servers.New.Facts().ServerUUID, done)
+	m.keep(e, false)
+	return []gate.Action{done}, errors.Join(err, m.record(ctx, name))
+}
+
+// proposals are the changes that --apply would make where a gate asks for them.
+func (m *migration) proposals(ctx context.Context, s gate.Status, name string) []gate.Action {
+	r, _ := s.Gate(name)
+	var out []gate.Action
+	for _, action := range actionsOf(name) {
+		if !asksFor(r, action) {
+			continue
+		}
+		change, err := measure.Prepare(ctx, m.servers, action, measure.Request{Plan: m.plan, Gate: name, Earlier: m.evidence})
+		if err != nil {
+			m.remarks = append(m.remarks, "what --apply "+action+" would do is not known: "+oneLine(err.Error()))
+			continue
+		}
+		m.remarks = append(m.remarks, change.Notes...)
+		would := gate.Action{Name: action}
+		for _, st := range change.Statements {
+			would.Statements = append(would.Statements, st.Side+": "+st.SQL)
+		}
+		if len(would.Statements) > 0 {
+			out = append(out, would)
+		}
+	}
+	return out
+}
+
+// asksFor tells whether a reason of the gate is mended by an action.
+func asksFor(r gate.Result, action string) bool {
+	mends := map[string]string{
+		gate.ReasonStepWrong: measure.ActionSetSteps, gate.ReasonStepOverlap: measure.ActionSetSteps,
+		gate.ReasonStepIgnored: measure.ActionSetSteps, gate.ReasonStepNotPersisted: measure.ActionSetSteps,
+		gate.ReasonStaleSessions: measure.ActionKillStale, gate.ReasonStepNotRestored: measure.ActionRestoreStep,
+	}
+	for _, x := range r.Reasons {
+		if mends[x.ID] == action {
+			return true
+		}
+	}
+	return false
+}

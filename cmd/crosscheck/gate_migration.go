@@ -1,0 +1,372 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"crosscheck/checksum"
+	"crosscheck/cluster"
+	"crosscheck/gate"
+	"crosscheck/gate/measure"
+	"crosscheck/gate/plan"
+	"crosscheck/internal/ledger"
+)
+
+// gateFlags are the flags of all commands about gates.
+type gateFlags struct {
+	file    string // the plan
+	state   string
+	offline bool
+}
+
+// migration is a plan with the evidence that there is, and the servers to take more of it from.
+type migration struct {
+	g       *globals
+	flags   gateFlags
+	log     *slog.Logger
+	plan    plan.Plan
+	hash    string
+	filter  cluster.Filter
+	dir     string
+	book    *ledger.Ledger
+	servers measure.Servers // none if offline
+
+	evidence []gate.Evidence
+	known    map[gate.EvidenceID]bool
+	pending  []gate.Evidence // of evidence, what is not stored yet
+	notes    []string        // what could not be measured by the last measure: it keeps the state from passing
+	remarks  []string        // to be said besides
+	hookRuns map[string]time.Time
+}
+
+// readPlan parses a plan's file. Its mistakes are usage errors.
+func readPlan(file string) (plan.Plan, cluster.Filter, error) {
+	if file == "" {
+		return plan.Plan{}, cluster.Filter{}, usageError("--plan FILE is needed: crosscheck plan init writes one")
+	}
+	text, err := os.ReadFile(file) //nolint:gosec // the user names it
+	if err != nil {
+		return plan.Plan{}, cluster.Filter{}, usageError("--plan: %w", err)
+	}
+	p, err := plan.Parse(text)
+	if err != nil {
+		return p, cluster.Filter{}, usageError("%s: %w", file, err)
+	}
+	filter, err := cluster.NewFilter(p.Include, p.Exclude)
+	if err != nil {
+		return p, filter, usageError("%s: tables: %w", file, err)
+	}
+	return p, filter, nil
+}
+
+// openMigration reads the plan, connects to its servers unless it is to stay offline, and loads what is recorded.
+func openMigration(ctx context.Context, g *globals, o gateFlags) (*migration, error) {
+	p, filter, err := readPlan(o.file)
+	if err != nil {
+		return nil, err
+	}
+	m := &migration{
+		g: g, flags: o, log: g.logger(g.std.err), plan: p, hash: p.Hash(), filter: filter,
+		known: make(map[gate.EvidenceID]bool), hookRuns: make(map[string]time.Time),
+	}
+	if err = m.open(ctx); err != nil {
+		m.close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *migration) open(ctx context.Context) error {
+	if !m.flags.offline {
+		if err := m.connect(ctx); err != nil {
+			return err
+		}
+	}
+	var err error
+	if m.dir, err = m.stateDir(); err != nil {
+		return err
+	}
+	if m.book, err = ledger.OpenShared(ctx, m.dir, ledger.Options{Log: m.log}); err != nil {
+		return err
+	}
+	if err = m.load(ctx); err != nil {
+		return err
+	}
+	return m.derive(ctx, time.Now())
+}
+
+// connect opens the plan's servers. A converter that does not answer is evidence itself, but only once it was seen.
+func (m *migration) connect(ctx context.Context) error {
+	nodes := []struct {
+		label string
+		node  *plan.Node
+		into  **cluster.Server
+	}{
+		{"old", &m.plan.Old, &m.servers.Old},
+		{"new", &m.plan.New, &m.servers.New},
+		{"converter", m.plan.Converter, &m.servers.Converter},
+	}
+	for _, n := range nodes {
+		if n.node == nil {
+			continue
+		}
+		config, err := m.g.config(n.label, n.node.DSN)
+		if err != nil {
+			return err
+		}
+		if *n.into, err = cluster.Open(ctx, config, m.log); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stateDir is the folder of the two servers' evidence. The plan's servers decide where it names them, so that another
+// server that answers at an address is held against what is known of the right one.
+func (m *migration) stateDir() (string, error) {
+	old, new := m.plan.Old.ServerUUID, m.plan.New.ServerUUID
+	if m.servers.Old != nil && old == "" {
+		old = m.servers.Old.Facts().ServerUUID
+	}
+	if m.servers.New != nil && new == "" {
+		new = m.servers.New.Facts().ServerUUID
+	}
+	if m.flags.state == "" && (old == "" || new == "") {
+		return "", usageError("the plan does not name its servers: write server_uuid of [old] and [new] into it, or give --state DIR")
+	}
+	return stateDir(m.flags.state, checksum.Survey{
+		Old: checksum.EndpointInfo{ServerUUID: old}, New: checksum.EndpointInfo{ServerUUID: new},
+	})
+}
+
+func (m *migration) close() {
+	for _, s := range []*cluster.Server{m.servers.Old, m.servers.New, m.servers.Converter} {
+		if s != nil {
+			_ = s.Close()
+		}
+	}
+	if m.book != nil {
+		_ = m.book.Close()
+	}
+}
+
+// load takes the recorded evidence of the plan, and that of its servers.
+func (m *migration) load(ctx context.Context) error {
+	stored, err := m.book.ListEvidence(ctx, ledger.EvidenceFilter{})
+	if err != nil {
+		return err
+	}
+	for _, e := range stored {
+		if e.Plan == m.hash {
+			m.keep(e.Evidence, true)
+		}
+	}
+	s := gate.Judge(m.plan, m.evidence, time.Now())
+	for _, e := range stored {
+		if e.Plan != m.hash && e.Old == s.Old && e.New == s.New {
+			m.keep(e.Evidence, true)
+		}
+	}
+	return nil
+}
+
+// keep adds evidence, once.
+func (m *migration) keep(e gate.Evidence, stored bool) {
+	id := e.ID()
+	if m.known[id] {
+		return
+	}
+	m.known[id] = true
+	m.evidence = append(m.evidence, e)
+	if !stored {
+		m.pending = append(m.pending, e)
+	}
+}
+
+// derive turns what checks and watches have stored of the plan's servers into evidence.
+func (m *migration) derive(ctx context.Context, now time.Time) error {
+	s := gate.Judge(m.plan, m.evidence, now)
+	runs, err := m.book.Runs(ctx)
+	if err != nil {
+		return err
+	}
+	var list []finishedRun
+	for _, r := range runs {
+		if !r.Ended() || r.Old.ServerUUID != s.Old || r.New.ServerUUID != s.New {
+			continue
+		}
+		result, err := m.book.LoadResult(ctx, r.ID, 0)
+		if err != nil {
+			return err
+		}
+		list = append(list, finishedRun{RunSummary: r, result: result})
+		if !r.Interrupted && covers(r.Scope, m.plan) {
+			break // older ones do not count
+		}
+	}
+	if r, ok := chooseRun(m.plan, m.filter, list); ok {
+		m.keep(checkEvidence(r.RunSummary, r.result), false)
+	}
+	a, ok, err := m.account(ctx, s)
+	if err != nil || !ok {
+		return err
+	}
+	m.keep(watchEvidence(a, m.plan, now), false)
+	return nil
+}
+
+// account is the newest watch of the plan's servers.
+func (m *migration) account(ctx context.Context, s gate.Status) (a account, ok bool, err error) {
+	watches, err := m.book.Watches(ctx)
+	if err != nil {
+		return a, false, err
+	}
+	i := slices.IndexFunc(watches, func(w ledger.WatchSummary) bool { return w.Old.ServerUUID == s.Old && w.New.ServerUUID == s.New })
+	if i < 0 {
+		return a, false, nil
+	}
+	a.WatchSummary = watches[i]
+	w, err := m.book.ReadWatch(ctx, a.ID)
+	if err != nil {
+		return a, false, err
+	}
+	if a.status, ok, err = w.LastStatus(ctx); err != nil || !ok {
+		return a, false, err
+	}
+	if a.counts, err = w.FindingCounts(ctx); err != nil {
+		return a, false, err
+	}
+	a.lastFailure, err = w.LastFound(ctx, failing()...)
+	return a, err == nil, err
+}
+
+// measure takes evidence for gates: of the named one if it is not "", and of all before it. by is who declares a switch, for
+// the named gate only. What could not be measured is in notes; the error is the context's, or one of storing.
+func (m *migration) measure(ctx context.Context, name, by string) error {
+	m.notes = nil
+	for _, want := range m.wanted(name) { // none if offline
+		request := measure.Request{Plan: m.plan, Gate: want.gate, Earlier: m.evidence}
+		if want.gate == name {
+			request.By = by
+		}
+		e, err := m.take(ctx, want.kind, request)
+		switch {
+		case errors.Is(err, measure.ErrUnsupported):
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			m.notes = append(m.notes, fmt.Sprintf("%s was not measured: %s", want.kind, oneLine(err.Error())))
+		default:
+			m.keep(e, false)
+		}
+	}
+	return m.derive(ctx, time.Now()) // last: measuring takes its time, and a watch goes on
+}
+
+func (m *migration) take(ctx context.Context, kind gate.Kind, r measure.Request) (gate.Evidence, error) {
+	if kind == gate.KindPreflight {
+		return takePreflight(ctx, m.servers.Old, m.servers.New, m.plan, m.filter, m.log)
+	}
+	return measure.Take(ctx, m.servers, kind, r)
+}
+
+// want is a kind of evidence to be taken for a gate.
+type want struct {
+	gate string
+	kind gate.Kind
+}
+
+// wanted lists what to measure, in the order of the gates; each kind once, for the named gate if that needs it. A preflight
+// takes its time, and is measured anew only for its own gate or where what is recorded does not open it.
+func (m *migration) wanted(name string) []want {
+	var out []want
+	if m.flags.offline {
+		return nil
+	}
+	status := gate.Judge(m.plan, m.evidence, time.Now())
+	for _, g := range m.plan.Path.Gates() {
+		for _, kind := range gate.Needs(m.plan.Path, g) {
+			if r, _ := status.Gate(g); kind == gate.KindPreflight && r.State.Open() && g != name {
+				continue
+			}
+			i := slices.IndexFunc(out, func(w want) bool { return w.kind == kind })
+			switch {
+			case i < 0:
+				out = append(out, want{g, kind})
+			case g == name:
+				out[i].gate = g
+			}
+		}
+		if g == name {
+			break
+		}
+	}
+	return out
+}
+
+// judge judges by all evidence as of now.
+func (m *migration) judge() gate.Status { return gate.Judge(m.plan, m.evidence, time.Now()) }
+
+// record stores what was taken since, for a gate.
+func (m *migration) record(ctx context.Context, name string) error {
+	if err := m.book.AddEvidence(context.WithoutCancel(ctx), name, m.pending...); err != nil {
+		return err
+	}
+	m.pending = nil
+	return nil
+}
+
+// make is evidence of this plan's servers that does not come from them.
+func (m *migration) make(s gate.Status, c gate.Content) (gate.Evidence, error) {
+	if s.Old == "" || s.New == "" {
+		return gate.Evidence{}, usageError("it is not known yet which two servers the plan is about: crosscheck preflight --plan %s", shellWord(m.flags.file))
+	}
+	return m.stamp(s.Old, s.New, c), nil
+}
+
+func (m *migration) stamp(old, new string, c gate.Content) gate.Evidence {
+	return gate.Evidence{Taken: time.Now(), Old: old, New: new, Plan: m.hash, Content: c}
+}
+
+// decisionKept is how long a decision stands for later ones that are alike: what was looked at every second is recorded
+// when it changes, and once a minute.
+const decisionKept = time.Minute
+
+// decide records the states of gates, all if name is "", with the evidence that they rest on.
+func (m *migration) decide(ctx context.Context, s gate.Status, name string) error {
+	if s.Old == "" || s.New == "" {
+		return m.record(ctx, name)
+	}
+	for _, r := range s.Gates {
+		if name != r.Gate && (name != "" && !r.State.Open() || !m.news(r, s.At)) {
+			continue
+		}
+		d := gate.Decision{Gate: r.Gate, State: r.State, Rested: append([]gate.EvidenceID{}, r.Rested...)}
+		m.keep(gate.Evidence{Taken: s.At, Old: s.Old, New: s.New, Plan: m.hash, Content: d}, false)
+	}
+	return m.record(ctx, name)
+}
+
+// news tells whether a gate's last decision was another one, or is old.
+func (m *migration) news(r gate.Result, now time.Time) bool {
+	for _, e := range slices.Backward(m.evidence) {
+		if d, ok := e.Content.(gate.Decision); ok && d.Gate == r.Gate && e.Plan == m.hash {
+			return d.State != r.State || now.Sub(e.Taken) > decisionKept || e.Taken.After(now)
+		}
+	}
+	return true
+}
+
+// absPlan is the plan's file as a hook in another folder finds it.
+func (m *migration) absPlan() string {
+	if abs, err := filepath.Abs(m.flags.file); err == nil {
+		return abs
+	}
+	return m.flags.file
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"crosscheck/fixtures"
+)
+
+// gateSets are the servers of the scripts in testdata/gates. Each script has a set of its own: it walks a whole migration.
+func gateSets() map[string]fixtures.Spec {
+	seen := fixtures.ServerOptions{PerformanceSchema: true}
+	return map[string]fixtures.Spec{
+		"dual-write.txtar":         {Topology: fixtures.Dual, Old: fixtures.MySQL, OldOptions: seen, NewOptions: seen},
+		"dual-write-mariadb.txtar": {Topology: fixtures.Dual, Old: fixtures.MariaDB},
+		"rolling-upgrade.txtar":    {Topology: fixtures.Pair, Old: fixtures.MySQL, OldOptions: seen, NewOptions: seen},
+		"gtid-restart.txtar":       {Topology: fixtures.Pair, Old: fixtures.MySQL, GTID: fixtures.GTIDOff, OldOptions: seen, NewOptions: seen},
+		"gtid-converter.txtar": {
+			Topology: fixtures.Chain, Old: fixtures.MySQL56, Middle: fixtures.MySQL, New: fixtures.MySQL, NewOptions: seen, MiddleOptions: seen,
+		},
+	}
+}
+
+// TestGateScripts walks migrations on real servers, every gate from shut to open.
+func TestGateScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/gates/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		t.Run(strings.TrimSuffix(name, ".txtar"), func(t *testing.T) {
+			spec, ok := gateSets()[name]
+			if !ok {
+				t.Fatalf("no servers are known for %s", name)
+			}
+			set := fixtures.ForTest(t, spec)
+			app := &application{set: set, sessions: make(map[string]*sql.DB), writers: make(map[string]*writer)}
+			commands := scriptCommands(set)
+			commands["app"], commands["session"], commands["writer"] = app.run, app.session, app.write
+			commands["replication"], commands["caughtup"] = app.replication, app.caughtUp
+			testscript.Run(t, testscript.Params{
+				Files: []string{file}, RequireExplicitExec: true, Cmds: commands,
+				Setup: func(env *testscript.Env) error {
+					env.Defer(app.close)
+					return setUpScript(set)(env)
+				},
+			})
+		})
+	}
+}
+
+// application plays the application whose clusters migrate.
+type application struct {
+	set      *fixtures.Set
+	sessions map[string]*sql.DB
+	writers  map[string]*writer
+}
+
+func (a *application) open(ts *testscript.TestScript, side string) *sql.DB {
+	server := map[string]*fixtures.Server{"old": a.set.Old, "new": a.set.New, "middle": a.set.Middle}[side]
+	if server == nil {
+		ts.Fatalf("no side %s", side)
+	}
+	db, err := server.Open(fixtures.App, "")
+	ts.Check(err)
+	db.SetMaxOpenConns(1)
+	return db
+}
+
+func (a *application) close() {
+	for _, db := range a.sessions {
+		_ = db.Close()
+	}
+	for _, w := range a.writers {
+		_ = w.end()
+	}
+}
+
+// run runs statements that are logged, in a session that ends: app old STATEMENT…
+func (a *application) run(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: app old|new STATEMENT…")
+	}
+	db := a.open(ts, args[0])
+	defer db.Close()
+	for _, q := range args[1:] {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		_, err := db.ExecContext(ctx, q)
+		cancel()
+		ts.Check(err)
+	}
+}
+
+// session opens or closes a session that stays: session NAME old|new|close
+func (a *application) session(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: session NAME old|new|close")
+	}
+	if args[1] == "close" {
+		ts.Check(a.sessions[args[0]].Close())
+		delete(a.sessions, args[0])
+		return
+	}
+	db := a.open(ts, args[1])
+	ts.Check(db.PingContext(context.Background()))
+	a.sessions[args[0]] = db
+}
+
+// writer writes until it is ended, and connects again where its session is killed.
+type writer struct {
+	db     *sql.DB
+	cancel context.CancelFunc
+	done   chan struct{}
+	wrote  int
+}
+
+func (w *writer) end() error {
+	w.cancel()
+	<-w.done
+	return w.db.Close()
+}
+
+// write begins or ends to write on a side: writer old|new start|stop
+func (a *application) write(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: writer old|new start|stop")
+	}
+	if args[1] == "stop" {
+		w := a.writers[args[0]]
+		ts.Check(w.end())
+		delete(a.writers, args[0])
+		if w.wrote == 0 {
+			ts.Fatalf("the writer on %s wrote nothing", args[0])
+		}
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &writer{db: a.open(ts, args[0]), cancel: cancel, done: make(chan struct{})}
+	a.writers[args[0]] = w
+	go func() {
+		defer close(w.done)
+		for ctx.Err() == nil {
+			if _, err := w.db.ExecContext(ctx, "INSERT INTO shop.orders (v) VALUES ('"+args[0]+"')"); err == nil {
+				w.wrote++
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+}
+
+// replication stops or starts the applier of a side: replication new stop|start
+func (a *application) replication(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: replication old|new stop|start")
+	}
+	do := a.set.StartReplication
+	if args[1] == "stop" {
+		do = a.set.StopReplication
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	ts.Check(do(ctx, fixtures.Side(args[0])))
+}
+
+// caughtUp waits until replication has arrived.
+func (a *application) caughtUp(ts *testscript.TestScript, _ bool, _ []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	ts.Check(a.set.WaitCaughtUp(ctx))
+}

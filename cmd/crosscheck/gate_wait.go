@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"crosscheck/gate"
+)
+
+// waitPause is the time between two looks of gate wait.
+const waitPause = time.Second
+
+// gateWaitFlags are the flags of gate wait.
+type gateWaitFlags struct {
+	gateFlags
+	gateOutput
+	timeout time.Duration
+}
+
+func newGateWaitCommand(g *globals) *cobra.Command {
+	var o gateWaitFlags
+	c := &cobra.Command{
+		Use:   "wait NAME --plan FILE",
+		Short: "Wait until a gate is open",
+		Long: `Measure and judge again and again until a gate is open or the time is over. How it stands is on stderr, the
+end's result on stdout.
+
+Exit codes: 0 open, 1 it still fails, 2 still unknown, 3 could not run, 64 usage or plan error.`,
+		Example: `  crosscheck gate wait old-drained --plan migration.toml --timeout 2h`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return runGateWait(c.Context(), g, &o, args[0]) },
+	}
+	o.gateFlags.register(c.Flags())
+	o.gateOutput.register(c.Flags())
+	c.Flags().DurationVar(&o.timeout, "timeout", time.Hour, "how long to wait")
+	return c
+}
+
+func runGateWait(ctx context.Context, g *globals, o *gateWaitFlags, name string) error {
+	if o.timeout <= 0 {
+		return usageError("--timeout %s: a time above 0 is needed, as 10m or 2h", o.timeout)
+	}
+	if err := o.validate(); err != nil {
+		return err
+	}
+	p, _, err := readPlan(o.gateFlags.file)
+	if err != nil {
+		return err
+	}
+	if err = knownGate(p, name); err != nil {
+		return err
+	}
+	m, err := openMigration(ctx, g, o.gateFlags)
+	if err != nil {
+		return err
+	}
+	defer m.close()
+	limited, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	line := newWaitLine(g)
+	defer line.close()
+	s, err := m.waitFor(limited, name, line)
+	line.close()
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		// The last look was broken off. What it took before is evidence all the same.
+		if s.At.IsZero() {
+			s = m.judge()
+		}
+	case err != nil:
+		return err
+	}
+	if err := m.decide(ctx, s, name); err != nil {
+		return err
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return errors.Join(m.show(&o.gateOutput, s, name, nil), &exitError{code: exitUndecided})
+	}
+	return m.show(&o.gateOutput, s, name, nil)
+}
+
+// waitFor looks until the gate is open, and returns the last state. What a look takes is recorded where it makes another
+// state than the one before, else at the end: hours of the same are said once.
+func (m *migration) waitFor(ctx context.Context, name string, line *waitLine) (last gate.Status, err error) {
+	before := ""
+	for {
+		if err := m.measure(ctx, name, ""); err != nil {
+			return last, err
+		}
+		s, err := m.settle(ctx, name)
+		if err != nil {
+			return last, err
+		}
+		last = s
+		r, _ := s.Gate(name)
+		text := waitText(s, r, m.notes)
+		if text != before {
+			if err := m.decide(ctx, s, name); err != nil {
+				return last, err
+			}
+		}
+		line.show(text, text != before)
+		before = text
+		if r.State.Open() && len(m.notes) == 0 {
+			return last, nil
+		}
+		select {
+		case <-ctx.Done():
+			return last, ctx.Err()
+		case <-time.After(waitPause):
+		}
+		m.thin()
+	}
+}
+
+// thin forgets what was taken by looks that changed nothing, but for the newest of each kind: the pending list would grow
+// by every look.
+func (m *migration) thin() {
+	newest := make(map[gate.Kind]int)
+	for i, e := range m.pending {
+		newest[e.Kind()] = i
+	}
+	drop := make(map[gate.EvidenceID]bool)
+	kept := m.pending[:0:0]
+	for i, e := range m.pending {
+		if newest[e.Kind()] == i || e.Kind() == gate.KindHook || e.Kind() == gate.KindDecision || e.Kind() == gate.KindAction {
+			kept = append(kept, e)
+			continue
+		}
+		drop[e.ID()] = true
+	}
+	if len(drop) == 0 {
+		return
+	}
+	m.pending = kept
+	all := m.evidence[:0:0]
+	for _, e := range m.evidence {
+		if id := e.ID(); drop[id] {
+			delete(m.known, id)
+			continue
+		}
+		all = append(all, e)
+	}
+	m.evidence = all
+}
+
+// waitText is how a gate stands in one line.
+func waitText(s gate.Status, r gate.Result, notes []string) string {
+	if len(notes) > 0 {
+		return fmt.Sprintf("%s: %s", r.Gate, notes[0])
+	}
+	if next, ok := s.Next(); ok && next.Gate != r.Gate && !r.State.Open() {
+		return fmt.Sprintf("%s waits for %s: %s", r.Gate, next.Gate, reasonIDs(next))
+	}
+	if r.State.Open() {
+		return fmt.Sprintf("%s: %s", r.Gate, r.State)
+	}
+	return fmt.Sprintf("%s: %s: %s", r.Gate, r.State, reasonIDs(r))
+}
+
+func reasonIDs(r gate.Result) string {
+	var ids []string
+	for _, x := range r.Reasons {
+		ids = append(ids, x.ID)
+	}
+	return strings.Join(ids, ", ")
+}
+
+// waitLine shows how it stands on stderr: on a terminal one line that changes, else a line per change.
+type waitLine struct {
+	g        *globals
+	terminal bool
+	shown    bool
+	started  time.Time
+}
+
+func newWaitLine(g *globals) *waitLine {
+	return &waitLine{g: g, terminal: isTerminal(g.std.err), started: time.Now()}
+}
+
+func (w *waitLine) show(text string, changed bool) {
+	switch {
+	case w.g.quiet:
+	case w.terminal:
+		line := fmt.Sprintf("waiting %s  %s", time.Since(w.started).Round(time.Second), text)
+		if room := width(w.g.std.err); room > 1 && len([]rune(line)) >= room {
+			line = string([]rune(line)[:room-1])
+		}
+		fmt.Fprintf(w.g.std.err, "\r\x1b[K%s", line)
+		w.shown = true
+	case changed:
+		fmt.Fprintf(w.g.std.err, "%s  %s\n", time.Now().Format(time.TimeOnly), text)
+	}
+}
+
+func (w *waitLine) close() {
+	if w.shown {
+		fmt.Fprint(w.g.std.err, "\r\x1b[K")
+		w.shown = false
+	}
+}
