@@ -235,6 +235,10 @@ func (t *Tailer) purged(ctx context.Context, pos gtid.Position, cause error) err
 				return nil
 			}
 		}
+		newest := gtid.FilePos{File: logs[len(logs)-1][0], Pos: pos.File.Pos}
+		if c, err := newest.Compare(pos.File); err == nil && c < 0 { // its numbers began anew
+			return &ResetError{Server: t.srv.Label(), Had: pos, Detail: "its newest log file is " + newest.File}
+		}
 		e.Missing = pos.File.File + "; the oldest is " + logs[0][0]
 		return e
 	}

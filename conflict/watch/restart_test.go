@@ -227,9 +227,11 @@ func TestLogsAreLost(t *testing.T) {
 			mustExec(t, w.set.Old.DB(), reset)
 			mustExec(t, w.old, "INSERT INTO t (id, n) VALUES (6, 1)")
 			again := watchSet(t, w.set, w.name, store, nil)
-			again.until("the second gap is told", func(s Status) bool { return len(s.Blind) > 1 })
+			// Where the first process ended before it could confirm a definition, its checkpoint is from before the first gap,
+			// and one gap is told for both.
+			st = again.until("the gap is told", func(s Status) bool { return len(s.Blind) > 0 })
 			mustExec(t, w.old, "INSERT INTO t (id, n) VALUES (7, 1)")
-			again.until("it reads on", func(s Status) bool { return s.Account.Sides[0].Changes >= 6 })
+			again.until("it reads on", func(s Status) bool { return s.Account.Sides[0].Changes > st.Account.Sides[0].Changes })
 			again.end()
 			for _, line := range store.lines() {
 				// The names of transactions are used again after a reset: the replica passes over what it thinks it has.
