@@ -243,3 +243,12 @@ func stillStale(ctx context.Context, s *cluster.Server, conn *sql.Conn, who gate
 
 // ownProgram is the name by which crosscheck's connections call themselves.
 const ownProgram = "crosscheck"
+
+// Texts are the statements with their sides, as gate.Action lists them.
+func (c Change) Texts() []string {
+	out := make([]string, 0, len(c.Statements))
+	for _, st := range c.Statements {
+		out = append(out, st.Side+": "+st.SQL)
+	}
+	return out
+}

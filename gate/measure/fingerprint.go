@@ -21,11 +21,13 @@ type print struct {
 	// logs its own rows before, so only shape and body must be alike everywhere.
 	shape, body, whole [sha256.Size]byte
 	exact              bool // all images are full
+	rows               int
 }
 
-// full identifies a transaction; "" if it is not unique: without its time, the same change made twice looks alike.
+// full identifies a transaction; "" if it is not unique: without its time, the same change made twice looks alike, and so
+// do those without rows.
 func (p print) full() string {
-	if p.origin.IsZero() {
+	if p.origin.IsZero() || p.rows == 0 {
 		return ""
 	}
 	return fmt.Sprintf("%d %d %x", p.server, p.origin.UnixMicro(), p.whole)
@@ -97,12 +99,12 @@ func putRow(h hash.Hash, r binlog.Row) bool {
 	return known
 }
 
-// print ends a transaction. ok is false for those that hold no rows, which look alike, and those without a GTID.
+// print ends a transaction; ok is false for one without a GTID.
 func (b *builder) print(tx *binlog.Transaction) (p print, ok bool) {
-	if tx.GTID == "" || b.rows == 0 {
+	if tx.GTID == "" {
 		return p, false
 	}
-	p = print{server: tx.ServerID, origin: tx.OriginTime, exact: b.exact}
+	p = print{server: tx.ServerID, origin: tx.OriginTime, exact: b.exact, rows: b.rows}
 	b.shape.Sum(p.shape[:0])
 	b.body.Sum(p.body[:0])
 	b.whole.Sum(p.whole[:0])

@@ -127,10 +127,13 @@ func begin(ctx context.Context, s Servers, r Request) (*measurement, error) {
 	if s.Old == nil || s.New == nil {
 		return nil, errors.New("take evidence: old and new must both be connected")
 	}
-	m := &measurement{old: s.Old, new: s.New, conv: s.Converter, given: s.Converter, r: r, now: r.Now}
-	if m.now == nil {
-		m.now = time.Now
+	m := &measurement{old: s.Old, new: s.New, conv: s.Converter, given: s.Converter, r: r}
+	clock := r.Now
+	if clock == nil {
+		clock = time.Now
 	}
+	// Evidence is compared with what was stored, which has neither a zone nor a monotonic part.
+	m.now = func() time.Time { return clock().UTC().Round(0) }
 	if err := m.same(ctx); err != nil {
 		return nil, err
 	}

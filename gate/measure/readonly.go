@@ -182,7 +182,7 @@ func (m *measurement) shutSince(ctx context.Context, begin time.Time) (time.Time
 	case !ok || !c.ReadOnly || !c.SuperReadOnly || c.Since.IsZero():
 	case known && since.After(c.Since.Add(jitter)): // it was set again since then
 	case !known && started.After(e.Taken.Add(-jitter)): // it was started anew since then
-	case !known || since.After(c.Since):
+	case !known || since.After(c.Since.Add(-jitter)):
 		since = c.Since
 	}
 	return since, nil

@@ -1,0 +1,366 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/fixtures"
+	"crosscheck/gate"
+	"crosscheck/gate/plan"
+)
+
+// readOnlyWindow opens and shuts the window, with a write and a session that may write in it.
+func readOnlyWindow(r *rig, shut, open string) {
+	if c := measured[gate.ReadOnly](r, ""); c.ReadOnly || !c.T1.IsZero() || !c.Since.IsZero() {
+		r.Errorf("old takes writes, and: %+v", c)
+	}
+	r.run(r.set.Old, shut)
+	r.set.Old.DB().SetMaxIdleConns(0) // the fixture's admin has SUPER
+	defer r.set.Old.DB().SetMaxIdleConns(2)
+	time.Sleep(100 * time.Millisecond)
+	first := measured[gate.ReadOnly](r, "")
+	if !first.ReadOnly || !first.SuperReadOnly || first.Since.IsZero() || first.Since.After(first.T1) || first.OldT1 == "" ||
+		first.OldT1 != first.OldT2 || first.NewApplied != first.OldT2 || first.Extra != "" {
+		r.Errorf("shut, and: %+v", first)
+	}
+	time.Sleep(time.Second)
+	second := measured[gate.ReadOnly](r, "")
+	if !second.T1.Equal(first.T1) || !second.Since.Equal(first.Since) || second.OldT1 != first.OldT1 || second.NewApplied != second.OldT2 {
+		r.Errorf("the same window, and: %+v", second)
+	}
+	r.run(r.set.New, r.row())
+	// In a two-way pair it comes to old, which then has moved.
+	if c := measured[gate.ReadOnly](r, ""); c.Extra == "" && c.OldT1 == c.OldT2 {
+		r.Errorf("an extra row on new, and: %+v", c)
+	}
+	r.run(r.set.Old, open)
+	r.run(r.set.Old, r.row())
+	if c := measured[gate.ReadOnly](r, ""); c.ReadOnly || !c.Since.IsZero() {
+		r.Errorf("open again, and: %+v", c)
+	}
+	r.run(r.set.Old, shut)
+	time.Sleep(100 * time.Millisecond)
+	if c := measured[gate.ReadOnly](r, ""); c.T1.Equal(first.T1) || !c.T1.After(second.T1) {
+		r.Errorf("another window, and: %+v", c)
+	}
+	r.run(r.set.Old, open)
+}
+
+const (
+	shutMySQL = "SET GLOBAL super_read_only = ON"
+	openMySQL = "SET GLOBAL read_only = OFF"
+)
+
+func TestPairByFile(t *testing.T) {
+	r := newRig(t, fixtures.Spec{Topology: fixtures.Pair, Old: fixtures.MySQL, GTID: fixtures.GTIDOff}, plan.GTIDRestart)
+	r.shop()
+	r.on("read only", func(r *rig) { readOnlyWindow(r, shutMySQL, openMySQL) })
+	r.on("opened in between", func(r *rig) {
+		r.run(r.set.Old, shutMySQL)
+		first := measured[gate.ReadOnly](r, "")
+		time.Sleep(1100 * time.Millisecond)
+		// Nobody measured while it was open.
+		r.run(r.set.Old, openMySQL, r.row(), shutMySQL)
+		if c := measured[gate.ReadOnly](r, ""); !c.T1.After(first.T1) || !c.Since.After(first.T1) {
+			r.Errorf("opened after %s, and: %+v", first.T1, c)
+		}
+		if err := r.set.StopReplication(r.Context(), fixtures.New); err != nil {
+			r.Fatal(err)
+		}
+		r.run(r.set.Old, openMySQL, r.row(), shutMySQL)
+		if c := measured[gate.ReadOnly](r, ""); c.NewApplied == c.OldT2 {
+			r.Errorf("new is behind, and: %+v", c)
+		}
+		if err := r.set.StartReplication(r.Context(), fixtures.New); err != nil {
+			r.Fatal(err)
+		}
+		r.caughtUp()
+		r.run(r.set.Old, openMySQL)
+	})
+	r.on("gtid modes", func(r *rig) {
+		c := measured[gate.GTID](r, "")
+		if len(c.Nodes) != 2 || c.Nodes[0].Mode != "OFF" || c.Nodes[1].Mode != "OFF" || c.Nodes[1].Anonymous != 0 || !c.Nodes[1].Reachable {
+			r.Errorf("%+v", c)
+		}
+		conn, err := r.set.New.DB().Conn(r.Context())
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer conn.Close()
+		if err := r.set.StopReplication(r.Context(), fixtures.New); err != nil {
+			r.Fatal(err)
+		}
+		r.run(r.set.Old, r.row())
+		if c = measured[gate.GTID](r, ""); c.Nodes[1].Anonymous != -1 {
+			r.Errorf("an anonymous transaction is on its way, and: %+v", c)
+		}
+		if err := r.set.StartReplication(r.Context(), fixtures.New); err != nil {
+			r.Fatal(err)
+		}
+		r.caughtUp()
+		r.run(r.set.New, "SET GLOBAL enforce_gtid_consistency = ON", "SET GLOBAL gtid_mode = OFF_PERMISSIVE")
+		if c = measured[gate.GTID](r, ""); c.Nodes[1].Mode != "OFF_PERMISSIVE" || !c.Nodes[1].Enforced {
+			r.Errorf("%+v", c)
+		}
+	})
+	r.on("steps without instruments", func(r *rig) {
+		if c := measured[gate.Steps](r, ""); c.Old.SessionsSeen || c.New.SessionsSeen {
+			r.Errorf("performance_schema is off, and: %+v", c)
+		}
+	})
+	r.on("parity", parity)
+	r.on("unsupported", func(r *rig) {
+		for _, k := range []gate.Kind{gate.KindPreflight, gate.KindCheck, gate.KindWatch, gate.KindRehearsal, gate.KindSignOff, gate.KindOverride, gate.KindHook, gate.KindAction, gate.KindDecision, "odd"} {
+			if _, err := Take(r.Context(), r.servers, k, r.request()); !errors.Is(err, ErrUnsupported) {
+				r.Errorf("%s: %v", k, err)
+			}
+		}
+	})
+	r.on("another server", anotherServer)
+}
+
+func parity(r *rig) {
+	r.plan.Path = plan.RollingUpgrade
+	if c := measured[gate.Schema](r, ""); len(c.Differences) > 0 || !c.Complete || c.Tables != 1 {
+		r.Errorf("%+v", c)
+	}
+	if c := measured[gate.Config](r, ""); !c.Complete || c.Variables < 100 {
+		r.Errorf("%+v", c)
+	}
+	r.run(r.set.New, "ALTER TABLE shop.t MODIFY v SMALLINT", "SET GLOBAL innodb_lock_wait_timeout = 7")
+	if c := measured[gate.Schema](r, ""); !found(c.Differences, "column_type") || found(c.Differences, "config_innodb_lock_wait_timeout") {
+		r.Errorf("%+v", c)
+	}
+	if c := measured[gate.Config](r, ""); !found(c.Differences, "config_innodb_lock_wait_timeout") || found(c.Differences, "column_type") {
+		r.Errorf("%+v", c)
+	}
+	if _, err := Take(r.Context(), r.servers, gate.KindRestoredCopy, r.request()); err == nil {
+		r.Error("nothing was checked, and the copy was")
+	}
+	taken := time.Now().Add(-time.Hour)
+	f, g := r.servers.Old.Facts(), r.servers.New.Facts()
+	r.earlier = append(r.earlier, gate.Evidence{
+		Taken: taken, From: taken.Add(-time.Minute), Old: f.ServerUUID, New: g.ServerUUID,
+		Content: gate.Check{Run: "1", Verdict: gate.Same, Coverage: gate.Coverage{Tables: 1, Rows: 3, Complete: true}},
+	})
+	e := r.take(gate.KindRestoredCopy, "")
+	c, _ := e.Content.(gate.RestoredCopy)
+	if c.Copy != g.ServerUUID || c.Version == "" || c.Verdict != gate.Same || !e.Taken.Equal(taken) {
+		r.Errorf("%+v", e)
+	}
+}
+
+func found(list []gate.Finding, id string) bool {
+	for _, f := range list {
+		if f.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// door is a TCP forwarder whose far end can be exchanged.
+type door struct {
+	net.Listener
+	mu    sync.Mutex
+	to    string
+	conns []net.Conn
+	wg    sync.WaitGroup
+}
+
+func newDoor(t *testing.T, to string) *door {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &door{Listener: l, to: to}
+	d.wg.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			d.pass(in)
+		}
+	})
+	t.Cleanup(func() { l.Close(); d.lead(""); d.wg.Wait() })
+	return d
+}
+
+func (d *door) pass(in net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", d.to)
+	if err != nil {
+		in.Close()
+		return
+	}
+	d.conns = append(d.conns, in, out)
+	for _, p := range [][2]net.Conn{{in, out}, {out, in}} {
+		d.wg.Go(func() { _, _ = io.Copy(p[0], p[1]); p[0].Close(); p[1].Close() })
+	}
+}
+
+// lead sends whoever connects from now on elsewhere, and ends what is connected.
+func (d *door) lead(to string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.to = to
+	for _, c := range d.conns {
+		c.Close()
+	}
+	d.conns = nil
+}
+
+func anotherServer(r *rig) {
+	d := newDoor(r.T, r.set.Old.Addr())
+	same := cluster.Secret(r.set.Old.Password(fixtures.Crosscheck))
+	// Both sides take one password, so that the exchange is not noticed by it.
+	r.run(r.set.New, "SET sql_log_bin = 0", "ALTER USER 'crosscheck'@'%' IDENTIFIED BY '"+same.Reveal()+"'")
+	s := Servers{New: r.servers.New, Old: r.dial(cluster.Config{Label: "old", Net: "tcp", Addr: d.Addr().String(), User: "crosscheck", Password: same})}
+	s.New = r.dial(cluster.Config{Label: "new", Net: "tcp", Addr: r.set.New.Addr(), User: "crosscheck", Password: same})
+	if _, err := Take(r.Context(), s, gate.KindGTID, r.request()); err != nil {
+		r.Fatal(err)
+	}
+	change, err := Prepare(r.Context(), s, ActionSetSteps, r.request())
+	if err != nil {
+		r.Fatal(err)
+	}
+	d.lead(r.set.New.Addr())
+	for _, k := range []gate.Kind{gate.KindGTID, gate.KindSteps, gate.KindReadOnly, gate.KindRestoredCopy} {
+		if e, err := Take(r.Context(), s, k, r.request()); !cluster.IsServerChanged(err) {
+			r.Errorf("%s of another server: %+v, %v", k, e, err)
+		}
+	}
+	if done, err := change.Apply(r.Context()); !cluster.IsServerChanged(err) || done.Applied {
+		r.Errorf("change of another server: %+v, %v", done, err)
+	}
+}
+
+func TestChain(t *testing.T) {
+	r := newRig(t, fixtures.Spec{
+		Topology: fixtures.Chain, Old: fixtures.MySQL, OldOptions: fixtures.ServerOptions{GTID: fixtures.GTIDOff},
+	}, plan.GTIDConverter)
+	r.shop()
+	r.on("sync", func(r *rig) {
+		c := measured[gate.Sync](r, "")
+		for _, ends := range [][2]string{{"old", "converter"}, {"converter", "new"}} {
+			if l := linkBetween(r, c, ends[0], ends[1]); !l.Running || !l.LagKnown || l.Skips {
+				r.Errorf("%+v", l)
+			}
+		}
+		if err := r.set.StopReplication(r.Context(), fixtures.Middle); err != nil {
+			r.Fatal(err)
+		}
+		if l := linkBetween(r, measured[gate.Sync](r, ""), "old", "converter"); l.Running {
+			r.Errorf("stopped, and: %+v", l)
+		}
+		if err := r.set.StartReplication(r.Context(), fixtures.Middle); err != nil {
+			r.Fatal(err)
+		}
+		r.caughtUp()
+	})
+	r.on("read only and drained", func(r *rig) {
+		r.run(r.set.Old, shutMySQL)
+		c := measured[gate.ReadOnly](r, "")
+		if !c.SuperReadOnly || c.OldT1 != c.OldT2 || c.NewApplied != c.OldT2 || c.Extra != "" {
+			r.Errorf("%+v", c)
+		}
+		if d := measured[gate.Drained](r, ""); !d.EchoesComplete || d.Since.IsZero() || d.OldWrites != 0 {
+			r.Errorf("%+v", d)
+		}
+		if g := measured[gate.GTID](r, ""); len(g.Nodes) != 3 || g.Nodes[2].Mode != "ON" || g.Nodes[2].Anonymous != 0 || !g.Nodes[2].Enforced {
+			r.Errorf("%+v", g)
+		}
+		if err := r.set.StopReplication(r.Context(), fixtures.New); err != nil {
+			r.Fatal(err)
+		}
+		r.run(r.set.Old, openMySQL, r.row(), shutMySQL)
+		if c = measured[gate.ReadOnly](r, ""); c.NewApplied == c.OldT2 {
+			r.Errorf("new is behind the converter, and: %+v", c)
+		}
+		if d := measured[gate.Drained](r, ""); d.EchoesComplete || d.OldWrites != 1 {
+			r.Errorf("new is behind the converter, and: %+v", d)
+		}
+		if err := r.set.StartReplication(r.Context(), fixtures.New); err != nil {
+			r.Fatal(err)
+		}
+		r.caughtUp()
+		r.run(r.set.Middle, r.row())
+		r.caughtUp()
+		if c = measured[gate.ReadOnly](r, ""); !strings.Contains(c.Extra, "converter") {
+			r.Errorf("written on the converter, and: %+v", c)
+		}
+		r.run(r.set.Old, openMySQL)
+	})
+	r.on("converter", oneConverter)
+	r.on("converter gone", func(r *rig) {
+		if err := r.set.Middle.Stop(r.Context()); err != nil {
+			r.Fatal(err)
+		}
+		for _, k := range []gate.Kind{gate.KindGTID, gate.KindConverter, gate.KindSync} {
+			e := r.take(k, "")
+			switch c := e.Content.(type) {
+			case gate.GTID:
+				if len(c.Nodes) != 3 || c.Nodes[2].Name != "converter" || c.Nodes[2].Reachable {
+					r.Errorf("%+v", c)
+				}
+			case gate.Converter:
+				if len(c.Nodes) != 3 || c.Nodes[2].Reachable || c.Compared != 0 {
+					r.Errorf("%+v", c)
+				}
+			case gate.Sync:
+				if len(c.Links) != 0 {
+					r.Errorf("%+v", c)
+				}
+			}
+		}
+	})
+}
+
+// oneConverter proves it, and then makes new convert as well: by itself, straight from old.
+func oneConverter(r *rig) {
+	c := measured[gate.Converter](r, "")
+	if len(c.Nodes) != 3 || c.Nodes[0].Assigns || !c.Nodes[1].Assigns || c.Nodes[1].Name != "converter" || c.Nodes[2].Assigns || c.Compared < 3 || len(c.Alarms) > 0 {
+		r.Errorf("%+v", c)
+	}
+	old := r.set.Old
+	var file string
+	var pos int64
+	var rest [3]any
+	if err := old.DB().QueryRowContext(r.Context(), "SHOW BINARY LOG STATUS").Scan(&file, &pos, &rest[0], &rest[1], &rest[2]); err != nil {
+		r.Fatal(err)
+	}
+	host, port, err := net.SplitHostPort(old.Addr())
+	if err != nil {
+		r.Fatal(err)
+	}
+	if _, err := r.set.New.DB().ExecContext(r.Context(), "CHANGE REPLICATION SOURCE TO SOURCE_HOST='"+host+"', SOURCE_PORT="+port+", SOURCE_USER='repl', SOURCE_PASSWORD='"+
+		old.Password(fixtures.Replicator)+"', GET_SOURCE_PUBLIC_KEY=1, SOURCE_LOG_FILE='"+file+"', SOURCE_LOG_POS="+itoa(pos)+
+		", SOURCE_AUTO_POSITION=0, ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS=LOCAL FOR CHANNEL 'second'"); err != nil {
+		r.Fatal("a second channel could not be made")
+	}
+	// The transaction must not be refused where it comes the second time: it has no key.
+	r.run(r.set.New, "SET GLOBAL replica_exec_mode = 'IDEMPOTENT'", "START REPLICA FOR CHANNEL 'second'")
+	r.run(old, "UPDATE shop.t SET v = 80 ORDER BY id LIMIT 1")
+	time.Sleep(time.Second)
+	c = measured[gate.Converter](r, "")
+	if !c.Nodes[2].Assigns || len(c.Alarms) == 0 {
+		r.Errorf("a second converter, and: %+v", c)
+	}
+	r.Log(c.Alarms)
+	r.run(r.set.New, "STOP REPLICA FOR CHANNEL 'second'", "RESET REPLICA ALL FOR CHANNEL 'second'", "SET GLOBAL replica_exec_mode = 'STRICT'")
+	r.earlier = nil
+	// The channel is gone; its traces stay.
+	if c = measured[gate.Converter](r, ""); c.Nodes[2].Assigns || len(c.Alarms) == 0 {
+		r.Errorf("after the second converter: %+v", c)
+	}
+}

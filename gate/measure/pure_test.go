@@ -1,0 +1,205 @@
+package measure
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/gtid"
+	"crosscheck/gate"
+	"crosscheck/gate/preflight"
+)
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+const (
+	uuidC = "cccccccc-0000-0000-0000-000000000003"
+	uuidN = "bbbbbbbb-0000-0000-0000-000000000002"
+)
+
+// tx is a transaction of one row.
+func tx(server uint32, micro int64, kind binlog.Kind, before, after string) *binlog.Transaction {
+	row := func(s string) binlog.Row {
+		if s == "" {
+			return nil
+		}
+		return binlog.Row{{Text: []byte(s)}}
+	}
+	def := &binlog.Table{Schema: "shop", Name: "t", Columns: []binlog.Column{{Name: "v", DataType: "int"}}}
+	return &binlog.Transaction{
+		GTID: "x", ServerID: server, OriginTime: time.UnixMicro(micro), Last: true,
+		Changes: []binlog.Change{{Schema: "shop", Table: "t", Def: def, Kind: kind, Before: row(before), After: row(after)}},
+	}
+}
+
+func printOf(t *testing.T, x *binlog.Transaction) print {
+	t.Helper()
+	b := newBuilder()
+	b.add(x)
+	p, ok := b.print(x)
+	if !ok {
+		t.Fatal("no print")
+	}
+	return p
+}
+
+func TestFingerprints(t *testing.T) {
+	executed, err := gtid.ParseSet(uuidC + ":1-9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := tx(1, 1000, binlog.Update, "1", "2")
+	older := tx(1, 0, binlog.Update, "1", "2")
+	older.OriginTime = time.Time{}
+	wider := tx(1, 1000, binlog.Update, "1", "3")
+	wider.Changes[0].Def = &binlog.Table{Columns: []binlog.Column{{DataType: "bigint"}}}
+	partial := tx(1, 1000, binlog.Update, "1", "3")
+	partial.Changes[0].Partial = true
+	c5, c6, n7 := uuidC+":5", uuidC+":6", uuidN+":7"
+	for _, c := range []struct {
+		name      string
+		conv, new map[string]*binlog.Transaction
+		compared  int64
+		want      []string // parts of the alarms
+	}{
+		{name: "alike", conv: map[string]*binlog.Transaction{c5: base}, new: map[string]*binlog.Transaction{c5: base}, compared: 1},
+		{name: "not on new yet", conv: map[string]*binlog.Transaction{c5: base, c6: tx(1, 1001, binlog.Insert, "", "3")}, new: map[string]*binlog.Transaction{c5: base}, compared: 1},
+		{name: "two GTIDs", conv: map[string]*binlog.Transaction{c5: base, c6: base}, want: []string{"two GTIDs"}},
+		{name: "second converter", conv: map[string]*binlog.Transaction{c5: base}, new: map[string]*binlog.Transaction{n7: base}, want: []string{"two GTIDs", "does not have"}},
+		{name: "second converter of an old server", conv: map[string]*binlog.Transaction{c5: older}, new: map[string]*binlog.Transaction{n7: older}, want: []string{"does not have"}},
+		{name: "the same change twice on an old server", conv: map[string]*binlog.Transaction{c5: older, c6: older}},
+		{name: "new's own", new: map[string]*binlog.Transaction{n7: tx(2, 5, binlog.Insert, "", "9")}},
+		{name: "other rows", conv: map[string]*binlog.Transaction{c5: base}, new: map[string]*binlog.Transaction{c5: tx(1, 1000, binlog.Update, "1", "3")}, compared: 1, want: []string{"its rows differ"}},
+		{name: "other time", conv: map[string]*binlog.Transaction{c5: base}, new: map[string]*binlog.Transaction{c5: tx(1, 1001, binlog.Update, "1", "2")}, compared: 1, want: []string{"it was made at"}},
+		{name: "other server", conv: map[string]*binlog.Transaction{c5: base}, new: map[string]*binlog.Transaction{c5: tx(4, 1000, binlog.Update, "1", "2")}, compared: 1, want: []string{"on the server 1"}},
+		{name: "a replica's own row before", conv: map[string]*binlog.Transaction{c5: base}, new: map[string]*binlog.Transaction{c5: tx(1, 1000, binlog.Update, "7", "2")}, compared: 1},
+		{name: "other types", conv: map[string]*binlog.Transaction{c5: base}, new: map[string]*binlog.Transaction{c5: wider}, compared: 1},
+		{name: "not whole", conv: map[string]*binlog.Transaction{c5: base}, new: map[string]*binlog.Transaction{c5: partial}, compared: 1},
+	} {
+		b := book{old: 1, conv: logOf{}, new: logOf{}}
+		for name, x := range c.conv {
+			b.conv[name] = printOf(t, x)
+		}
+		for name, x := range c.new {
+			b.new[name] = printOf(t, x)
+		}
+		compared, alarms := b.judge(executed)
+		if compared != c.compared || len(alarms) != len(c.want) {
+			t.Errorf("%s: %d compared, %q", c.name, compared, alarms)
+			continue
+		}
+		for _, want := range c.want {
+			if !slices.ContainsFunc(alarms, func(a string) bool { return strings.Contains(a, want) }) {
+				t.Errorf("%s: %q lack %q", c.name, alarms, want)
+			}
+		}
+	}
+}
+
+func TestDeclared(t *testing.T) {
+	t0 := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	at := func(min int) time.Time { return t0.Add(time.Duration(min) * time.Minute) }
+	said := func(min int, by string, when int, app int, writes int64) gate.Evidence {
+		c := gate.WritesSwitch{By: by, Traffic: gate.Traffic{SessionsSeen: true, AppOnNew: app, WritesSeen: true, NewWrites: writes}}
+		if by != "" {
+			c.Switched = at(when)
+		}
+		return gate.Evidence{Taken: at(min), Content: c}
+	}
+	for _, c := range []struct {
+		name    string
+		earlier []gate.Evidence
+		by      string
+		want    declaration
+	}{
+		{name: "nobody"},
+		{name: "now", by: "ann", want: declaration{"ann", at(60)}},
+		{name: "before", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1)}, want: declaration{"ann", at(0)}},
+		{name: "said again", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), said(9, "ann", 0, 1, 0)}, by: "bob", want: declaration{"ann", at(0)}},
+		{name: "said too early", earlier: []gate.Evidence{said(1, "ann", 0, 1, 0)}, by: "bob", want: declaration{"bob", at(60)}},
+		{name: "corrected before", earlier: []gate.Evidence{said(1, "ann", 0, 0, 0), said(5, "bob", 5, 1, 1), said(6, "", 0, 1, 1)}, want: declaration{"bob", at(5)}},
+		{name: "used before it was said", earlier: []gate.Evidence{said(1, "", 0, 1, 1)}, by: "ann", want: declaration{"ann", at(60)}},
+	} {
+		m := &measurement{r: Request{By: c.by}, now: func() time.Time { return at(60) }, earlier: c.earlier}
+		if got := m.declared(gate.KindWritesSwitch); got != c.want {
+			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestAges(t *testing.T) {
+	io := thread{id: 10, user: "system user", seconds: 100}
+	for _, c := range []struct {
+		name  string
+		list  []thread
+		sql   thread
+		want  time.Duration
+		known bool
+	}{
+		{name: "made together", sql: thread{id: 11}, want: 99 * time.Second, known: true},
+		{name: "applier alone, nothing later", sql: thread{id: 20}},
+		{name: "applier alone, a session later", sql: thread{id: 20}, list: []thread{{id: 25, user: "app", seconds: 40}, {id: 5, user: "app", seconds: 900}}, want: 39 * time.Second, known: true},
+		{name: "the time of replication's threads is not theirs", sql: thread{id: 20}, list: []thread{{id: 25, user: "system user", seconds: 900}}},
+		{name: "the receiver is younger", sql: thread{id: 5}, list: []thread{{id: 7, user: "app", seconds: 900}}, want: 99 * time.Second, known: true},
+	} {
+		if got, known := agesOf(c.list, io, c.sql); known != c.known || got != c.want {
+			t.Errorf("%s: %s, %v", c.name, got, known)
+		}
+	}
+}
+
+func TestHolders(t *testing.T) {
+	got := holders([]row{{"grantee": "'root'@'localhost'"}, {"grantee": "'dba'@''"}, {"grantee": "'o''neil'@'%'"}},
+		[]row{{"user": "ann", "role": "team"}, {"user": "team", "role": "dba"}, {"user": "bob", "role": "other"}})
+	if want := []string{"ann", "dba", "o'neil", "root", "team"}; !slices.Equal(sortedKeys(got), want) {
+		t.Errorf("got %q", sortedKeys(got))
+	}
+}
+
+func TestRights(t *testing.T) {
+	kill := Statement{SQL: "KILL 1", Session: &gate.Session{ID: 1}}
+	set := Statement{SQL: "SET GLOBAL x = 1"}
+	maria, my := cluster.Facts{Flavor: cluster.FlavorMariaDB, Major: 10, Minor: 11}, cluster.Facts{Flavor: cluster.FlavorMySQL, Major: 9, Minor: 7}
+	old := cluster.Facts{Flavor: cluster.FlavorMySQL, Major: 5, Minor: 6}
+	for _, c := range []struct {
+		f     cluster.Facts
+		st    Statement
+		grant string
+		want  bool
+	}{
+		{my, set, "GRANT SELECT, SYSTEM_VARIABLES_ADMIN ON *.* TO `c`@`%`", true},
+		{my, set, "GRANT CONNECTION_ADMIN ON *.* TO `c`@`%`", false},
+		{my, kill, "GRANT CONNECTION_ADMIN ON *.* TO `c`@`%`", true},
+		{my, set, "GRANT SUPER ON *.* TO `c`@`%`", true},
+		{my, set, "GRANT ALL PRIVILEGES ON `shop`.* TO `c`@`%`", false},
+		{maria, kill, "GRANT CONNECTION ADMIN ON *.* TO `c`@`%`", true},
+		{maria, set, "GRANT CONNECTION ADMIN ON *.* TO `c`@`%`", false},
+		{old, kill, "GRANT ALL PRIVILEGES ON *.* TO 'c'@'%' WITH GRANT OPTION", true},
+		{old, kill, "GRANT PROCESS ON *.* TO 'c'@'%'", false},
+	} {
+		if got := holds([]string{"GRANT USAGE ON *.* TO `c`@`%`", c.grant}, rights(c.f, c.st)); got != c.want {
+			t.Errorf("%s for %s on %s %d: %v", c.grant, c.st.SQL, c.f.Flavor, c.f.Major, got)
+		}
+	}
+}
+
+func TestSections(t *testing.T) {
+	s, c := sections(schemaParts()), sections(configParts())
+	if !s["column_type"] || !s["trigger_present"] || s["config_sql_mode"] || !c["config_sql_mode"] || !c["removed_variable"] || c["column_type"] || s["binlog_format"] {
+		t.Errorf("schema %d ids, config %d ids", len(s), len(c))
+	}
+	got := of([]preflight.Finding{{ID: "binlog_format"}, {ID: "sql_mode"}, {ID: "privilege_missing", Unseen: true, Severity: preflight.Warning}, {ID: "column_type"}}, s)
+	if len(got) != 2 || !got[0].Unseen || got[1].ID != "column_type" {
+		t.Errorf("got %+v", got)
+	}
+	fs := Findings([]preflight.Finding{
+		{ID: "a", Side: "old", Fixes: []preflight.Fix{{On: "old", SQL: "X"}}}, {ID: "b", Side: "both", Fixes: []preflight.Fix{{On: "old", SQL: "X"}, {On: "new", SQL: "Y"}}},
+	})
+	if fs[0].Fix != "X" || fs[0].Side != "old" || fs[1].Fix != "on old: X; on new: Y" || fs[1].Side != "" {
+		t.Errorf("got %+v", fs)
+	}
+}
