@@ -37,10 +37,9 @@ func checkEvidence(run ledger.RunSummary, r checksum.Result) gate.Evidence {
 			c.Reason = t.Table + ": " + t.Reason
 		}
 	}
-	switch {
-	case run.Scope == nil:
+	if run.Scope == nil {
 		c.Missed = append(c.Missed, "what the check was to compare is not recorded")
-	default:
+	} else {
 		c.Include, c.Exclude = run.Scope.Include, run.Scope.Exclude
 		if run.Scope.Unseen != "" {
 			c.Missed = append(c.Missed, run.Scope.Unseen)

@@ -107,7 +107,7 @@ func newGateStatusCommand(g *globals) *cobra.Command {
 		Use:   "status --plan FILE",
 		Short: "Measure what can be measured now, and show all gates",
 		Long: `Measure what can be measured now, and show all gates: their states, the age of the evidence, why they are
-shut, and the exact statement or command to go on with.
+shut, and the exact statement or command to go on with. Hooks of the plan are run where nothing else is missing.
 
 Exit codes: 0 all are open, 1 one fails, 2 one is unknown, 3 could not run, 64 usage or plan error.`,
 		Example: `  crosscheck gate status --plan migration.toml
@@ -354,7 +354,7 @@ func (m *migration) override(ctx context.Context, out *gateOutput, name string, 
 	}
 	m.keep(e, false)
 	s := m.judge()
-	if err := m.decide(ctx, s, name); err != nil {
+	if err = m.decide(ctx, s, name); err != nil {
 		return err
 	}
 	err = m.show(out, s, name, nil)

@@ -114,9 +114,15 @@ func (m *migration) hookEnv(r gate.Result) []string {
 		}
 	}
 	for _, v := range []struct{ name, value string }{
-		{"GATE", r.Gate}, {"PATH", string(m.plan.Path)}, {"PLAN", m.absPlan()}, {"PLAN_HASH", m.hash}, {"STATE", m.dir},
-		{"OLD_DSN", m.plan.Old.DSN}, {"NEW_DSN", m.plan.New.DSN},
-		{"OLD_UUID", m.plan.Old.ServerUUID}, {"NEW_UUID", m.plan.New.ServerUUID},
+		{"GATE", r.Gate},
+		{"PATH", string(m.plan.Path)},
+		{"PLAN", m.absPlan()},
+		{"PLAN_HASH", m.hash},
+		{"STATE", m.dir},
+		{"OLD_DSN", m.plan.Old.DSN},
+		{"NEW_DSN", m.plan.New.DSN},
+		{"OLD_UUID", m.plan.Old.ServerUUID},
+		{"NEW_UUID", m.plan.New.ServerUUID},
 	} {
 		out = append(out, fmt.Sprintf("CROSSCHECK_%s=%s", v.name, v.value))
 	}

@@ -201,8 +201,8 @@ func (m *migration) derive(ctx context.Context, now time.Time) error {
 		if !r.Ended() || r.Old.ServerUUID != s.Old || r.New.ServerUUID != s.New {
 			continue
 		}
-		result, err := m.book.LoadResult(ctx, r.ID, 0)
-		if err != nil {
+		var result checksum.Result
+		if result, err = m.book.LoadResult(ctx, r.ID, 0); err != nil {
 			return err
 		}
 		list = append(list, finishedRun{RunSummary: r, result: result})

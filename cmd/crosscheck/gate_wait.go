@@ -75,11 +75,11 @@ func runGateWait(ctx context.Context, g *globals, o *gateWaitFlags, name string)
 	case err != nil:
 		return err
 	}
-	if err := m.decide(ctx, s, name); err != nil {
+	if err = m.decide(ctx, s, name); err != nil {
 		return err
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return errors.Join(m.show(&o.gateOutput, s, name, nil), &exitError{code: exitUndecided})
+	if ctx.Err() != nil { // interrupted: what it came to is not what was waited for
+		return errors.Join(&exitError{code: exitUndecided}, m.show(&o.gateOutput, s, name, nil))
 	}
 	return m.show(&o.gateOutput, s, name, nil)
 }

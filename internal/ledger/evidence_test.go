@@ -115,11 +115,13 @@ func TestEvidenceBesideAWatch(t *testing.T) {
 	defer shared.Close()
 	n, seen := 0, uint64(0)
 	for ; time.Now().Before(until); n++ {
-		if err := shared.AddEvidence(t.Context(), "steps-set", anOverride(n, aMoment)); err != nil {
+		if err = shared.AddEvidence(t.Context(), "steps-set", anOverride(n, aMoment)); err != nil {
 			t.Fatal(err)
 		}
-		if w, err := shared.ReadWatch(t.Context(), 0); err == nil {
-			counts, err := w.FindingCounts(t.Context())
+		var w *Watch
+		if w, err = shared.ReadWatch(t.Context(), 0); err == nil {
+			var counts map[conflict.Kind]uint64
+			counts, err = w.FindingCounts(t.Context())
 			if err != nil || counts[conflict.UpdateUpdate] < seen {
 				t.Fatalf("%d findings after %d, %v", counts[conflict.UpdateUpdate], seen, err)
 			}
