@@ -27,17 +27,16 @@ const maxTops = 64
 type tops []topAt
 
 func (t *tops) add(at int64, key uint64) {
-	list := *t
-	n := len(list)
+	n := len(*t)
 	switch {
-	case n > 0 && key <= list[n-1].Key:
-	case n > 0 && at <= list[n-1].At:
-		list[n-1].Key = key // a clock that went back: the later time counts
+	case n > 0 && key <= (*t)[n-1].Key:
+	case n > 0 && at <= (*t)[n-1].At:
+		(*t)[n-1].Key = key // a clock that went back: the later time counts
 	case n == maxTops:
-		copy(list[1:], list[2:])
-		list[n-1] = topAt{at, key}
+		copy((*t)[1:], (*t)[2:])
+		(*t)[n-1] = topAt{at, key}
 	default:
-		*t = append(list, topAt{at, key})
+		*t = append(*t, topAt{at, key})
 	}
 }
 

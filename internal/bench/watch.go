@@ -126,14 +126,14 @@ func (p *watchPair) catchUp(ctx context.Context, say func(string)) ([]series, er
 	say(fmt.Sprintf("  watch: writing %d row changes on old, which new repeats", 2*rows))
 	big := spec
 	big.Table = "big"
-	if err := fixtures.Generate(ctx, p.set.Old.DB(), big, rows, 3); err != nil {
+	if err = fixtures.Generate(ctx, p.set.Old.DB(), big, rows, 3); err != nil {
 		return nil, err
 	}
 	changed, err := p.update(ctx, big, rows, 100)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.set.WaitCaughtUp(ctx); err != nil {
+	if err = p.set.WaitCaughtUp(ctx); err != nil {
 		return nil, err
 	}
 	done, sum, err := p.run(ctx, state, "--for", "10ms", "--settle-for", "10m")

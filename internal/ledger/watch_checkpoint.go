@@ -54,10 +54,10 @@ func (w *Watch) savePieces(ctx context.Context, tx *sql.Tx, write func(io.Writer
 	if err != nil {
 		return err
 	}
-	defer stmt.Close() //nolint:errcheck // it is the transaction's
+	defer func() { _ = stmt.Close() }() // it is the transaction's
 	p := &pieces{store: func(i int, piece []byte) error {
-		_, err := stmt.ExecContext(ctx, w.id, i, piece)
-		return err
+		_, serr := stmt.ExecContext(ctx, w.id, i, piece)
+		return serr
 	}}
 	buffered := bufio.NewWriterSize(p, pieceBytes)
 	if err = write(buffered); err == nil {
