@@ -16,13 +16,14 @@ import (
 // gateSets are the servers of the scripts in testdata/gates. Each script has a set of its own: it walks a whole migration.
 func gateSets() map[string]fixtures.Spec {
 	seen := fixtures.ServerOptions{PerformanceSchema: true}
+	off := fixtures.ServerOptions{PerformanceSchema: true, GTID: fixtures.GTIDOff}
 	return map[string]fixtures.Spec{
 		"dual-write.txtar":         {Topology: fixtures.Dual, Old: fixtures.MySQL, OldOptions: seen, NewOptions: seen},
 		"dual-write-mariadb.txtar": {Topology: fixtures.Dual, Old: fixtures.MariaDB},
 		"rolling-upgrade.txtar":    {Topology: fixtures.Pair, Old: fixtures.MySQL, OldOptions: seen, NewOptions: seen},
 		"gtid-restart.txtar":       {Topology: fixtures.Pair, Old: fixtures.MySQL, GTID: fixtures.GTIDOff, OldOptions: seen, NewOptions: seen},
 		"gtid-converter.txtar": {
-			Topology: fixtures.Chain, Old: fixtures.MySQL56, Middle: fixtures.MySQL, New: fixtures.MySQL, NewOptions: seen, MiddleOptions: seen,
+			Topology: fixtures.Chain, Old: fixtures.MySQL, OldOptions: off, NewOptions: seen, MiddleOptions: seen,
 		},
 	}
 }
