@@ -119,6 +119,13 @@ func (c *Change) killStale(ctx context.Context, side string) error {
 		c.Notes = append(c.Notes, side+" does not show the steps of its sessions: restart the application's connections to it")
 	}
 	for _, x := range v.stale {
+		still, err := stillStale(ctx, c.servers[side], c.servers[side].DB(), session(x))
+		if err != nil {
+			return err
+		}
+		if !still {
+			continue // it ended meanwhile, or belongs to the server
+		}
 		if x.MayBeOwn {
 			c.Notes = append(c.Notes, fmt.Sprintf("%s: session %d of %s@%s may be crosscheck's own", side, x.ID, x.User, x.Host))
 			continue
@@ -202,9 +209,9 @@ func sameOn(ctx context.Context, s *cluster.Server, conn *sql.Conn) error {
 func (c Change) run(ctx context.Context, conn *sql.Conn, st Statement) (done bool, err error) {
 	s := c.servers[st.Side]
 	if st.Session != nil {
-		still, err := stillStale(ctx, s, conn, *st.Session)
-		if err != nil || !still {
-			return false, err
+		still, lookErr := stillStale(ctx, s, conn, *st.Session)
+		if lookErr != nil || !still {
+			return false, lookErr
 		}
 	}
 	_, err = conn.ExecContext(ctx, st.SQL)
@@ -213,15 +220,15 @@ func (c Change) run(ctx context.Context, conn *sql.Conn, st Statement) (done boo
 		return false, nil
 	}
 	if err != nil && cluster.IsPermission(err) || cluster.ErrorNumber(err) == errKillDenied {
-		return false, denied(s, st)
+		return false, denied(s, st, refusedRight(s.Facts(), st))
 	}
 	return true, s.Explain(c.Name+": "+st.SQL, err)
 }
 
 // stillStale looks again, right before the KILL: the session is there, of the same account and host, is no thread of the
 // server nor of replication nor ours, and has another step than the server.
-func stillStale(ctx context.Context, s *cluster.Server, conn *sql.Conn, who gate.Session) (bool, error) {
-	const q = "SELECT t.PROCESSLIST_USER AS user, t.PROCESSLIST_HOST AS host, t.PROCESSLIST_COMMAND AS command, t.TYPE AS type, " +
+func stillStale(ctx context.Context, s *cluster.Server, db querier, who gate.Session) (bool, error) {
+	const q = "SELECT t.NAME AS name, t.PROCESSLIST_USER AS user, t.PROCESSLIST_HOST AS host, t.PROCESSLIST_COMMAND AS command, t.TYPE AS type, " +
 		"COALESCE(a.ATTR_VALUE, '') AS program, t.PROCESSLIST_ID = CONNECTION_ID() AS me, " +
 		"i.VARIABLE_VALUE <> @@global.auto_increment_increment OR o.VARIABLE_VALUE <> @@global.auto_increment_offset AS stale " +
 		"FROM performance_schema.threads t " +
@@ -229,7 +236,7 @@ func stillStale(ctx context.Context, s *cluster.Server, conn *sql.Conn, who gate
 		"JOIN performance_schema.variables_by_thread o ON o.THREAD_ID = t.THREAD_ID AND o.VARIABLE_NAME = 'auto_increment_offset' " +
 		"LEFT JOIN performance_schema.session_connect_attrs a ON a.PROCESSLIST_ID = t.PROCESSLIST_ID AND a.ATTR_NAME = 'program_name' " +
 		"WHERE t.PROCESSLIST_ID = ?"
-	list, err := query(ctx, conn, q, who.ID)
+	list, err := query(ctx, db, q, who.ID)
 	if err != nil {
 		return false, s.Explain(fmt.Sprintf("look at session %d again", who.ID), err)
 	}
@@ -237,6 +244,9 @@ func stillStale(ctx context.Context, s *cluster.Server, conn *sql.Conn, who gate
 		return false, nil
 	}
 	r := list[0]
+	if r["name"] == "thread/sql/event_worker" || strings.HasPrefix(r["user"], "mysql.") {
+		return false, nil // an event, or one of the server's own accounts
+	}
 	return r["user"] == who.User && r["host"] == who.Host && r["type"] == "FOREGROUND" && r["me"] == "0" && r["stale"] == "1" &&
 		!replicaCommand(r["command"]) && r["command"] != "Daemon" && r["program"] != ownProgram, nil
 }

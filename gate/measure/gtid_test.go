@@ -115,6 +115,7 @@ func TestPairByFile(t *testing.T) {
 			r.Errorf("performance_schema is off, and: %+v", c)
 		}
 	})
+	r.on("blind", blind)
 	r.on("parity", parity)
 	r.on("unsupported", func(r *rig) {
 		for _, k := range []gate.Kind{gate.KindPreflight, gate.KindCheck, gate.KindWatch, gate.KindRehearsal, gate.KindSignOff, gate.KindOverride, gate.KindHook, gate.KindAction, gate.KindDecision, "odd"} {
@@ -362,5 +363,72 @@ func oneConverter(r *rig) {
 	// The channel is gone; its traces stay.
 	if c = measured[gate.Converter](r, ""); c.Nodes[2].Assigns || len(c.Alarms) == 0 {
 		r.Errorf("after the second converter: %+v", c)
+	}
+}
+
+// blind is an account that may not see other accounts' sessions, nor the place in the log.
+func blind(r *rig) {
+	r.app(r.set.Old)
+	s := r.servers
+	r.run(r.set.Old, "CREATE USER 'blind'@'%' IDENTIFIED BY 'x'", "GRANT SELECT ON shop.* TO 'blind'@'%'")
+	r.caughtUp()
+	for _, x := range []struct {
+		srv   *fixtures.Server
+		label string
+		into  **cluster.Server
+	}{{r.set.Old, "old", &s.Old}, {r.set.New, "new", &s.New}} {
+		*x.into = r.dial(cluster.Config{Label: x.label, Net: "tcp", Addr: x.srv.Addr(), User: "blind", Password: "x"})
+	}
+	req := Request{Plan: r.plan, By: "ann"}
+	e, err := Take(r.Context(), s, gate.KindWritesSwitch, req)
+	if c, ok := e.Content.(gate.WritesSwitch); err != nil || !ok || c.SessionsSeen || c.WritesSeen || len(e.Positions) > 0 {
+		r.Errorf("%+v, %v", e, err)
+	}
+	if e, err = Take(r.Context(), s, gate.KindSteps, req); err != nil || e.Content.(gate.Steps).Old.SessionsSeen {
+		r.Errorf("%+v, %v", e, err)
+	}
+	e, err = Take(r.Context(), s, gate.KindDrained, req)
+	if c, ok := e.Content.(gate.Drained); err != nil || !ok || c.SessionsSeen || !c.Since.IsZero() || c.EchoesComplete || c.OldThrough != "" {
+		r.Errorf("%+v, %v", e, err)
+	}
+	for _, k := range []gate.Kind{gate.KindSync, gate.KindConverter} {
+		if e, err := Take(r.Context(), s, k, req); !cluster.IsPermission(err) {
+			r.Errorf("%s: %+v, %v", k, e, err)
+		}
+	}
+	r.run(r.set.Old, "DROP USER 'blind'@'%'")
+	r.caughtUp()
+}
+
+func TestOldToMariaDB(t *testing.T) {
+	r := newRig(t, fixtures.Spec{Topology: fixtures.Pair, Old: fixtures.MySQL56, New: fixtures.MariaDB}, plan.DualWrite)
+	r.shop()
+	time.Sleep(2100 * time.Millisecond)
+	c := measured[gate.Sync](r, "")
+	if l := linkBetween(r, c, "old", "new"); !l.Running || !l.LagKnown || len(c.Links) != 1 || time.Since(l.Since) < time.Second {
+		r.Errorf("%+v, taken %s", c, time.Now())
+	}
+	if s := measured[gate.Steps](r, ""); s.Old.SessionsSeen || s.Old.Persisted != nil || s.Old.PersistedKnown || s.Old.Global != (gate.Step{Increment: 1, Offset: 1}) {
+		r.Errorf("%+v", s)
+	}
+	if d := measured[gate.Drained](r, ""); !d.EchoesComplete || d.Since.IsZero() {
+		r.Errorf("%+v", d)
+	}
+	r.run(r.set.Old, r.row())
+	if d := measured[gate.Drained](r, ""); d.OldWrites != 1 {
+		r.Errorf("%+v", d)
+	}
+	r.root.Old.DB().SetMaxIdleConns(0)
+	r.run(r.set.Old, "SET GLOBAL read_only = ON")
+	r.set.Old.DB().SetMaxIdleConns(0)
+	time.Sleep(100 * time.Millisecond)
+	if w := measured[gate.ReadOnly](r, ""); !w.ReadOnly || !w.SuperReadOnly || w.NewApplied != w.OldT2 || w.Extra != "" || w.T1.IsZero() {
+		r.Errorf("%+v", w)
+	}
+	if g := measured[gate.GTID](r, ""); g.Nodes[0].Mode != "OFF" || g.Nodes[0].Anonymous != -1 {
+		r.Errorf("%+v", g)
+	}
+	if h := measured[gate.Health](r, ""); metric(h, metricDeadlocks).Name == "" {
+		r.Errorf("%+v", h)
 	}
 }

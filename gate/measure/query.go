@@ -114,9 +114,9 @@ func uptime(ctx context.Context, s *cluster.Server) (time.Duration, error) {
 	return time.Duration(n) * time.Second, nil
 }
 
-// may tells whether the account has a privilege.
-func may(ctx context.Context, s *cluster.Server, p cluster.Privilege) (bool, error) {
-	err := s.CheckPrivileges(ctx, p)
+// seesAll tells whether the account sees other accounts' sessions.
+func seesAll(ctx context.Context, s *cluster.Server) (bool, error) {
+	err := s.CheckPrivileges(ctx, cluster.PrivProcess)
 	var missing *cluster.PrivilegeError
 	if errors.As(err, &missing) {
 		return false, nil

@@ -104,7 +104,7 @@ func guardOf(ctx context.Context, s *cluster.Server) (guard, error) {
 // nobodyAbove tells whether no session may write in spite of read_only, on servers that have no super_read_only. False also
 // if that cannot be known.
 func nobodyAbove(ctx context.Context, s *cluster.Server) (bool, error) {
-	all, err := may(ctx, s, cluster.PrivProcess)
+	all, err := seesAll(ctx, s)
 	if err != nil || !all {
 		return false, err
 	}
@@ -128,7 +128,7 @@ func nobodyAbove(ctx context.Context, s *cluster.Server) (bool, error) {
 		return false, err
 	}
 	for _, c := range sessions {
-		if above[c.User] || above[""] {
+		if above[c.User] || above[""] || above["PUBLIC"] {
 			return false, nil
 		}
 	}
@@ -309,7 +309,7 @@ func (m *measurement) appliedOverChain(ctx context.Context, p gtid.Position) (ap
 	if err != nil || !known {
 		return "", "", err
 	}
-	if _, err := reaches(ctx, hops[1].link, c, echoTimeout); err != nil {
+	if _, err = reaches(ctx, hops[1].link, c, echoTimeout); err != nil {
 		return "", "", err
 	}
 	q, known, err := position(ctx, m.new)

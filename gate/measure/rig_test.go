@@ -166,15 +166,6 @@ func (r *rig) caughtUp() {
 	}
 }
 
-func (r *rig) show(v any) {
-	r.Helper()
-	text, err := json.Marshal(v)
-	if err != nil {
-		r.Fatal(err)
-	}
-	r.Log(string(text))
-}
-
 func linkBetween(r *rig, s gate.Sync, from, to string) gate.Link {
 	r.Helper()
 	for _, l := range s.Links {

@@ -39,7 +39,16 @@ func rights(f cluster.Facts, st Statement) []string {
 	return []string{"SUPER"}
 }
 
-func denied(s *cluster.Server, st Statement) error {
+// refusedRight is what is missing where the server refuses a statement although the account has the right for it: the
+// sessions of some accounts are protected.
+func refusedRight(f cluster.Facts, st Statement) string {
+	if st.Session != nil && !f.IsMariaDB() && f.AtLeast(8, 0, 16) {
+		return "CONNECTION_ADMIN, SYSTEM_USER"
+	}
+	return rights(f, st)[0]
+}
+
+func denied(s *cluster.Server, st Statement, right string) error {
 	f := s.Facts()
 	user, host := f.Account, "%"
 	if i := strings.LastIndex(f.Account, "@"); i >= 0 {
@@ -48,7 +57,7 @@ func denied(s *cluster.Server, st Statement) error {
 	quote := func(t string) string { return "'" + strings.ReplaceAll(t, "'", "''") + "'" }
 	return &RightError{
 		Label: s.Label(), Account: f.Account, SQL: st.SQL,
-		Grant: fmt.Sprintf("GRANT %s ON *.* TO %s@%s", rights(f, st)[0], quote(user), quote(host)),
+		Grant: fmt.Sprintf("GRANT %s ON *.* TO %s@%s", right, quote(user), quote(host)),
 	}
 }
 
@@ -76,7 +85,7 @@ func allowed(ctx context.Context, s *cluster.Server, conn *sql.Conn, st Statemen
 	if holds(lines, rights(s.Facts(), st)) {
 		return nil
 	}
-	return denied(s, st)
+	return denied(s, st, rights(s.Facts(), st)[0])
 }
 
 func ownAccount(s *cluster.Server, user string) bool {

@@ -68,7 +68,7 @@ func lookAtSteps(ctx context.Context, s *cluster.Server) (stepView, error) {
 		return stepView{}, err
 	}
 	v := stepView{global: stepOf(st.Global), driver: st.Driver, steps: st.Sessions}
-	all, err := may(ctx, s, cluster.PrivProcess)
+	all, err := seesAll(ctx, s)
 	if err != nil {
 		return v, err
 	}

@@ -105,8 +105,12 @@ func (m *measurement) link(ctx context.Context, h hop) (gate.Link, error) {
 	}
 	if l.Running {
 		l.Lag, l.LagKnown = lag, known
-		if !known && st.Lag != nil && fence != nil && fence.Cause == cluster.FenceTimeout {
-			l.Lag, l.LagKnown = max(lag, time.Duration(*st.Lag)*time.Second), true
+		if !known && fence != nil && fence.Cause == cluster.FenceTimeout {
+			if st.Lag != nil {
+				l.Lag = max(lag, time.Duration(*st.Lag)*time.Second)
+			}
+			// It is at least that; whether it is more is not known, and matters only below the limit.
+			l.LagKnown = l.Lag > m.r.Plan.Limits.MaxLag
 		}
 	}
 	if l.Skips, err = skips(ctx, h); err != nil || !l.Running {
@@ -137,13 +141,13 @@ func skips(ctx context.Context, h hop) (bool, error) {
 		return false, err
 	}
 	if h.link.Direct() {
-		c, err := h.link.Channel(ctx)
+		c, channelErr := h.link.Channel(ctx)
 		var gone *cluster.FenceError
-		if errors.As(err, &gone) {
+		if errors.As(channelErr, &gone) {
 			return false, nil
 		}
-		if err != nil {
-			return false, err
+		if channelErr != nil {
+			return false, channelErr
 		}
 		list = []cluster.ReplicaChannel{c}
 	}

@@ -31,18 +31,19 @@ const clockStep = time.Second
 // neighboring ids: if they are neighbors, they have one age. Else the applier is at least as old as what connected after it.
 func threadsAge(ctx context.Context, s *cluster.Server, c cluster.ReplicaChannel) (age time.Duration, known bool, err error) {
 	const op = "read the ages of the replication threads"
-	if ok, err := may(ctx, s, cluster.PrivProcess); err != nil || !ok {
+	ok, err := seesAll(ctx, s)
+	if err != nil || !ok {
 		return 0, false, err
 	}
 	const tries = 3 // a thread's state may change between two looks
 	for range tries {
-		list, err := threads(ctx, s)
-		if err != nil {
-			return 0, false, s.Explain(op, err)
+		list, readErr := threads(ctx, s)
+		if readErr != nil {
+			return 0, false, s.Explain(op, readErr)
 		}
-		receiver, applier, found, err := ofChannel(ctx, s, c, list)
-		if err != nil {
-			return 0, false, s.Explain(op, err)
+		receiver, applier, found, readErr := ofChannel(ctx, s, c, list)
+		if readErr != nil {
+			return 0, false, s.Explain(op, readErr)
 		}
 		if found {
 			age, known = agesOf(list, receiver, applier)

@@ -41,7 +41,7 @@ func (u *users) list() []gate.Session {
 func (m *measurement) watchSessions(ctx context.Context, d time.Duration) (users, error) {
 	u := users{seen: true, onOld: map[uint64]cluster.Session{}}
 	for _, s := range []*cluster.Server{m.old, m.new} {
-		ok, err := may(ctx, s, cluster.PrivProcess)
+		ok, err := seesAll(ctx, s)
 		if err != nil {
 			return u, err
 		}
