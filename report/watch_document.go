@@ -186,6 +186,20 @@ type WatchTrouble struct {
 	Since  *time.Time `json:"since"`
 }
 
+// WatchTroubleSchema names the document of a trouble that begins or ends.
+const WatchTroubleSchema = "crosscheck/watch-trouble/v1"
+
+// WatchTroubleLine says that something that is no collision begins to be wrong, or ends.
+type WatchTroubleLine struct {
+	Schema string    `json:"schema"`
+	Kind   string    `json:"kind"`  // the trouble's stable name
+	State  string    `json:"state"` // "begins" or "ends"
+	At     time.Time `json:"at"`
+	Side   string    `json:"side"`
+	Detail string    `json:"detail"`
+	Advice string    `json:"advice"`
+}
+
 // NewWatchFinding builds the document of f, found at a time that may be zero.
 func NewWatchFinding(f conflict.Finding, found time.Time, o Options) WatchFinding {
 	d := WatchFinding{

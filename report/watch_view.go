@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +24,7 @@ const (
 
 // WatchOptions say where and how a watch is shown.
 type WatchOptions struct {
-	// JSON writes a line of JSON per finding and nothing else; the rest does not matter then but ShowValues.
+	// JSON writes a line of JSON per finding, and one when a trouble begins or ends, and nothing else; the rest does not matter then but ShowValues.
 	JSON bool
 	// ShowValues puts row values into the JSON lines.
 	ShowValues bool
@@ -237,18 +239,50 @@ func firstError(a, b error) error {
 	return b
 }
 
-// jsonDisplay writes encoded lines.
+// jsonDisplay writes encoded lines, and one for each trouble that begins or ends.
 type jsonDisplay struct {
-	w   io.Writer
-	err error
+	w     io.Writer
+	err   error
+	known map[string]WatchTroubleLine
 }
 
-func (d *jsonDisplay) event(e watchEvent) {
-	if d.err == nil {
-		_, d.err = d.w.Write(e.encoded)
+func (d *jsonDisplay) event(e watchEvent) { d.write(e.encoded) }
+
+func (d *jsonDisplay) write(line []byte) {
+	if d.err == nil && len(line) > 0 {
+		_, d.err = d.w.Write(line)
 	}
 }
 
-func (d *jsonDisplay) tick(time.Time, *WatchSummary) {}
+func (d *jsonDisplay) tick(now time.Time, sum *WatchSummary) {
+	if sum == nil {
+		return
+	}
+	seen := make(map[string]WatchTroubleLine, len(sum.Health))
+	for _, t := range sum.Health {
+		line := WatchTroubleLine{
+			Schema: WatchTroubleSchema, Kind: t.ID, State: "begins", At: now.UTC(), Side: t.Side, Detail: t.Detail, Advice: t.Advice,
+		}
+		id := t.Side + " " + t.ID
+		if _, ok := d.known[id]; !ok {
+			d.trouble(line)
+		}
+		seen[id] = line
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.known)) {
+		if _, ok := seen[id]; !ok {
+			line := d.known[id]
+			line.State, line.At, line.Advice = "ends", now.UTC(), ""
+			d.trouble(line)
+		}
+	}
+	d.known = seen
+}
+
+func (d *jsonDisplay) trouble(t WatchTroubleLine) {
+	line, err := jsonLine(t)
+	d.err = firstError(d.err, err)
+	d.write(line)
+}
 
 func (d *jsonDisplay) close() error { return d.err }

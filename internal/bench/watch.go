@@ -94,8 +94,10 @@ func (p *watchPair) run(ctx context.Context, state string, args ...string) (laun
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &sum); err != nil {
 		return done, sum, fmt.Errorf("crosscheck watch, exit code %d: %w: %s", done.Exit, err, done.Stderr)
 	}
-	if len(lines) > 1 {
-		return done, sum, fmt.Errorf("crosscheck watch found something where there is nothing: %s", lines[0])
+	for _, line := range lines {
+		if strings.Contains(line, `"schema":"crosscheck/watch/v1"`) {
+			return done, sum, fmt.Errorf("crosscheck watch found something where there is nothing: %s", line)
+		}
 	}
 	return done, sum, nil
 }
