@@ -46,7 +46,8 @@ func balance(t *testing.T, target *atomic.Value) string {
 	return l.Addr().String()
 }
 
-// TestDialSame: behind a load balancer the pool's connection says nothing of the one that is dialled.
+// TestDialSame: behind a load balancer the pool's connection says nothing of the one that is dialled, and a new one of
+// the pool's must not answer for another server either.
 func TestDialSame(t *testing.T) {
 	for _, f := range []fixtures.Family{fixtures.MariaDB, fixtures.MySQL} {
 		t.Run(string(f), func(t *testing.T) {
@@ -85,9 +86,24 @@ func TestDialSame(t *testing.T) {
 			} else {
 				t.Log(err)
 			}
+			s.db.SetMaxIdleConns(-1) // from here on each statement has a connection of its own
+			for what, ask := range map[string]func() error{
+				"position":  func() error { _, err := s.Position(t.Context()); return err },
+				"variables": func() error { _, err := s.Variables(t.Context()); return err },
+				"identity":  func() error { return s.SameServer(t.Context()) },
+				"tables":    func() error { _, err := LoadTable(t.Context(), s, "shop", "t"); return err },
+				"statement": func() error { return s.readNothing(t.Context(), "SELECT 1") },
+			} {
+				if err := ask(); !IsServerChanged(err) || IsTransient(err) {
+					t.Errorf("%s asked of another server: %v", what, err)
+				}
+			}
 			target.Store(srv.Addr())
 			if err := dial(); err != nil {
 				t.Errorf("back at the right server: %v", err)
+			}
+			if _, err := s.Position(t.Context()); err != nil {
+				t.Errorf("back at the right server, the pool: %v", err)
 			}
 		})
 	}

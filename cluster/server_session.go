@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -100,16 +102,19 @@ func (s *Server) openPool() (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(&connector{Connector: inner, statements: s.setup.statements})
+	db := sql.OpenDB(&connector{Connector: inner, statements: s.setup.statements, same: s.same})
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns / 2)
 	return db, nil
 }
 
-// connector sets up each session of the pool.
+// connector sets up each session of the pool. Behind a load balancer each
+// connection may lead elsewhere, so each is asked which server it reaches
+// before any statement of a caller runs on it.
 type connector struct {
 	driver.Connector
 	statements []string
+	same       func(variables) error // judges what identityQuery returned
 }
 
 // Connect ends within setUpTimeout. Its own end of patience is not that of the
@@ -140,7 +145,49 @@ func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 			return nil, fmt.Errorf("set up the session with %q: %w", q, err)
 		}
 	}
+	if err := c.verify(ctx, conn); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
 	return conn, nil
+}
+
+// verify asks a fresh connection for its server's identity. The error is a
+// *ServerChangedError if it is another one than Open met.
+func (c *connector) verify(ctx context.Context, conn driver.Conn) error {
+	ask, ok := conn.(driver.QueryerContext)
+	if !ok {
+		return fmt.Errorf("set up a session: the driver's %T runs no queries", conn)
+	}
+	rows, err := ask.QueryContext(ctx, identityQuery, nil)
+	if err != nil {
+		return fmt.Errorf("ask for the server's identity: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // whatever it says, Next said it before
+	v := variables{}
+	row := make([]driver.Value, len(rows.Columns()))
+	for {
+		if err := rows.Next(row); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return fmt.Errorf("ask for the server's identity: %w", err)
+		}
+		if len(row) == 2 {
+			v[strings.ToLower(driverText(row[0]))] = driverText(row[1])
+		}
+	}
+	return c.same(v)
+}
+
+// driverText is a value as the text protocol brings it.
+func driverText(v driver.Value) string {
+	switch v := v.(type) {
+	case []byte:
+		return string(v)
+	case nil:
+		return ""
+	}
+	return fmt.Sprint(v)
 }
 
 // driverLogger takes what the driver would print to stderr; the errors
