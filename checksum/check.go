@@ -24,6 +24,7 @@ type checker struct {
 	throttle throttle
 	schedule *schedule
 	settler  *settler
+	confirm  *confirmer
 	tables   []tablePair
 	links    []*cluster.Link
 	abort    context.CancelCauseFunc
@@ -130,6 +131,9 @@ func (c *checker) compare(ctx context.Context) error {
 	c.schedule = newSchedule(c.begin)
 	defer context.AfterFunc(ctx, c.schedule.close)()
 
+	c.confirm = newConfirmer(c)
+	confirmed := make(chan error, 1)
+	go func() { confirmed <- c.confirm.run(ctx) }()
 	settled := make(chan error, 1)
 	go func() { settled <- c.settler.run(ctx) }()
 	workers, wctx := errgroup.WithContext(ctx)
@@ -144,6 +148,10 @@ func (c *checker) compare(ctx context.Context) error {
 	c.settler.finish()
 	if serr := <-settled; err == nil {
 		err = serr
+	}
+	c.confirm.finish()
+	if cerr := <-confirmed; err == nil {
+		err = cerr
 	}
 	if cause := context.Cause(ctx); cause != nil && err != nil {
 		err = cause
@@ -165,7 +173,7 @@ func (c *checker) work(ctx context.Context) error {
 			err = l.table.failed(ctx, err)
 		}
 		c.schedule.done()
-		l.table.release(context.WithoutCancel(ctx))
+		l.table.release()
 		if err != nil {
 			return err
 		}
@@ -197,11 +205,11 @@ func (t *tableRun) failed(ctx context.Context, err error) error {
 // errInterrupted is why a table is undecided whose comparison the end of the run cut short.
 var errInterrupted = errors.New("interrupted before the whole table was compared")
 
-// isTableError reports whether an error is the table's own: it vanished, changed its definition, or cannot be read by
-// its engine.
+// isTableError reports whether an error is the table's own: it vanished, changed its definition (a column or the key
+// that it is read by is gone), or cannot be read by its engine.
 func isTableError(err error) bool {
 	switch cluster.ErrorNumber(err) {
-	case 1030, 1034, 1054, 1146, 1194, 1195, 1286, 1356, 1412:
+	case 1030, 1034, 1049, 1054, 1146, 1176, 1194, 1195, 1286, 1356, 1412, 1814, 1932:
 		return true
 	}
 	return false
@@ -223,7 +231,11 @@ func (c *checker) begin(ctx context.Context) ([]*lane, bool, error) {
 		r, err := pair.verdict(ctx)
 		if err == nil {
 			c.opt.Observer.TableStarted(r.Table, 0, 0)
-			c.tableDone(ctx, r)
+			if pair.old != nil && pair.new != nil {
+				c.confirm.submit(unconfirmed{old: pair.old, new: pair.new, result: r})
+			} else {
+				c.tableDone(ctx, r)
+			}
 		}
 		return nil, more, err
 	}
@@ -249,7 +261,7 @@ func (c *checker) beginTable(ctx context.Context, plan *tablePlan) ([]*lane, err
 	}
 	t.result.Resumed = int64(len(proven))
 	t.hold() // until the lanes are made
-	defer t.release(context.WithoutCancel(ctx))
+	defer t.release()
 	c.opt.Observer.TableStarted(plan.name, plan.old.table.EstRows, t.result.Counts.RowsOld)
 
 	gaps := []chunker.Range{{}}

@@ -188,6 +188,11 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 		r.Reason = fmt.Sprintf("the account on %s may not see it: GRANT SELECT ON %s to it", lacks, t.QuotedName())
 		return r, nil
 	}
+	if access == cluster.AccessReadable {
+		r.Verdict = Undecided
+		r.Reason = fmt.Sprintf("it appeared on %s after the check had begun: run again", lacks)
+		return r, nil
+	}
 	r.Reason = fmt.Sprintf("%s is missing on %s", kindOf(t), lacks)
 	if t.Kind == cluster.TableView || unreadable(t.Engine) {
 		return r, nil

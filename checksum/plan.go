@@ -243,7 +243,7 @@ func (s *sidePlan) scanQuery() string { return "SELECT " + s.list + " FROM " + s
 // same one.
 func (p *tablePlan) fingerprint() string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s|%s|%s|%s|%d", p.method, p.old.rangeText(), p.new.rangeText(), p.schema, p.nKey)
+	fmt.Fprintf(h, "%s|%s|%s|%s|%d|%v", p.method, p.old.rangeText(), p.new.rangeText(), p.schema, p.nKey, p.json)
 	for _, c := range p.columns {
 		fmt.Fprintf(h, "|%s %s %s|%s %s %s", c.old.Name, c.old.ColumnType, c.old.Collation,
 			c.new.Name, c.new.ColumnType, c.new.Collation)

@@ -93,13 +93,13 @@ func (t *tableRun) hold() {
 }
 
 // release ends a hold; the last one finishes the table.
-func (t *tableRun) release(ctx context.Context) {
+func (t *tableRun) release() {
 	t.mu.Lock()
 	t.open--
 	done := t.open == 0
 	t.mu.Unlock()
 	if done {
-		t.finish(ctx)
+		t.finish()
 	}
 }
 
@@ -134,7 +134,7 @@ func (c *chunkRun) settled(ctx context.Context) {
 		}
 	}
 	t.take(c.counts, c.differences)
-	t.release(ctx)
+	t.release()
 }
 
 // take adds a finished chunk's numbers and as many of its differences as samples are kept.
@@ -160,8 +160,9 @@ func (t *tableRun) because(reason string) {
 	}
 }
 
-// finish judges the table: the numbers, the proof that the chunks cover the key space, and what the schemas say.
-func (t *tableRun) finish(ctx context.Context) {
+// finish judges the table: the numbers, the proof that the chunks cover the key space, and what the schemas say. The
+// last word has the confirmer.
+func (t *tableRun) finish() {
 	t.mu.Lock()
 	r := &t.result
 	r.Elapsed = time.Since(t.started)
@@ -191,7 +192,7 @@ func (t *tableRun) finish(ctx context.Context) {
 	slices.SortStableFunc(r.Differences, func(a, b Difference) int { return compareKeys(a.Key, b.Key) })
 	result := *r
 	t.mu.Unlock()
-	t.check.tableDone(ctx, result)
+	t.check.confirm.submit(unconfirmed{old: t.plan.old.table, new: t.plan.new.table, plan: t.plan, result: result})
 }
 
 // compareKeys puts keys into the order in which a person looks for them: numbers by value, then

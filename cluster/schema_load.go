@@ -55,6 +55,40 @@ func LoadTable(ctx context.Context, s *Server, schema, name string) (*Table, err
 	return &tables[0], nil
 }
 
+// LoadNamed returns those of the named tables that there are and the account
+// may see, by name. Names are taken as the server's own, letter case included.
+// A few tables of a schema are read singly, many with their whole schema.
+func LoadNamed(ctx context.Context, s *Server, names []TableName) (map[TableName]*Table, error) {
+	wanted := make(map[TableName]bool, len(names))
+	bySchema := map[string][]string{}
+	for _, n := range names {
+		if !wanted[n] {
+			wanted[n] = true
+			bySchema[n.Schema] = append(bySchema[n.Schema], n.Name)
+		}
+	}
+	l := loader{server: s, ctx: ctx, keep: func(schema, name string) bool { return wanted[TableName{schema, name}] }}
+	for schema, tables := range bySchema {
+		of := "= " + quoteText(schema)
+		conditions := []string{of}
+		if len(tables) <= maxSingleTables {
+			conditions = conditions[:0]
+			for _, t := range tables {
+				conditions = append(conditions, of+" AND TABLE_NAME = "+quoteText(t))
+			}
+		}
+		for _, where := range conditions {
+			if err := l.load(where); err != nil {
+				return nil, s.Explain("read the tables of "+schema, err)
+			}
+		}
+	}
+	if l.tables == nil {
+		return map[TableName]*Table{}, nil
+	}
+	return l.tables, nil
+}
+
 // ListTables returns the names of all user tables, views and sequences that the
 // account may see: what patterns are checked against.
 func ListTables(ctx context.Context, s *Server) ([]TableName, error) {
@@ -80,6 +114,9 @@ const (
 	// servers open every table of a schema for information_schema, so reading
 	// only those that are asked for saves much; reading many singly does not.
 	maxSchemaQueries = 8
+	// maxSingleTables is up to how many tables of a schema are read one by one,
+	// for the same reason.
+	maxSingleTables = 4
 )
 
 // schemas returns the schemas that the include patterns name outright, if all
@@ -303,7 +340,7 @@ func keyRank(k Key) int {
 // own order, which information_schema does not promise: WalkKey wants the key
 // that the rows are stored by. Few tables need it.
 func (l *loader) orderKeys() error {
-	for _, t := range l.tables {
+	for name, t := range l.tables {
 		candidates := 0
 		for i := range t.Keys {
 			if t.Keys[i].Unique && t.walkable(&t.Keys[i]) {
@@ -315,6 +352,10 @@ func (l *loader) orderKeys() error {
 		}
 		rank := map[string]int{}
 		if err := l.showIndex(t, rank); err != nil {
+			if n := ErrorNumber(err); n == errNoSuchTable || n == errUnknownDatabase { // it went meanwhile
+				delete(l.tables, name)
+				continue
+			}
 			return err
 		}
 		slices.SortStableFunc(t.Keys, func(a, b Key) int { return rank[a.Name] - rank[b.Name] })
