@@ -10,7 +10,7 @@ import (
 // Schemas change on old while old's rows flow: nothing is invented, and collisions after it are found by the new keys.
 // The watcher is restarted after each change, so that it goes on with the definitions of that place.
 func TestSchemaChanges(t *testing.T) {
-	for _, k := range some("mysql", "mysql-file", "mariadb") {
+	for _, k := range some("mysql-file", "mariadb") {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWork(t, sharedDual(t, k))

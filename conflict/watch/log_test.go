@@ -58,7 +58,7 @@ func TestRotation(t *testing.T) {
 
 // A session that logs its statements instead of rows: what they did is not known, and that is said.
 func TestStatements(t *testing.T) {
-	for _, k := range some("mysql", "mysql56") {
+	for _, k := range some("mysql56") {
 		t.Run(k.name, func(t *testing.T) {
 			w := newWork(t, sharedDual(t, k))
 			mustExec(t, w.old, "INSERT INTO t (id, n) VALUES (1, 0), (2, 0)")
@@ -89,7 +89,7 @@ func TestStatements(t *testing.T) {
 
 // A server that logs only what changed, and servers that compress their logs.
 func TestUnusualLogs(t *testing.T) {
-	for _, k := range some("mysql", "mysql-file", "mariadb") {
+	for _, k := range some("mysql", "mariadb") {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWork(t, roughDual(t, k))
@@ -165,7 +165,7 @@ func numbers(n int) (x, from string) {
 
 // A transaction of 100,000 rows on one side while the other changes some of them, and others.
 func TestLargeTransaction(t *testing.T) {
-	for _, k := range some("mysql", "mysql-file", "mariadb") {
+	for _, k := range some("mysql", "mariadb") {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWork(t, sharedDual(t, k))

@@ -18,6 +18,7 @@ const scenarioTables = `CREATE TABLE t (id BIGINT UNSIGNED NOT NULL AUTO_INCREME
 func TestCollisionsWhileAppliersStop(t *testing.T) {
 	for _, k := range kinds() {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			set := sharedDual(t, k)
 			old, new, name := database(t, set)
 			mustExec(t, old, scenarioTables)
@@ -88,6 +89,7 @@ func TestCollisionsWhileAppliersStop(t *testing.T) {
 func TestNormalFlow(t *testing.T) {
 	for _, k := range kinds() {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			set := sharedDual(t, k)
 			old, new, name := database(t, set)
 			mustExec(t, old, scenarioTables, "INSERT INTO t (id, email, n) VALUES (1,'a',0),(2,'b',0)")
@@ -125,6 +127,7 @@ func TestNormalFlow(t *testing.T) {
 func TestWrongStepOfAStaleSession(t *testing.T) {
 	for _, k := range kinds() {
 		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
 			set := sharedDual(t, k)
 			old, new, name := database(t, set)
 			mustExec(t, old, scenarioTables)
