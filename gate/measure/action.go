@@ -83,19 +83,20 @@ func (c *Change) setStep(ctx context.Context, side string, want gate.Step) error
 		return fmt.Errorf("%s: %s: the step is set by %s: turn that off on it first", side, c.Name, st.Driver)
 	}
 	now := stepOf(st.Global)
-	kept, can, err := persisted(ctx, s, now)
+	kept, _, err := persisted(ctx, s, now)
 	if err != nil {
 		return err
 	}
-	if now == want && (!can || kept != nil && *kept == want) {
-		return nil
-	}
-	word := "SET GLOBAL "
-	if can {
+	word, keeps, safe := "SET GLOBAL ", !s.Facts().IsMariaDB() && s.Facts().AtLeast(8, 0, 0), kept != nil && *kept == want
+	switch {
+	case keeps:
 		word = "SET PERSIST "
-	} else if want.Increment > 1 {
-		c.Notes = append(c.Notes, fmt.Sprintf("%s cannot keep the step over a restart: write auto_increment_offset = %d and auto_increment_increment = %d into its option file",
+	case !safe:
+		c.Notes = append(c.Notes, fmt.Sprintf("%s does not keep over a restart what is set at run time: see that its option file gives auto_increment_offset = %d and auto_increment_increment = %d",
 			side, want.Offset, want.Increment))
+	}
+	if now == want && (safe || !keeps) {
+		return nil
 	}
 	offset := Statement{Side: side, SQL: word + "auto_increment_offset = " + strconv.Itoa(want.Offset)}
 	increment := Statement{Side: side, SQL: word + "auto_increment_increment = " + strconv.Itoa(want.Increment)}

@@ -34,34 +34,37 @@ func (m *measurement) converter(ctx context.Context) (gate.Content, error) {
 		return out, nil
 	}
 	b := book{old: m.old.Facts().ServerID, conv: logOf{}, new: logOf{}}
-	known, err := m.read(ctx, node{nodeNew, m.new}, b.new)
-	if err != nil || !known {
-		return out, err
+	// What could not be read is not compared; what was read is true all the same. New's log comes first: whatever came to new
+	// by way of the converter is in the converter's when that is read.
+	if err := m.read(ctx, node{nodeNew, m.new}, b.new); err != nil {
+		return nil, err
 	}
-	// After new's log: whatever came to new by way of the converter is in it.
-	if known, err = m.read(ctx, node{nodeConverter, m.conv}, b.conv); err != nil || !known {
-		return out, err
+	if err := m.read(ctx, node{nodeConverter, m.conv}, b.conv); err != nil {
+		return nil, err
 	}
 	p, ok, err := position(ctx, m.conv)
-	if err != nil || !ok {
-		return out, err
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return out, nil
 	}
 	out.Compared, out.Alarms = b.judge(p.MySQL)
 	return out, nil
 }
 
-// read takes the fingerprints of the newest part of a node's log.
-func (m *measurement) read(ctx context.Context, n node, into logOf) (bool, error) {
+// read takes the fingerprints of the newest part of a node's log, as far as it can be read.
+func (m *measurement) read(ctx context.Context, n node, into logOf) error {
 	to, known, err := position(ctx, n.server)
 	if err != nil || !known || n.server.Facts().IsMariaDB() {
-		return false, err
+		return err
 	}
 	from, err := m.recent(ctx, n)
 	if err != nil || from.IsZero() {
-		return false, err
+		return err
 	}
-	var cur builder
-	return readLog(ctx, n.server, from, to, nil, func(tx *binlog.Transaction) error {
+	cur := newBuilder()
+	_, err = readLog(ctx, n.server, from, to, nil, func(tx *binlog.Transaction) error {
 		if tx.Aborted || tx.Part == 0 {
 			cur = newBuilder()
 		}
@@ -76,6 +79,7 @@ func (m *measurement) read(ctx context.Context, n node, into logOf) (bool, error
 		}
 		return nil
 	})
+	return err
 }
 
 // recent is where the newest part of a node's log begins: at the head of a file, or where an earlier measurement ended.
