@@ -50,8 +50,8 @@ func (m *migration) runHooks(ctx context.Context, s gate.Status, name string) (b
 }
 
 func (m *migration) wantsHook(h plan.Hook, r gate.Result) bool {
-	if h.Veto {
-		return r.WantsHook()
+	if h.Veto { // a no is asked about again: it may have been about the hour
+		return r.WantsHook() || len(r.Reasons) == 1 && r.Reasons[0].ID == gate.ReasonHookVetoed
 	}
 	if r.State != gate.Pass || !r.Stays.IsZero() {
 		return false
