@@ -198,6 +198,9 @@ func (r *GateResult) age() string {
 	if r.AgeSeconds == nil {
 		return ""
 	}
+	if *r.AgeSeconds < 60 { // whole seconds are all that is known
+		return fmt.Sprintf("%d s", *r.AgeSeconds)
+	}
 	return duration(float64(*r.AgeSeconds))
 }
 

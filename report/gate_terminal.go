@@ -119,7 +119,7 @@ func (g gatesWriter) Write(p []byte) (int, error) {
 // reasons writes why a gate is shut. Of gates behind the first one that is, the list says enough.
 func (t *gatesTerminal) reasons(r *GateResult, at int) {
 	list := r.Reasons
-	if len(list) == 0 || !t.first(at) {
+	if len(list) == 0 || !t.first(at) || t.doc.Gate == "" && r.open() {
 		return
 	}
 	t.line("")

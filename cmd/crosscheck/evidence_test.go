@@ -147,23 +147,33 @@ func TestWatchEvidence(t *testing.T) {
 		}, func(w gate.Watch) bool {
 			return w.LastFailure.Equal(failed) && cmp.Equal(w.Failures, map[string]int{"update_update": 2})
 		}},
-		{"a collision that is not stored yet", func(a *account) { a.status.Findings = map[conflict.Kind]uint64{conflict.MissingEcho: 1} },
-			func(w gate.Watch) bool { return !w.LastFailure.IsZero() && w.Failures["missing_echo"] == 1 }},
-		{"rows", func(a *account) { a.status.Rows = watch.Rechecks{Open: 2, Differ: 3, Unknown: 4, Equal: 5} },
-			func(w gate.Watch) bool { return w.Open == 6 && w.Differ == 3 }},
+		{
+			"a collision that is not stored yet", func(a *account) { a.status.Findings = map[conflict.Kind]uint64{conflict.MissingEcho: 1} },
+			func(w gate.Watch) bool { return !w.LastFailure.IsZero() && w.Failures["missing_echo"] == 1 },
+		},
+		{
+			"rows", func(a *account) { a.status.Rows = watch.Rechecks{Open: 2, Differ: 3, Unknown: 4, Equal: 5} },
+			func(w gate.Watch) bool { return w.Open == 6 && w.Differ == 3 },
+		},
 		{"unjudged", func(a *account) { a.counts = map[conflict.Kind]uint64{conflict.Unjudged: 1} }, func(w gate.Watch) bool { return len(w.Blind) == 1 }},
 		{"blind", func(a *account) { a.status.Blind = []string{"old: blind"} }, func(w gate.Watch) bool { return cmp.Equal(w.Blind, []string{"old: blind"}) }},
 		{"other tables", func(a *account) { a.Scope.Include = []string{"shop.a"} }, func(w gate.Watch) bool { return len(w.Blind) == 1 }},
 		{"unknown tables", func(a *account) { a.Scope = nil }, func(w gate.Watch) bool { return len(w.Blind) == 1 }},
 		{"all tables", func(a *account) { a.Scope = &ledger.Scope{} }, func(w gate.Watch) bool { return len(w.Blind) == 0 }},
-		{"undecided for another reason", func(a *account) { a.status.Verdict, a.status.Reason = watch.Undecided, "servers have not said yet" },
-			func(w gate.Watch) bool { return cmp.Equal(w.Blind, []string{"now: servers have not said yet"}) }},
+		{
+			"undecided for another reason", func(a *account) { a.status.Verdict, a.status.Reason = watch.Undecided, "servers have not said yet" },
+			func(w gate.Watch) bool { return cmp.Equal(w.Blind, []string{"now: servers have not said yet"}) },
+		},
 		{"a base that is not reached", func(a *account) {
 			a.status.Verdict, a.status.Reason, a.status.Base.Gap = watch.Undecided, "no base: purged", "purged"
 		}, func(w gate.Watch) bool { return w.BaseRun == "" && len(w.Blind) == 0 }},
 		{"stopped", func(a *account) { a.status.Health = []watch.Trouble{{ID: watch.TroubleStopped}} }, func(w gate.Watch) bool { return len(w.Troubles) == 1 }},
-		{"steps are another gate's", func(a *account) { a.status.Health = []watch.Trouble{{ID: watch.TroubleStepOverlap}, {ID: watch.TroubleStepLost}} },
-			func(w gate.Watch) bool { return len(w.Troubles) == 0 }},
+		{
+			"steps are another gate's", func(a *account) {
+				a.status.Health = []watch.Trouble{{ID: watch.TroubleStepOverlap}, {ID: watch.TroubleStepLost}}
+			},
+			func(w gate.Watch) bool { return len(w.Troubles) == 0 },
+		},
 	} {
 		a := shopAccount()
 		c.change(&a)
