@@ -58,7 +58,9 @@ type engine struct {
 	// uncertain findings wait to be confirmed; released ones are findings now.
 	uncertain []*uncertain
 	released  []conflict.Finding
-	wrong     []wrongKey // keys outside of the step wait for a look at the sessions
+	// unsureSince tells when a table's definition came out as not known.
+	unsureSince map[string]time.Time
+	wrong       []wrongKey // keys outside of the step wait for a look at the sessions
 
 	oracle oracle
 	rows   rechecks
@@ -394,6 +396,7 @@ func (e *engine) drain(ctx context.Context) error {
 			e.holdBack(ctx, f)
 		case f.Kind == conflict.WrongStepKey:
 			e.holdKey(f)
+		case aboutArrival(f.Kind) && e.unsure(f):
 		default:
 			kept = append(kept, f)
 		}

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"slices"
+	"time"
 
 	"crosscheck/conflict"
 )
@@ -17,6 +18,30 @@ type uncertain struct {
 	finding conflict.Finding
 	side    conflict.Side
 	changes int // of the table's definition, when it was made
+	// echoes are findings about arrivals of the table's rows. If the one side was read by another definition than the
+	// other, they say nothing: the uncertain finding stands for them, and the rows are checked again anyway.
+	echoes []conflict.Finding
+}
+
+// unsureFor is how long after an uncertain finding came true arrivals of the table's rows say nothing: those that were
+// on their way.
+const unsureFor = time.Minute
+
+// aboutArrival tells findings apart that come of comparing an original with its echo.
+func aboutArrival(k conflict.Kind) bool {
+	return k == conflict.MissingEcho || k == conflict.EchoMismatch
+}
+
+// unsure takes a finding about an arrival if the definition of its table was not certain. It returns false if it was.
+func (e *engine) unsure(f conflict.Finding) bool {
+	for _, u := range e.uncertain {
+		if u.finding.Table == f.Table {
+			u.echoes = append(u.echoes, f)
+			return true
+		}
+	}
+	at, ok := e.unsureSince[f.Table]
+	return ok && time.Since(at) < unsureFor
 }
 
 // holdBack keeps an uncertain finding until the log has shown whether it is one.
@@ -45,18 +70,28 @@ func (e *engine) release(u *uncertain) {
 		e.uncertain = append(e.uncertain[:i], e.uncertain[i+1:]...)
 		if e.defs[u.side].touched[u.finding.Table] == u.changes {
 			e.det.Rearm(u.finding)
+			e.released = append(e.released, u.echoes...)
 			return
 		}
-		e.released = append(e.released, u.finding)
+		e.cameTrue(u)
 		return
 	}
+}
+
+// cameTrue reports a definition that is not known.
+func (e *engine) cameTrue(u *uncertain) {
+	e.released = append(e.released, u.finding)
+	if e.unsureSince == nil {
+		e.unsureSince = map[string]time.Time{}
+	}
+	e.unsureSince[u.finding.Table] = time.Now()
 }
 
 // releaseSide gives up waiting for a side's log: a piece of it was not read.
 func (e *engine) releaseSide(s conflict.Side) {
 	e.uncertain = slices.DeleteFunc(e.uncertain, func(u *uncertain) bool {
 		if u.side == s {
-			e.released = append(e.released, u.finding)
+			e.cameTrue(u)
 		}
 		return u.side == s
 	})
@@ -65,7 +100,7 @@ func (e *engine) releaseSide(s conflict.Side) {
 // releaseAll gives up waiting, at the end.
 func (e *engine) releaseAll() {
 	for _, u := range e.uncertain {
-		e.released = append(e.released, u.finding)
+		e.cameTrue(u)
 	}
 	e.uncertain = nil
 	e.releaseKeys()
