@@ -285,10 +285,12 @@ func (s *session) receive(limit time.Duration) error {
 // close ends the session and waits for its goroutine, if it was started.
 func (s *session) close(started bool) {
 	s.queue.close(ErrClosed)
-	_ = s.conn.Close() // its end is what is wanted
 	if started {
+		// The connection's own Close says goodbye first, for which the goroutine must have let go of it.
+		_ = s.raw.Close()
 		<-s.done
 	}
+	_ = s.conn.Close() // its end is what is wanted
 }
 
 // serverIDs picks an id that no known replica has, high, where people seldom
