@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"crosscheck/cluster"
 	"crosscheck/gate"
 	"crosscheck/gate/measure"
 	"crosscheck/gate/plan"
@@ -117,6 +119,10 @@ Exit codes: 0 all are open, 1 one fails, 2 one is unknown, 3 could not run, 64 u
 				return err
 			}
 			m, err := openMigration(c.Context(), g, o)
+			var server *cluster.ServerError
+			if errors.As(err, &server) && !o.offline {
+				return fmt.Errorf("%w; --offline judges by what is recorded", err)
+			}
 			if err != nil {
 				return err
 			}

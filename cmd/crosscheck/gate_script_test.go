@@ -41,6 +41,7 @@ func TestGateScripts(t *testing.T) {
 			if !ok {
 				t.Fatalf("no servers are known for %s", name)
 			}
+			t.Parallel() // they mostly wait
 			set := fixtures.ForTest(t, spec)
 			app := &application{set: set, sessions: make(map[string]*sql.DB), writers: make(map[string]*writer)}
 			commands := scriptCommands(set)

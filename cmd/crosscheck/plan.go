@@ -122,7 +122,7 @@ func runPlanInit(ctx context.Context, g *globals, o *planInitFlags) error {
 		return err
 	}
 	if !g.quiet {
-		fmt.Fprintf(g.std.err, "%s: path %s, %s; %d tables, %d findings. Read it, then: crosscheck preflight --plan %s\n",
+		fmt.Fprintf(g.std.err, "%s: path %s, %s; tables: %d, findings of preflight: %d. Read it, then: crosscheck preflight --plan %s\n",
 			o.file, path, why, len(facts.Tables), len(facts.Findings), shellWord(o.file))
 	}
 	return nil
