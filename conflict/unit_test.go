@@ -40,7 +40,7 @@ func TestPrefilterNeverMisses(t *testing.T) {
 		{"a\u200bb", "ab"},
 		{"Å", "Å"},
 	} {
-		a, b := appendLoose(nil, []byte(p[0])), appendLoose(nil, []byte(p[1]))
+		a, b := binlog.AppendFold(nil, []byte(p[0])), binlog.AppendFold(nil, []byte(p[1]))
 		if !bytes.Equal(a, b) {
 			t.Errorf("%q and %q fall into different buckets %q and %q", p[0], p[1], a, b)
 		}

@@ -52,101 +52,126 @@ func appendFold(out []byte, how comparison, v Value) []byte {
 		}
 		out = append(out, v.Text...)
 	case loose:
-		out = appendSkeleton(out, v.Text)
+		out = AppendFold(out, v.Text)
 	}
 	return append(out, 0)
 }
 
-// appendSkeleton keeps of a string what no collation ignores or mixes up: it
-// drops marks, vowels and half vowels (ä may be a or ae, ü may be y, v may be
-// w, å may be aa), spaces and control characters, folds case, width, kana and
-// digits, and collapses repeated letters (ß may be s or ss). Characters beyond
-// the basic plane all count the same in older collations, so they are dropped.
-func appendSkeleton(out, s []byte) []byte {
-	var last rune = -1
-	emit := func(r rune) {
-		if r != last {
+// AppendFold appends a form of a text in which all texts are equal that any
+// server could call equal by any collation. Different texts may share it. It is
+// what keys are put into buckets by, here and in package conflict, before a
+// server is asked.
+//
+// It keeps what no collation ignores or mixes up: digits and most consonants of
+// ASCII after compatibility decomposition, each once in a row, and the letters of
+// the large scripts without case. Vowels and half vowels go (ä may be ae, v may be
+// w), and all marks, spaces, signs and characters beyond the basic plane, which
+// some collations give one common weight.
+func AppendFold(out, s []byte) []byte {
+	last := rune(-1)
+	if ascii(s) {
+		for _, c := range s {
+			if r := looseASCII[c&0x7f]; r != 0 && rune(r) != last {
+				out = append(out, r)
+				last = rune(r)
+			}
+		}
+		return out
+	}
+	if !utf8.Valid(s) {
+		return out // what a server makes of it is open: may equal anything
+	}
+	keep := func(r rune) {
+		if r = looseRune(r); r != 0 && r != last {
 			out = utf8.AppendRune(out, r)
 			last = r
 		}
 	}
-	if !utf8.Valid(s) {
-		return out // what a server makes of it is anybody's guess: may equal all
-	}
 	for _, r := range string(norm.NFKD.Bytes(s)) {
-		for _, base := range baseLetters(r) {
-			emit(base)
+		if r < utf8.RuneSelf {
+			keep(r)
+			continue
+		}
+		lower := unicode.ToLower(unicode.ToUpper(r))
+		base, odd := oddLetters[r]
+		if !odd {
+			base, odd = oddLetters[lower]
+		}
+		if !odd {
+			keep(r)
+			continue
+		}
+		for _, b := range base {
+			keep(b)
 		}
 	}
 	return out
 }
 
-// baseLetters maps one character to those that count; an empty string drops it.
-func baseLetters(r rune) string {
+// looseASCII maps an ASCII character to what is kept of it; 0 drops it.
+var looseASCII = func() (m [128]byte) {
+	for c := byte('0'); c <= '9'; c++ {
+		m[c] = c
+	}
+	for c := byte('a'); c <= 'z'; c++ {
+		if !strings.ContainsRune("aeiouyvwjh", rune(c)) {
+			m[c], m[c-'a'+'A'] = c, c
+		}
+	}
+	// h goes, too: þ is th in some orders.
+	return m
+}()
+
+func looseRune(r rune) rune {
 	switch {
-	case r < 0x20 || r == 0x7f || r > 0xffff:
-		return ""
-	case r < utf8.RuneSelf:
-		return asciiBase(byte(r))
-	case unicode.IsOneOf([]*unicode.RangeTable{unicode.M, unicode.Z, unicode.C, unicode.No, unicode.Lm, unicode.Sk}, r):
-		return ""
+	case r < 0x80:
+		return rune(looseASCII[r])
+	case r > 0xffff:
+		return 0
 	case unicode.Is(unicode.Nd, r):
-		return string('0' + digitValue(r))
-	case unicode.Is(unicode.Latin, r):
-		return latinBase(unicode.ToLower(r))
-	case r >= 0x30a1 && r <= 0x30f6: // katakana
-		return kana(r - 0x60)
-	case r >= 0x3041 && r <= 0x3096:
-		return kana(r)
-	case unicode.IsOneOf([]*unicode.RangeTable{unicode.Han, unicode.Hangul}, r):
-		return string(r)
-	case unicode.IsOneOf([]*unicode.RangeTable{unicode.Cyrillic, unicode.Greek}, r):
-		return string(unicode.ToLower(unicode.ToUpper(r))) // final sigma is sigma
+		return '0' + digitValue(r)
+	case unicode.Is(unicode.Han, r) || unicode.Is(unicode.Hangul, r):
+		return r
+	case r >= 0x3041 && r <= 0x3096, r >= 0x30a1 && r <= 0x30f6:
+		return looseKana(r)
+	case unicode.Is(unicode.Cyrillic, r) || unicode.Is(unicode.Greek, r):
+		if !unicode.IsLetter(r) || unicode.Is(unicode.Lm, r) {
+			return 0
+		}
+		return unicode.ToLower(unicode.ToUpper(r)) // final sigma is sigma
 	}
-	return "" // rare scripts and symbols: weights differ from version to version
+	return strokeLetters[r] // others, and other scripts, are dropped: rules differ from version to version
 }
 
-func asciiBase(c byte) string {
-	switch {
-	case c >= 'A' && c <= 'Z':
-		c |= 0x20
-	case c == ' ':
-		return ""
+// strokeLetters are those without a decomposition that older versions of the
+// Unicode order take for the plain letter.
+var strokeLetters = func() map[rune]rune {
+	m := map[rune]rune{}
+	for plain, list := range map[rune]string{
+		'b': "ƀƁƂƃɃɓ", 'c': "ƇƈȻȼ", 'd': "ĐđÐðƉƊƋƌɖɗ", 'f': "Ƒƒ", 'g': "ƓǤǥɠ", 'k': "ĸƘƙ", 'l': "ŁłƚȽɫ", 'm': "ɱ",
+		'n': "ŊŋƝƞȠɲ", 'p': "Ƥƥ", 'r': "Ɍɍɽ", 's': "ßẞſ", 't': "ŦŧÞþƫƬƭƮʈ", 'z': "ƵƶȤȥ",
+	} {
+		for _, r := range list {
+			m[r] = plain
+		}
 	}
-	if strings.IndexByte("aeiouyvwj", c) >= 0 {
-		return ""
-	}
-	return string(rune(c))
-}
+	return m
+}()
 
-// latinBase maps letters that have no decomposition. Unknown ones are dropped.
-func latinBase(r rune) string {
-	switch r {
-	case 'ß':
-		return "s"
-	case 'ł':
-		return "l"
-	case 'đ', 'ð':
-		return "d"
-	case 'ħ':
-		return "h"
-	case 'ŧ':
-		return "t"
+// looseKana folds katakana onto hiragana and small forms onto full ones.
+func looseKana(r rune) rune {
+	if r >= 0x30a1 {
+		r -= 0x60
 	}
-	return ""
-}
-
-// kana maps small forms to full ones; voicing marks were split off before.
-func kana(r rune) string {
 	switch r {
 	case 0x3041, 0x3043, 0x3045, 0x3047, 0x3049, 0x3063, 0x3083, 0x3085, 0x3087, 0x308e:
-		r++
+		return r + 1
 	case 0x3095:
-		r = 0x304b
+		return 0x304b
 	case 0x3096:
-		r = 0x3051
+		return 0x3051
 	}
-	return string(r)
+	return r
 }
 
 // digitValue relies on every script's digits standing in order in blocks of ten.
@@ -159,21 +184,25 @@ func digitValue(r rune) rune {
 	return 0
 }
 
-// mayEqual tells apart what a fold throws together and no server calls equal:
-// two strings of plain ASCII differ unless they are the same but for case,
-// trailing spaces, control characters and the letters that some language's
-// order mixes up.
-func mayEqual(how comparison, a, b Value) bool {
-	if how != loose || a.State != b.State || !ascii(string(a.Text)) || !ascii(string(b.Text)) {
-		return true
-	}
-	return bytes.Equal(plainFold(a.Text), plainFold(b.Text))
+// SurelyDifferent tells two texts apart without asking a server: plain ASCII
+// that differs in more than case, trailing spaces, control characters and letters
+// that some language's order takes for one another.
+func SurelyDifferent(a, b []byte) bool {
+	return ascii(a) && ascii(b) && !bytes.Equal(plainASCII(a), plainASCII(b))
 }
 
-func plainFold(s []byte) []byte {
+// mayEqual tells apart what a fold throws together and no server calls equal.
+func mayEqual(how comparison, a, b Value) bool {
+	return how != loose || a.State != b.State || !SurelyDifferent(a.Text, b.Text)
+}
+
+func plainASCII(s []byte) []byte {
 	out := make([]byte, 0, len(s))
-	for _, c := range bytes.TrimRight(s, " ") {
-		switch c |= 0x20 * b2u(c >= 'A' && c <= 'Z'); {
+	for _, c := range s {
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		switch {
 		case c < 0x20 || c == 0x7f:
 		case c == 'j' || c == 'y':
 			out = append(out, 'i')
@@ -184,11 +213,4 @@ func plainFold(s []byte) []byte {
 		}
 	}
 	return bytes.TrimRight(out, " ")
-}
-
-func b2u(b bool) byte {
-	if b {
-		return 1
-	}
-	return 0
 }

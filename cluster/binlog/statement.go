@@ -120,7 +120,7 @@ func mayTouch(ddl DDL, schema, table string) bool {
 	return false
 }
 
-func ascii(s string) bool {
+func ascii[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {
 			return false
