@@ -21,6 +21,11 @@ const jsonDepth = 256
 // fewest escapes, numbers as integer or as digits and a power of ten, so that
 // 1.50, 1.5 and 15e-1 are one text. Integers and equal decimals are not told
 // apart.
+//
+// Package checksum has a form of its own, on purpose: it compares the texts of two
+// servers, where 1 and 1.0 are two documents and invalid text must be equal to
+// itself. Here texts meet binary JSON, whose object keys are ordered by length and
+// whose decimals are exact.
 func CanonicalJSON(text []byte) ([]byte, error) {
 	p := &jsonParser{in: text}
 	out, err := p.value(make([]byte, 0, len(text)), 0)
