@@ -75,9 +75,10 @@ func (j *judge) staleSessions(side string, s StepSide) []Reason {
 		out = append(out, *j.fail(ReasonStaleSessions, fmt.Sprintf("%d sessions on %s have another step than the server: %s", len(s.Stale), side, people(s.Stale)),
 			"on "+side+": "+kill(s.Stale)))
 	}
-	if !s.SessionsSeen {
+	if !s.SessionsSeen && !j.plan.Acknowledges(plan.AckSessionsUnseen) {
 		out = append(out, *j.unknown(ReasonStaleSessionsUnseen, "the steps of the live sessions on "+side+" are not known",
-			"restart the application's connections to "+side+", and grant the account SELECT on performance_schema"))
+			"grant the account SELECT on performance_schema; where the server has no such table, make all of the application's connections to "+
+				side+` anew and acknowledge it in the plan: [[acknowledge]] with id = "stale_sessions_unseen", by, reason`))
 	}
 	return out
 }

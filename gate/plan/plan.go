@@ -125,10 +125,13 @@ type Acknowledgement struct {
 const (
 	AckCheckLossy   = "check_lossy"
 	AckNotPersisted = "step_not_persisted"
+	// AckSessionsUnseen: all of the application's connections were made anew after the steps were set, on servers that do
+	// not show other sessions' steps.
+	AckSessionsUnseen = "stale_sessions_unseen"
 )
 
 // Acknowledgeable lists the reason ids that a plan may acknowledge.
-func Acknowledgeable() []string { return []string{AckCheckLossy, AckNotPersisted} }
+func Acknowledgeable() []string { return []string{AckCheckLossy, AckNotPersisted, AckSessionsUnseen} }
 
 // Plan is a parsed plan. The zero value is no valid plan.
 type Plan struct {
