@@ -298,6 +298,16 @@ func TestAcceptedAndAcknowledged(t *testing.T) {
 	if s := Judge(d, base, t0); s.State != Pass {
 		t.Errorf("acknowledged: %s", states(s))
 	}
+	base = replaced(world(d), KindSteps, made(d, t0.Add(-time.Second), bads(d, KindSteps, t0)[ReasonStaleSessionsUnseen]))
+	if s := Judge(d, base, t0); s.State != Unknown {
+		t.Errorf("not acknowledged: %s", states(s))
+	}
+	d.Acknowledge = append(d.Acknowledge, plan.Acknowledgement{ID: plan.AckSessionsUnseen, By: "a", Reason: "r"})
+	base = world(d)
+	base = replaced(base, KindSteps, made(d, t0.Add(-time.Second), bads(d, KindSteps, t0)[ReasonStaleSessionsUnseen]))
+	if s := Judge(d, base, t0); s.State != Pass {
+		t.Errorf("acknowledged that sessions are not seen: %s", states(s))
+	}
 }
 
 func TestOverrides(t *testing.T) {
