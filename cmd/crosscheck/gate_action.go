@@ -3,13 +3,18 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"crosscheck/cluster"
 	"crosscheck/gate"
 	"crosscheck/gate/measure"
 )
 
 // apply makes the change of --apply, and records it, also where it failed half-way.
 func (m *migration) apply(ctx context.Context, name, action string) ([]gate.Action, error) {
+	if err := m.meant(); err != nil {
+		return nil, fmt.Errorf("%s was not applied: %w", action, err)
+	}
 	change, err := measure.Prepare(ctx, m.servers, action, measure.Request{Plan: m.plan, Gate: name, Earlier: m.evidence})
 	if err != nil {
 		return nil, err
@@ -20,10 +25,26 @@ func (m *migration) apply(ctx context.Context, name, action string) ([]gate.Acti
 		return nil, nil
 	}
 	done, err := change.Apply(ctx)
-	// It was done to the servers that are connected, whatever the plan or earlier evidence says.
 	e := m.stamp(m.servers.Old.Facts().ServerUUID, m.servers.New.Facts().ServerUUID, done)
 	m.keep(e, false)
 	return []gate.Action{done}, errors.Join(err, m.record(ctx, name))
+}
+
+// meant refuses servers that the plan is not about: another one may answer at an address.
+func (m *migration) meant() error {
+	s := m.judge()
+	if s.Old == "" || s.New == "" {
+		return usageError("it is not known which two servers the plan is about: crosscheck preflight --plan %s", shellWord(m.flags.file))
+	}
+	for _, side := range []struct {
+		label, want string
+		server      *cluster.Server
+	}{{"old", s.Old, m.servers.Old}, {"new", s.New, m.servers.New}} {
+		if got := side.server.Facts().ServerUUID; got != side.want {
+			return fmt.Errorf("%s is the server %s now, the plan is about %s", side.label, got, side.want)
+		}
+	}
+	return nil
 }
 
 // proposals are the changes that --apply would make where a gate asks for them.
