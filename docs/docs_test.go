@@ -52,8 +52,10 @@ func help(t *testing.T) map[string][]string {
 		t.Fatalf("build crosscheck: %v\n%s", err, out)
 	}
 	flags := make(map[string][]string)
-	for _, command := range []string{"check", "preflight", "watch", "plan init", "gate status", "gate check", "gate wait", "gate override", "gate certify",
-		"keygen", "verify", "repair", "report", "demo", "fixture up", "fixture down", "fixture list"} {
+	for _, command := range []string{
+		"check", "preflight", "watch", "plan init", "gate status", "gate check", "gate wait", "gate override", "gate certify",
+		"keygen", "verify", "repair", "report", "demo", "fixture up", "fixture down", "fixture list",
+	} {
 		out, err := exec.CommandContext(t.Context(), binary, append(strings.Fields(command), "--help")...).Output()
 		if err != nil {
 			t.Fatalf("%s --help: %v", command, err)
