@@ -20,7 +20,8 @@ import (
 	"syscall"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver named "sqlite"
+	"modernc.org/sqlite" // also the driver named "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // FileName is the ledger's name in the state directory.
@@ -159,7 +160,7 @@ func (l *Ledger) open(ctx context.Context) error {
 		return classify(l.path, "open", err)
 	}
 	l.write.SetMaxOpenConns(1)
-	if err = migrate(ctx, l.write, l.path); err != nil {
+	if err = l.migrate(ctx); err != nil {
 		return err
 	}
 	if l.read, err = sql.Open("sqlite", l.dsn(true)); err != nil {
@@ -168,6 +169,24 @@ func (l *Ledger) open(ctx context.Context) error {
 	l.read.SetMaxOpenConns(2)
 	l.read.SetMaxIdleConns(1)
 	return l.prepare(ctx)
+}
+
+// migrate brings the file to the newest layout. Several processes may open a new file at a time, and SQLite does not wait
+// for the others where the journal's mode is changed.
+func (l *Ledger) migrate(ctx context.Context) error {
+	const patience, pause = 10 * time.Second, 20 * time.Millisecond
+	for begin := time.Now(); ; {
+		err := migrate(ctx, l.write, l.path)
+		var lite *sqlite.Error
+		if err == nil || !errors.As(err, &lite) || lite.Code()&0xff != sqlite3.SQLITE_BUSY || time.Since(begin) > patience {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return classify(l.path, "open", ctx.Err())
+		case <-time.After(pause):
+		}
+	}
 }
 
 // dsn keeps both connections small: a check must fit into 64 MiB with everything else it does.
