@@ -256,14 +256,11 @@ CREATE TRIGGER evidence_kept BEFORE DELETE ON evidence BEGIN SELECT RAISE(ABORT,
 // a newer crosscheck wrote.
 func migrate(ctx context.Context, db *sql.DB, path string) error {
 	var version, app, objects int
-	for query, into := range map[string]*int{
-		"PRAGMA user_version":                &version,
-		"PRAGMA application_id":              &app,
-		"SELECT count(*) FROM sqlite_schema": &objects,
-	} {
-		if err := db.QueryRowContext(ctx, query).Scan(into); err != nil {
-			return classify(path, "open", err)
-		}
+	// In one statement: another process may be making the file.
+	err := db.QueryRowContext(ctx, `SELECT (SELECT user_version FROM pragma_user_version),
+		(SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)`).Scan(&version, &app, &objects)
+	if err != nil {
+		return classify(path, "open", err)
 	}
 	steps := migrations()
 	switch {
