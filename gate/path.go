@@ -121,7 +121,7 @@ func gtidConverter() []spec {
 		}},
 		{name: plan.GateSingleConverter, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindConverter, age: ageState, judge: judgeConverter}}},
 		{name: plan.GateReadOnly, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindReadOnly, age: ageState, judge: judgeReadOnly}}},
-		{name: plan.GateDrained, kept: by(plan.GateSwitched), proofs: []proof{
+		{name: plan.GateDrained, kept: []keep{{by: plan.GateSwitched}, {by: plan.GateDrained, while: stillReadOnly}}, proofs: []proof{
 			{kind: KindReadOnly, age: ageState, judge: judgePositions},
 			{kind: KindDrained, age: ageState, judge: judgeDrainedReadOnly},
 			{kind: KindGTID, age: ageState, judge: judgeGTID},

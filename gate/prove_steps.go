@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"crosscheck/gate/plan"
@@ -14,7 +15,11 @@ func judgeSteps(j *judge, e Evidence) []Reason {
 	}
 	out := j.stepSide("old", c.Old, Step{2, 1})
 	out = append(out, j.stepSide("new", c.New, Step{2, 2})...)
-	if len(out) == 0 && overlap(c.Old.Global, c.New.Global) {
+	// Where a step by itself is wrong, that is the reason to tell.
+	ownFault := slices.ContainsFunc(out, func(r Reason) bool {
+		return r.ID == ReasonStepWrong || r.ID == ReasonStepIgnored || r.ID == ReasonStepOverridden
+	})
+	if !ownFault && overlap(c.Old.Global, c.New.Global) {
 		out = append(out, *j.fail(ReasonStepOverlap, fmt.Sprintf("old's step %s and new's %s make common keys", c.Old.Global, c.New.Global),
 			"on new: "+setStep(Step{2, 2})))
 	}
