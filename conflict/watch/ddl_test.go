@@ -2,9 +2,12 @@ package watch
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"crosscheck/conflict"
 )
 
 // Schemas change on old while old's rows flow: nothing is invented, and collisions after it are found by the new keys.
@@ -80,6 +83,11 @@ func TestSchemaChanges(t *testing.T) {
 			seen.quiet()
 			seen.end()
 			w.want = want
+			// On a slow machine the definition may be read when the table has been changed again: that is said, and is all
+			// that may be found besides.
+			store.mu.Lock()
+			store.list = slices.DeleteFunc(store.list, func(f conflict.Finding) bool { return f.Reason == conflict.ReasonUncertain })
+			store.mu.Unlock()
 			w.exactly(store)
 		})
 	}

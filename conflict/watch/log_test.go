@@ -178,6 +178,9 @@ func TestLargeTransaction(t *testing.T) {
 			w.settle()
 			mustExec(t, w.new, "UPDATE t SET n = 1 WHERE id >= 1000000 AND id < 1077777")
 			w.settle()
+			seen.until("the large transactions have arrived", func(s Status) bool {
+				return s.Account.Sides[1].Verified >= 77770 && s.Account.Waiting == [2]int{}
+			})
 			seen.quiet()
 			st := seen.end()
 			want := []string{"insert_insert_pk t 1077777", "insert_insert_unique t 55555"}
