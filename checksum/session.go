@@ -29,8 +29,9 @@ type session struct {
 	log     *slog.Logger
 	retry   time.Duration // how long a lost server is tried again before the error counts
 
-	conn *rowstream.Conn
-	peer *session // of the other side, for questions about keys; nil where none come up
+	conn   *rowstream.Conn
+	narrow bool     // a connection was lost over rowstream's Widen
+	peer   *session // of the other side, for questions about keys; nil where none come up
 
 	strays int64 // rows that a lookup found although their key is none of those asked for; see Rechecker
 
@@ -100,7 +101,14 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	}
 	s.conn, s.stmts = rowstream.New(c), make(map[string]*rowstream.Stmt)
-	return nil
+	if s.narrow {
+		return nil
+	}
+	release := s.conn.Guard(ctx)
+	defer release()
+	err = s.conn.Widen(s.server.Facts().MaxAllowedPacket)
+	s.narrow = err != nil // the next connection does without
+	return err
 }
 
 // stmt returns the prepared statement for query. Statements of the table before are freed when another table begins.

@@ -216,3 +216,33 @@ func serverError(p []byte) error {
 }
 
 func isEOF(p []byte) bool { return len(p) > 0 && len(p) < 9 && p[0] == mysql.EOF_HEADER }
+
+// serverBuffer is how large Widen makes the server's buffer, in bytes.
+const serverBuffer = 256 << 10
+
+// Widen makes the server send rows in larger pieces. A server collects what it sends in a buffer of net_buffer_length
+// (16 KiB), and keeps that buffer as large as the largest packet that it has received on the connection; so one long
+// ping saves it most of its writes, and the wake-ups that each of them causes on both ends. It costs the server a quarter
+// of a megabyte per connection. maxAllowedPacket is the server's; where that is too small, nothing is done, and a server
+// that refuses is left as it is. An error means that the connection is lost: what stands between may not like long pings.
+func (c *Conn) Widen(maxAllowedPacket int64) error {
+	if maxAllowedPacket < 2*serverBuffer {
+		return nil
+	}
+	msg := make([]byte, 4+serverBuffer)
+	msg[4] = mysql.COM_PING
+	if err := c.command(msg); err != nil {
+		return err
+	}
+	p, err := c.shortPacket()
+	var refused *mysql.MyError
+	switch {
+	case errors.As(err, &refused):
+		return nil
+	case err != nil:
+		return err
+	case p[0] != mysql.OK_HEADER:
+		return c.fail("widen", ErrProtocol)
+	}
+	return nil
+}
