@@ -2,8 +2,11 @@ package watch
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	"crosscheck/cluster/binlog"
 	"crosscheck/conflict"
 )
 
@@ -83,4 +86,38 @@ func (e *engine) finish(ctx context.Context) (Status, error) {
 	}
 	e.opt.Observer.Status(st)
 	return st, nil
+}
+
+// fail ends the watch by an error, with what was judged so far.
+func (e *engine) fail(ctx context.Context, cause error) (Status, error) {
+	e.releaseAll()
+	if err := e.drain(context.WithoutCancel(ctx)); err != nil {
+		cause = errors.Join(cause, err)
+	}
+	st := e.status(time.Now())
+	st.Final, st.Verdict = true, Undecided
+	if e.failures() > 0 {
+		st.Verdict = Failed
+	}
+	st.Reason = cause.Error()
+	var identity *binlog.IdentityError
+	answer := errors.As(cause, &identity) // no failure: what is behind the address is another server now
+	if answer {
+		st.Reason = fmt.Sprintf("%v; blind from %s on", cause, e.det.Summary().At[sideOf(e.servers, identity.Server)])
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	keep := errors.Join(e.checkpoint(ctx), e.opt.Store.SaveStatus(ctx, st))
+	e.opt.Observer.Status(st)
+	if answer {
+		return st, keep
+	}
+	return st, errors.Join(cause, keep)
+}
+
+func sideOf(servers Sides, label string) conflict.Side {
+	if servers[conflict.New].Label() == label {
+		return conflict.New
+	}
+	return conflict.Old
 }

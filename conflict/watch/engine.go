@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -82,136 +81,6 @@ type engine struct {
 	rates  [2]rate
 	shown  time.Time
 	ending *ending
-}
-
-func newEngine(ctx context.Context, servers Sides, opt Options) (*engine, error) {
-	e := &engine{
-		servers: servers, opt: opt, origins: originsOf(servers, opt.Members), async: make(chan func(), 64),
-		started: time.Now(), counts: opt.Known, boundary: [2]bool{true, true},
-	}
-	if e.opt.Since.IsZero() {
-		e.opt.Since = e.started
-	}
-	e.health.since, e.kept.at = map[string]time.Time{}, e.started
-	if err := e.prepare(ctx); err != nil {
-		return nil, err
-	}
-	return e, nil
-}
-
-// prepare finds out all that is needed before the first event.
-func (e *engine) prepare(ctx context.Context) error {
-	for _, s := range e.servers {
-		err := s.CheckPrivileges(ctx, cluster.PrivReplicationClient, cluster.PrivReplicationSlave, cluster.PrivReplicaMonitor)
-		if err != nil {
-			return err
-		}
-	}
-	rel, err := cluster.Relate(ctx, e.servers[conflict.Old], e.servers[conflict.New])
-	if err != nil {
-		return err
-	}
-	e.links = [2]*cluster.Link{rel.OldToNew, rel.NewToOld}
-	if err = e.restore(ctx); err != nil {
-		return err
-	}
-	tables := 0
-	for i := range e.servers {
-		n, err := e.openSide(ctx, conflict.Side(i))
-		if err != nil {
-			for _, r := range e.readers[:i] {
-				r.close()
-			}
-			return err
-		}
-		tables += n
-	}
-	if tables == 0 {
-		for _, r := range e.readers {
-			r.close()
-		}
-		return ErrNothingToWatch
-	}
-	return nil
-}
-
-// openSide gives the detector a side's tables and begins to read its log.
-func (e *engine) openSide(ctx context.Context, s conflict.Side) (tables int, err error) {
-	server := e.servers[s]
-	defs, list, known, err := loadDefinitions(ctx, server, e.opt.Filter)
-	if err != nil {
-		return 0, err
-	}
-	if e.resumed { // those of where reading goes on; what changed since is in the log
-		list = e.det.Definitions(s)
-		known = defs.resume(list, e.mem.Stale[s])
-	} else {
-		for _, d := range list {
-			e.feed(s, d)
-		}
-	}
-	e.defs[s] = defs
-	filter := e.opt.Filter.FoldCase(server.Facts().LowerCaseTableNames != 0)
-	opt := binlog.Options{
-		Watch: func(schema, table string) bool { return !isSystem(schema) && filter.Match(schema, table) }, Tables: known,
-		MaxOutage: e.opt.RetryFor, Identity: e.identity[s], AnyFormat: true, Log: e.opt.Log,
-	}
-	tail, err := binlog.Tail(ctx, server, e.start[s], opt)
-	if missing, gone := goneLog(err); gone {
-		tail, err = e.beginAfterGap(ctx, s, opt, missing, err)
-	}
-	if err == nil {
-		e.readers[s] = newReader(s, e.servers, tail, opt)
-	}
-	return len(list), err
-}
-
-// goneLog tells whether a tail cannot go on because its server's log no longer holds what it needs.
-func goneLog(err error) (missing string, gone bool) {
-	var purged *binlog.PurgedError
-	var reset *binlog.ResetError
-	switch {
-	case errors.As(err, &purged):
-		return purged.Missing, true
-	case errors.As(err, &reset):
-		return reset.Detail, true
-	}
-	return "", false
-}
-
-// beginAfterGap begins where the log still is, and says what is not judged: of an account that goes on, a gap; of a
-// new one that was to build on a check, that it cannot.
-func (e *engine) beginAfterGap(ctx context.Context, s conflict.Side, opt binlog.Options, missing string, cause error) (*binlog.Tailer, error) {
-	if e.mem.Base != nil && !e.resumed {
-		e.mem.Base.Gap = s.String() + "'s log from the check's beginning is gone: " + missing
-	}
-	opt.Tables = nil // what was valid before the gap need not be behind it
-	tail, gap, err := beyond(ctx, e.servers[s], e.servers[s.Other()], e.start[s], opt, cause)
-	if err != nil {
-		return nil, err
-	}
-	e.lose(s, gap)
-	return tail, nil
-}
-
-// lose tells the detector of a piece of the log that was not read, and forgets what was waited for in it.
-func (e *engine) lose(s conflict.Side, gap conflict.Gap) {
-	e.defs[s].doubtAll()
-	e.feed(s, gap)
-	e.releaseSide(s)
-	// The reader has dropped its marks. A fence that was taken of a log which was begun anew proves nothing any more.
-	e.boundary[s], e.fences[s.Other()].busy, e.alone[s.Other()] = true, false, alone{}
-	if gap.Reset {
-		e.fences[s].busy, e.fences[s].number = false, 0
-	}
-}
-
-func isSystem(schema string) bool {
-	switch schema {
-	case "mysql", "information_schema", "performance_schema", "sys":
-		return true
-	}
-	return false
 }
 
 // close ends what the engine began.
@@ -485,38 +354,4 @@ func (e *engine) spawn(ctx context.Context, fn func(ctx context.Context) func())
 		case <-ctx.Done():
 		}
 	})
-}
-
-// fail ends the watch by an error, with what was judged so far.
-func (e *engine) fail(ctx context.Context, cause error) (Status, error) {
-	e.releaseAll()
-	if err := e.drain(context.WithoutCancel(ctx)); err != nil {
-		cause = errors.Join(cause, err)
-	}
-	st := e.status(time.Now())
-	st.Final, st.Verdict = true, Undecided
-	if e.failures() > 0 {
-		st.Verdict = Failed
-	}
-	st.Reason = cause.Error()
-	var identity *binlog.IdentityError
-	answer := errors.As(cause, &identity) // no failure: what is behind the address is another server now
-	if answer {
-		st.Reason = fmt.Sprintf("%v; blind from %s on", cause, e.det.Summary().At[sideOf(e.servers, identity.Server)])
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	keep := errors.Join(e.checkpoint(ctx), e.opt.Store.SaveStatus(ctx, st))
-	e.opt.Observer.Status(st)
-	if answer {
-		return st, keep
-	}
-	return st, errors.Join(cause, keep)
-}
-
-func sideOf(servers Sides, label string) conflict.Side {
-	if servers[conflict.New].Label() == label {
-		return conflict.New
-	}
-	return conflict.Old
 }
