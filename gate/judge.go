@@ -85,7 +85,9 @@ func Judge(p plan.Plan, evidence []Evidence, now time.Time) Status {
 	slices.SortStableFunc(h.all, func(a, b piece) int {
 		return cmp.Or(b.Taken.Compare(a.Taken), strings.Compare(string(a.id), string(b.id)))
 	})
-	return h.judge(now, h.all, now)
+	s, j := h.judge(now, h.all, now)
+	h.explain(j, &s)
+	return s
 }
 
 // JudgeGate judges one gate, with all earlier ones. The error tells that the path has no such gate.
@@ -118,13 +120,13 @@ func (h *history) at(t time.Time) *Status {
 		return s
 	}
 	first, _ := slices.BinarySearchFunc(h.all, t, func(p piece, t time.Time) int { return t.Compare(p.Taken) })
-	s := h.judge(t, h.all[first:], t)
+	s, _ := h.judge(t, h.all[first:], t)
 	h.known[t.UnixNano()] = &s
 	return &s
 }
 
 // judge judges by evidence as of now, with decisions before a time.
-func (h *history) judge(now time.Time, evidence []piece, before time.Time) Status {
+func (h *history) judge(now time.Time, evidence []piece, before time.Time) (Status, *judge) {
 	j := &judge{plan: h.plan, hash: h.hash, now: now, pieces: make(map[Kind][]piece)}
 	for _, p := range evidence {
 		j.pieces[p.Kind()] = append(j.pieces[p.Kind()], p)
@@ -149,7 +151,7 @@ func (h *history) judge(now time.Time, evidence []piece, before time.Time) Statu
 		s.Gates = append(s.Gates, r)
 	}
 	s.State = overall(s.Gates)
-	return s
+	return s, j
 }
 
 // held returns the gate's result of a moment at which it was open together with the gate that keeps it: judged by the

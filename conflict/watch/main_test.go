@@ -34,7 +34,9 @@ func TestMain(m *testing.M) {
 		}
 	}
 	if code == 0 {
-		if err := goleak.Find(goleak.IgnoreTopFunction("os/exec.(*Cmd).Wait")); err != nil {
+		// A cut proxy leaves the library's own pipes behind where one was handing data on: ours are still looked for.
+		pipes := goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run")
+		if err := goleak.Find(goleak.IgnoreTopFunction("os/exec.(*Cmd).Wait"), pipes); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
