@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -175,6 +176,36 @@ func TestSignedByAnother(t *testing.T) {
 	v, err = Verify(forged, public(key('a')))
 	if err != nil || v.Genuine() || !strings.Contains(v.Changes[0].String(), "signed by another key") {
 		t.Errorf("%+v %v", v.Changes, err)
+	}
+}
+
+// TestOthersName: who seals and signs with a key of their own, but writes the name of a trusted one, is not genuine.
+func TestOthersName(t *testing.T) {
+	var s sealed
+	if err := json.Unmarshal(sample(t), &s); err != nil {
+		t.Fatal(err)
+	}
+	s.Key = Fingerprint(public(key('a')))
+	text, err := encode(s.Document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaves := hashes(content)
+	s.Seal = seal{Digest: digest(leaves), Leaves: leaves}
+	s.Signature.PublicKey = base64.StdEncoding.EncodeToString(public(key('b')))
+	s.Signature.Value = base64.StdEncoding.EncodeToString(ed25519.Sign(key('b'), message(s.Seal.Digest)))
+	if text, err = encode(s); err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []ed25519.PublicKey{nil, public(key('b'))} {
+		v, err := Verify(text, k)
+		if err != nil || v.Genuine() || !strings.HasPrefix(v.Changes[0].String(), "/key is not the key that signed") {
+			t.Errorf("key given: %v: %+v %v", k != nil, v.Changes, err)
+		}
 	}
 }
 

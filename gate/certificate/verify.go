@@ -157,6 +157,10 @@ func (p parts) signatureChanges(content, values map[string]string, given ed25519
 		if inLeaves != p.digest && inContent != p.digest {
 			out = append(out, Change{"/seal/leaves", "changed, so that more of the content may be changed than is named here"})
 		}
+		// Whoever signs with a key of their own may write another one's name into the content: who trusts names must not see it.
+		if quoted(values, "/key") != Fingerprint(key) && p.leaves["/key"] == content["/key"] {
+			out = append(out, Change{"/key", "is not the key that signed (" + Fingerprint(key) + ")"})
+		}
 	case p.signs(key, inContent) || p.signs(key, inLeaves):
 		out = append(out, changed(values, "/seal/digest"))
 	case quoted(values, "/key") != Fingerprint(key) && p.leaves["/key"] == content["/key"]:
