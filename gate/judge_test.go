@@ -277,6 +277,32 @@ func TestWatchKeepsTheCheckFresh(t *testing.T) {
 	}
 }
 
+// TestWatchOnAnEarlierCheck: a check that is made beside a watch does not end what the watch keeps proven, unless it is
+// worse.
+func TestWatchOnAnEarlierCheck(t *testing.T) {
+	p := windowed(testPlan(plan.DualWrite))
+	first, second := t0.Add(-90*time.Hour), t0.Add(-50*time.Hour)
+	w := good(p, KindWatch, t0).(Watch)
+	w.BaseRun = "1"
+	base := replaced(replaced(world(p), KindWatch, made(p, t0, w)), KindCheck, made(p, first, good(p, KindCheck, first)))
+	again := good(p, KindCheck, second).(Check)
+	again.Run = "2"
+	if r := mustGate(t, Judge(p, append(base, made(p, second, again)), t0), "replica-in-sync"); r.State != Pass {
+		t.Errorf("two good checks: %s %+v", r.State, r.Reasons)
+	}
+	worse := again
+	worse.Verdict = Undecided
+	if r := mustGate(t, Judge(p, append(base, made(p, second, worse)), t0), "replica-in-sync"); r.State != Unknown {
+		t.Errorf("the second is undecided: %s %+v", r.State, r.Reasons)
+	}
+	bad := good(p, KindCheck, first).(Check)
+	bad.Complete = false
+	base = append(replaced(base, KindCheck, made(p, first, bad)), made(p, second, again))
+	if r := mustGate(t, Judge(p, base, t0), "replica-in-sync"); r.State != Unknown || !has(r, ReasonEvidenceStale) {
+		t.Errorf("the first is incomplete: %s %+v", r.State, r.Reasons)
+	}
+}
+
 func TestAcceptedAndAcknowledged(t *testing.T) {
 	p := windowed(testPlan(plan.RollingUpgrade))
 	p.Accept = []plan.Accepted{{Name: "sql_mode", Reason: "r"}, {Name: "column_type:shop.a.b", Reason: "r"}}

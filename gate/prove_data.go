@@ -144,20 +144,31 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(slices.Compact(a), slices.Compact(b))
 }
 
-// watched tells that a clean, fresh watch builds on the check without a gap: then what the check proved is still proven.
+// watched tells that a clean, fresh watch builds without a gap on the check, or on an earlier one that is as good: then
+// what the check proved is still proven.
 func watched(j *judge, e Evidence) bool {
 	c, ok := e.Content.(Check)
-	p := proof{kind: KindWatch, age: ageWatch}
-	chosen, why := j.choose("", p)
-	if !ok || c.Run == "" || why != nil || len(chosen) == 0 {
+	chosen, why := j.choose("", proof{kind: KindWatch, age: ageWatch})
+	if !ok || c.Verdict != Same || why != nil || len(chosen) == 0 {
 		return false
 	}
 	for _, w := range chosen {
-		if content, isWatch := w.Content.(Watch); !isWatch || content.BaseRun != c.Run || len(j.watch(w.Evidence, content)) > 0 {
+		if content, isWatch := w.Content.(Watch); !isWatch || !j.based(content.BaseRun, e) || len(j.watch(w.Evidence, content)) > 0 {
 			return false
 		}
 	}
 	return true
+}
+
+// based tells that a run is a check that proved all that it was to prove, and is not later than another one.
+func (j *judge) based(run string, newest Evidence) bool {
+	for _, p := range j.pieces[KindCheck] {
+		c, ok := p.Content.(Check)
+		if ok && run != "" && c.Run == run && j.rejects(p) == "" && !p.Taken.After(newest.Taken) {
+			return len(judgeCheck(j, p.Evidence)) == 0
+		}
+	}
+	return false
 }
 
 func judgeSync(j *judge, e Evidence, links [][2]string) []Reason {

@@ -210,14 +210,36 @@ func (m *migration) derive(ctx context.Context, now time.Time) error {
 			break // older ones do not count
 		}
 	}
-	if r, ok := chooseRun(m.plan, m.filter, list); ok {
-		m.keep(checkEvidence(r.RunSummary, r.result), false)
+	chosen, checked := chooseRun(m.plan, m.filter, list)
+	if checked {
+		m.keep(checkEvidence(chosen.RunSummary, chosen.result), false)
 	}
 	a, ok, err := m.account(ctx, s)
 	if err != nil || !ok {
 		return err
 	}
 	m.keep(watchEvidence(a, m.plan, now), false)
+	if b := a.status.Base; checked && b != nil && b.Run < chosen.ID {
+		return m.deriveBase(ctx, b.Run)
+	}
+	return nil
+}
+
+// deriveBase adds the check that the watch builds on where it is not the newest: the watch keeps proven what that one
+// proved.
+func (m *migration) deriveBase(ctx context.Context, run int64) error {
+	sum, err := m.book.FindRun(ctx, run)
+	if errors.Is(err, ledger.ErrNoRun) {
+		return nil // forgotten, as very old ones are
+	}
+	if err != nil || !sum.Ended() {
+		return err
+	}
+	result, err := m.book.LoadResult(ctx, run, 0)
+	if err != nil {
+		return err
+	}
+	m.keep(checkEvidence(sum, result), false)
 	return nil
 }
 

@@ -162,7 +162,7 @@ func watchServers(ctx context.Context, old, new *cluster.Server, filter cluster.
 	if err != nil {
 		return status, nil, err
 	}
-	book, err := ledger.Open(ctx, dir, ledger.Options{Log: log})
+	book, err := ledger.OpenForWatch(ctx, dir, ledger.Options{Log: log})
 	if err != nil {
 		return status, nil, err
 	}

@@ -1,6 +1,6 @@
-// Package ledger keeps what a check has proven, what a watch has found, and what gates rest on in the state directory, so that a later process can go on where an
-// earlier one was killed, render its result again, and write the repair. It is one SQLite file; its layout is described
-// in schema.go.
+// Package ledger keeps what a check has proven, what a watch has found, and what gates rest on in the state directory, so
+// that a later process can go on where an earlier one was killed, render its result again, and write the repair. It is
+// one SQLite file; its layout is described in schema.go. One check, one watch and any number of gates use it at a time.
 //
 // A chunk and its differences are written in one transaction, so that whatever moment the process dies at, the file
 // holds complete chunks only. Commits reach the kernel before Record returns and thereby survive the death of the
@@ -72,20 +72,25 @@ type Ledger struct {
 // statements of the hot path, prepared on the writer.
 type statements struct{ chunk, difference, image *sql.Stmt }
 
-// Open takes the state directory dir for this process and opens or creates the ledger in it. dir is created if it does
-// not exist, for this user only. Errors are *Error or the context's.
+// Open takes the state directory dir for this process's check and opens or creates the ledger in it. dir is created if it
+// does not exist, for this user only. Errors are *Error or the context's.
 func Open(ctx context.Context, dir string, opts Options) (*Ledger, error) {
-	return open(ctx, dir, opts, true)
+	return open(ctx, dir, opts, checkLock)
+}
+
+// OpenForWatch is Open for a watch: a check may go on beside it, another watch may not. Runs must not be begun in it.
+func OpenForWatch(ctx context.Context, dir string, opts Options) (*Ledger, error) {
+	return open(ctx, dir, opts, watchLock)
 }
 
 // OpenShared opens or creates the ledger beside whoever holds the state directory: to read what a check or a watch has
 // stored so far, and to add evidence while they go on. Runs and accounts must not be begun in it. Errors are *Error or
 // the context's.
 func OpenShared(ctx context.Context, dir string, opts Options) (*Ledger, error) {
-	return open(ctx, dir, opts, false)
+	return open(ctx, dir, opts, "")
 }
 
-func open(ctx context.Context, dir string, opts Options, alone bool) (*Ledger, error) {
+func open(ctx context.Context, dir string, opts Options, lock string) (*Ledger, error) {
 	opts = opts.withDefaults()
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -100,8 +105,8 @@ func open(ctx context.Context, dir string, opts Options, alone bool) (*Ledger, e
 	if err = makeDir(abs); err != nil {
 		return nil, classify(abs, "create the state directory", err)
 	}
-	if alone {
-		if l.lock, err = lockDir(abs, filepath.Join(abs, lockName)); err != nil {
+	if lock != "" {
+		if l.lock, err = lockDir(abs, filepath.Join(abs, lock)); err != nil {
 			return nil, err
 		}
 	}
@@ -193,7 +198,7 @@ func (l *Ledger) migrate(ctx context.Context) error {
 func (l *Ledger) dsn(readOnly bool) string {
 	q := url.Values{}
 	q["_pragma"] = []string{
-		"busy_timeout(10000)",
+		"busy_timeout(60000)", // a watch's checkpoint of a full window takes seconds, on a slow disk many
 		"journal_mode(WAL)",
 		"synchronous(" + l.opts.synchronous + ")",
 		"foreign_keys(1)",

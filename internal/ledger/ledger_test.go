@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"crosscheck/conflict/watch"
+
 	"github.com/google/go-cmp/cmp"
 
 	"crosscheck/checksum"
@@ -39,7 +41,7 @@ func TestFilesAreForThisUserOnly(t *testing.T) {
 			t.Errorf("%s has mode %o", e.Name(), info.Mode().Perm())
 		}
 	}
-	for _, name := range []string{FileName, FileName + "-wal", lockName} {
+	for _, name := range []string{FileName, FileName + "-wal", checkLock} {
 		if !seen[name] {
 			t.Errorf("no %s in %v", name, seen)
 		}
@@ -75,6 +77,39 @@ func TestOneProcessPerStateDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustOpen(t, dir, Options{})
+}
+
+// TestCheckBesideWatch: a watch goes on for days, and what it asks for may be a check.
+func TestCheckBesideWatch(t *testing.T) {
+	dir := t.TempDir()
+	watching, err := OpenForWatch(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watching.Close()
+	if _, err := OpenForWatch(t.Context(), dir, Options{}); err == nil {
+		t.Error("two watches hold one state directory")
+	}
+	w := mustWatch(t, watching, watchInfo())
+	const rounds = 20
+	stored := make(chan error, 1)
+	go func() {
+		for range rounds {
+			if err := w.SaveCheckpoint(t.Context(), watch.Checkpoint{Snapshot: make([]byte, 4<<20)}); err != nil {
+				stored <- err
+				return
+			}
+		}
+		stored <- nil
+	}()
+	r := mustStart(t, mustOpen(t, dir, Options{}), false)
+	mustBegin(t, r, "shop.orders", "f")
+	for n := range 10 * rounds {
+		mustRecord(t, r, "shop.orders", chunk(n, 1))
+	}
+	if err := <-stored; err != nil {
+		t.Error(err)
+	}
 }
 
 func oneLine(t *testing.T, err error, words ...string) {

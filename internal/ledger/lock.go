@@ -9,11 +9,14 @@ import (
 	"syscall"
 )
 
-// lockName is the file whose lock stands for the state directory. It is never removed: whoever waits for a lock of a
-// removed file would hold nothing.
-const lockName = "ledger.lock"
+// The files whose locks stand for the state directory, one for each use that must be alone of its sort. They are never
+// removed: whoever waits for a lock of a removed file would hold nothing.
+const (
+	checkLock = "ledger.lock"
+	watchLock = "watch.lock"
+)
 
-// lockDir takes the state directory for this process. The kernel gives it back when the process ends, however it does.
+// lockDir takes a lock of the state directory for this process. The kernel gives it back when the process ends, however it does.
 func lockDir(dir, path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
