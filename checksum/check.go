@@ -12,7 +12,6 @@ import (
 
 	"crosscheck/chunker"
 	"crosscheck/cluster"
-	"crosscheck/cluster/binlog"
 )
 
 // checker is one run of a check.
@@ -100,22 +99,7 @@ func (c *checker) newTail(ctx context.Context, m cluster.Mode) *tail {
 			return nil
 		}
 	}
-	for _, pair := range c.tables {
-		if pair.verdict != nil {
-			continue
-		}
-		table := pair.old
-		if t.newIs {
-			table = pair.new
-		}
-		if key := table.WalkKey(); key != nil {
-			w := binlog.WindowTable{Table: *table}
-			for _, part := range key.Parts {
-				w.Key = append(w.Key, part.Column)
-			}
-			t.plans = append(t.plans, w)
-		}
-	}
+	t.plans = windowTables(c.tables, t.newIs, planOptions{virtual: c.opt.Virtual})
 	return t
 }
 

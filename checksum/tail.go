@@ -3,6 +3,7 @@ package checksum
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -29,6 +30,35 @@ type tail struct {
 	err    error
 }
 
+// windowTables lists the tables whose keys may be watched in the log of one side, each with the columns of the key that
+// its rows are matched by: that need not be the key that the side stores its rows in.
+func windowTables(pairs []tablePair, newSide bool, opt planOptions) []binlog.WindowTable {
+	var out []binlog.WindowTable
+	for _, pair := range pairs {
+		if pair.verdict != nil {
+			continue
+		}
+		plan := tablePlan{}
+		key := findKey(pair.old, pair.new, plan.pair(pair.old, pair.new, opt))
+		if key == nil {
+			continue
+		}
+		w := binlog.WindowTable{Table: *pair.old}
+		if newSide {
+			w.Table = *pair.new
+		}
+		for _, c := range key.columns {
+			name := c.old.Name
+			if newSide {
+				name = c.new.Name
+			}
+			w.Key = append(w.Key, name)
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
 // watch begins to observe those of the suspects that a first round did not settle (most are settled by then), and
 // resets their rounds, which count only under observation. It reports for each suspect whether it is observed.
 func (t *tail) watch(ctx context.Context, p *tablePlan, suspects []*suspect) []bool {
@@ -49,7 +79,11 @@ func (t *tail) watch(ctx context.Context, p *tablePlan, suspects []*suspect) []b
 		if !ok {
 			continue
 		}
-		if err := t.window.Watch(table.Schema, table.Name, key); err != nil {
+		err := t.window.Watch(table.Schema, table.Name, key)
+		if errors.Is(err, binlog.ErrNotWatched) { // this table's rows go without the log, not all others' too
+			continue
+		}
+		if err != nil {
 			t.fail(err)
 			return make([]bool, len(suspects))
 		}
