@@ -183,9 +183,14 @@ type ReadOnly struct {
 	T1            time.Time `json:"t1,omitzero"`     // when the window was first measured
 	ReadOnly      bool      `json:"read_only"`       // old's read_only at t1 and at t2
 	SuperReadOnly bool      `json:"super_read_only"` // or the server has none and no account with SUPER was connected
-	Since         time.Time `json:"since"`           // old is known to be read only from here on
-	OldT1         string    `json:"old_t1"`          // old's position at t1
-	OldT2         string    `json:"old_t2"`
+	// NoSuper says that the server has no super_read_only. Then Above are the sessions that may write in spite of read_only,
+	// and AboveUnseen says why they are not known; "" if they are.
+	NoSuper     bool      `json:"no_super,omitempty"`
+	Above       []Session `json:"above,omitempty"`
+	AboveUnseen string    `json:"above_unseen,omitempty"`
+	Since       time.Time `json:"since"`  // old is known to be read only from here on
+	OldT1       string    `json:"old_t1"` // old's position at t1
+	OldT2       string    `json:"old_t2"`
 	// NewApplied is how far new has applied old's log at t2, in the form of OldT2, so that equal texts mean equal positions.
 	NewApplied string `json:"new_applied"`
 	// Extra are transactions on new that old does not have; "" if none.
@@ -200,7 +205,19 @@ type GTIDNode struct {
 	Mode      string `json:"mode"` // gtid_mode: OFF, OFF_PERMISSIVE, ON_PERMISSIVE, ON
 	Enforced  bool   `json:"enforced"`
 	Anonymous int64  `json:"anonymous"` // Ongoing_anonymous_transaction_count; below 0: not known
+	Ladder    Ladder `json:"ladder,omitempty"`
 }
+
+// Ladder is how a server's gtid_mode is changed.
+type Ladder string
+
+// The ladders. "" says that it is not known.
+const (
+	LadderPersist Ladder = "persist" // while it runs, and kept by SET PERSIST
+	LadderGlobal  Ladder = "global"  // while it runs; only the option file keeps it
+	LadderRestart Ladder = "restart" // only by a restart
+	LadderNone    Ladder = "none"    // there is no such mode
+)
 
 // GTID is the GTID mode of every node.
 type GTID struct {
@@ -249,13 +266,15 @@ type RestoredCopy struct {
 
 // Rehearsal is the certificate of another run.
 type Rehearsal struct {
-	Certificate string    `json:"certificate"` // SHA-256 of the file
-	Key         string    `json:"key"`         // fingerprint of the key that signed it
-	Verified    bool      `json:"verified"`
-	Path        string    `json:"path"`
-	Verdict     string    `json:"verdict"` // of the certificate: "pass" if all gates of its path passed
-	Overrides   int       `json:"overrides"`
-	Issued      time.Time `json:"issued"`
+	Certificate string `json:"certificate"` // SHA-256 of the file
+	Key         string `json:"key"`         // fingerprint of the key that signed it
+	Verified    bool   `json:"verified"`
+	Path        string `json:"path"`
+	// Verdict is "pass" if all gates of the certificate's path passed, and Overrides counts what was overridden. A rehearsal
+	// has none before it, so that its own gate of that name may be overridden and does not count.
+	Verdict   string    `json:"verdict"`
+	Overrides int       `json:"overrides"`
+	Issued    time.Time `json:"issued"`
 }
 
 // Metric is one measure of health. Bad is the judgment of who measured, by new's value against old's baseline.

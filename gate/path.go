@@ -205,8 +205,10 @@ func (j *judge) measure(gate string, k Kind) string {
 	switch k {
 	case KindPreflight, KindSchema, KindConfig:
 		return "crosscheck preflight --plan PLAN"
-	case KindCheck:
+	case KindCheck, KindRestoredCopy: // new is the restored copy
 		return "crosscheck check " + j.pair()
+	case KindRehearsal:
+		return fmt.Sprintf("crosscheck gate check %s --certificate FILE --plan PLAN", gate)
 	case KindWatch:
 		return "crosscheck watch " + j.pair()
 	case KindReadsSwitch, KindWritesSwitch, KindSignOff:

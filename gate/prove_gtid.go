@@ -2,6 +2,8 @@ package gate
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"crosscheck/gate/plan"
 )
@@ -11,12 +13,11 @@ func judgeReadOnly(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
+	if !c.ReadOnly || !c.SuperReadOnly {
+		return []Reason{*j.takesWrites(c)} // there is no window whose beginning or positions could be judged
+	}
 	var out []Reason
 	again := j.measure(plan.GateReadOnly, KindReadOnly)
-	if !c.ReadOnly || !c.SuperReadOnly {
-		out = append(out, *j.fail(ReasonNotReadOnly, "old takes writes, at least of accounts with SUPER",
-			"on old: SET GLOBAL read_only = ON; SET GLOBAL super_read_only = ON (where there is none, end the sessions with SUPER)"))
-	}
 	if c.T1.IsZero() || c.Since.IsZero() || c.Since.After(c.T1) {
 		out = append(out, *j.unknown(ReasonWindowUnmeasured, "old is not known to have been read only when the window began", again))
 	} else {
@@ -32,6 +33,23 @@ func judgeReadOnly(j *judge, e Evidence) []Reason {
 	return out
 }
 
+// takesWrites says what keeps old from being read only, in the words of its version.
+func (j *judge) takesWrites(c ReadOnly) *Reason {
+	switch {
+	case !c.NoSuper:
+		return j.fail(ReasonNotReadOnly, "old takes writes, at least of accounts with SUPER", "on old: SET GLOBAL super_read_only = ON")
+	case !c.ReadOnly:
+		return j.fail(ReasonNotReadOnly, "old takes writes", "on old: SET GLOBAL read_only = ON")
+	case len(c.Above) > 0:
+		return j.fail(ReasonNotReadOnly, fmt.Sprintf("old is read only, but %d sessions may write all the same, by SUPER or READ ONLY ADMIN: %s",
+			len(c.Above), people(c.Above)), "on old: "+kill(c.Above))
+	case c.AboveUnseen != "":
+		return j.unknown(ReasonSessionsUnseen, "old is read only, but has no super_read_only, and whether somebody may write all the same is not known: "+
+			c.AboveUnseen, "let the account see it, or end all other sessions with SUPER on old")
+	}
+	return j.fail(ReasonNotReadOnly, "old is not known to refuse writes of accounts with SUPER", "on old: end all sessions with SUPER")
+}
+
 // judgePositions demands all of the window, and that new has applied exactly old's position.
 func judgePositions(j *judge, e Evidence) []Reason {
 	c, ok := e.Content.(ReadOnly)
@@ -41,7 +59,8 @@ func judgePositions(j *judge, e Evidence) []Reason {
 	out := judgeReadOnly(j, e)
 	switch {
 	case c.NewApplied == "":
-		out = append(out, *j.unknown(ReasonPositionsUnknown, "how far new has applied old's log is not known", "on new: SHOW REPLICA STATUS"))
+		out = append(out, *j.unknown(ReasonPositionsUnknown, "how far new has applied old's log is not known",
+			"on new: SHOW REPLICA STATUS (before MySQL 8.0.22: SHOW SLAVE STATUS)"))
 	case c.OldT2 != "" && c.NewApplied != c.OldT2:
 		out = append(out, *j.fail(ReasonPositionsDiffer, fmt.Sprintf("new has applied %s, old stands at %s", c.NewApplied, c.OldT2), "wait until new has caught up"))
 	}
@@ -102,17 +121,44 @@ func judgeGTID(j *judge, e Evidence) []Reason {
 	return out
 }
 
+// rung is the next step up the ladder of a node.
+func (n GTIDNode) rung() string {
+	if n.Ladder == LadderRestart {
+		return fmt.Sprintf("write gtid_mode = ON, enforce_gtid_consistency = ON, log_bin and log_slave_updates into the option file of %s, and restart it", n.Name)
+	}
+	set, kept := "SET GLOBAL ", ""
+	switch n.Ladder {
+	case LadderPersist:
+		set = "SET PERSIST "
+	case LadderGlobal:
+		kept = ", and write it into the option file, or a restart loses it"
+	case LadderRestart, LadderNone:
+	}
+	var next string
+	switch {
+	case !n.Enforced:
+		next = set + "enforce_gtid_consistency = ON"
+		if n.Mode == "" || n.Mode == "OFF" {
+			next += "; " + set + "gtid_mode = OFF_PERMISSIVE"
+		}
+	case n.Mode == "OFF_PERMISSIVE":
+		next = set + "gtid_mode = ON_PERMISSIVE"
+	case n.Mode == "ON_PERMISSIVE":
+		next = set + "gtid_mode = ON"
+	default:
+		next = set + "gtid_mode = OFF_PERMISSIVE"
+	}
+	return "on " + n.Name + ": " + next + kept
+}
+
 func (j *judge) gtidNode(n GTIDNode) []Reason {
 	var out []Reason
 	if n.Name == "new" && (n.Mode != "ON" || !n.Enforced) {
-		next := map[string]string{
-			"":               "SET GLOBAL enforce_gtid_consistency = ON; SET GLOBAL gtid_mode = OFF_PERMISSIVE",
-			"OFF":            "SET GLOBAL enforce_gtid_consistency = ON; SET GLOBAL gtid_mode = OFF_PERMISSIVE",
-			"OFF_PERMISSIVE": "SET GLOBAL gtid_mode = ON_PERMISSIVE",
-			"ON_PERMISSIVE":  "SET GLOBAL gtid_mode = ON",
-			"ON":             "SET GLOBAL enforce_gtid_consistency = ON",
-		}[n.Mode]
-		out = append(out, *j.fail(ReasonGTIDOff, fmt.Sprintf("%s has gtid_mode %s, enforce_gtid_consistency %v", n.Name, n.Mode, n.Enforced), "on "+n.Name+": "+next))
+		text := fmt.Sprintf("%s has gtid_mode %s, enforce_gtid_consistency %v", n.Name, n.Mode, n.Enforced)
+		if n.Ladder == LadderNone {
+			return append(out, *j.fail(ReasonGTIDOff, n.Name+" has no gtid_mode: it is no MySQL", "take another path: both servers of this one must be MySQL"))
+		}
+		out = append(out, *j.fail(ReasonGTIDOff, text, n.rung()))
 	}
 	switch {
 	case n.Anonymous > 0:
@@ -139,15 +185,27 @@ func judgeConverter(j *judge, e Evidence) []Reason {
 		}
 	}
 	out := j.reached(plan.GateSingleConverter, KindConverter, names, uuids, reachable)
-	off := "CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = OFF"
+	// The setting is refused while the channel runs, and beside SOURCE_AUTO_POSITION, which anonymous transactions cannot have.
+	assign := func(node, to string) string {
+		return "on " + node + ": STOP REPLICA; CHANGE REPLICATION SOURCE TO " + to + "; START REPLICA"
+	}
+	off := func(nodes ...string) string {
+		var out []string
+		for _, n := range nodes {
+			out = append(out, assign(n, "ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = OFF"))
+		}
+		return strings.Join(out, "; ")
+	}
 	switch {
 	case len(assigning) == 0:
 		out = append(out, *j.fail(ReasonConverterMissing, "no node assigns GTIDs",
-			"on converter: CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = LOCAL"))
+			assign("converter", "SOURCE_AUTO_POSITION = 0, ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = LOCAL, SOURCE_LOG_FILE = FILE, SOURCE_LOG_POS = POSITION")+
+				" (where in old's log the converter stands)"))
 	case len(assigning) > 1:
-		out = append(out, *j.fail(ReasonConverterSecond, "these nodes assign GTIDs: "+some(assigning), "on all but converter: "+off))
+		others := slices.DeleteFunc(slices.Clone(assigning), func(n string) bool { return n == "converter" })
+		out = append(out, *j.fail(ReasonConverterSecond, "these nodes assign GTIDs: "+some(assigning), off(others...)))
 	case assigning[0] != "converter":
-		out = append(out, *j.fail(ReasonConverterWrong, assigning[0]+" assigns GTIDs, not the converter", "on "+assigning[0]+": "+off))
+		out = append(out, *j.fail(ReasonConverterWrong, assigning[0]+" assigns GTIDs, not the converter", off(assigning[0])))
 	}
 	if len(c.Alarms) > 0 {
 		out = append(out, *j.fail(ReasonConverterAlarm, some(c.Alarms), "stop replication to new, and rebuild it from the converter"))

@@ -120,7 +120,7 @@ func (j *judge) window(lasted time.Duration) []Reason {
 		return nil
 	}
 	return []Reason{*j.fail(ReasonWindowExceeded, fmt.Sprintf("old was read only for %s; the plan allows %s", lasted.Round(time.Second), j.plan.Limits.ReadOnlyWindow),
-		"go back: on old: SET GLOBAL super_read_only = OFF; SET GLOBAL read_only = OFF")}
+		"go back: on old: SET GLOBAL read_only = OFF (it ends super_read_only as well)")}
 }
 
 func judgeDrained(j *judge, e Evidence) []Reason {

@@ -14,7 +14,8 @@ func judgeRehearsal(j *judge, e Evidence) []Reason {
 		return j.wrongType(e)
 	}
 	var out []Reason
-	again := "rehearse again, and keep its certificate: crosscheck gate certify --plan PLAN"
+	again := "rehearse again on other servers until every gate but rehearsal passes without an override, then there: " +
+		"crosscheck gate certify --plan REHEARSED-PLAN --key KEY --output FILE"
 	if !c.Verified {
 		out = append(out, *j.fail(ReasonRehearsalUnverified, "the rehearsal's certificate is not genuine", "crosscheck verify FILE"))
 	}
@@ -26,7 +27,7 @@ func judgeRehearsal(j *judge, e Evidence) []Reason {
 		out = append(out, *j.unknown(ReasonRehearsalOther, fmt.Sprintf("the rehearsal was of the path %s, not %s", c.Path, j.plan.Path), again))
 	}
 	if c.Verdict != string(Pass) || c.Overrides > 0 {
-		out = append(out, *j.fail(ReasonRehearsalNotPassed, fmt.Sprintf("the rehearsal ended with %s and %d overrides", c.Verdict, c.Overrides), again))
+		out = append(out, *j.fail(ReasonRehearsalNotPassed, fmt.Sprintf("the rehearsal ended with %s and %d overrides besides that of its own gate rehearsal", c.Verdict, c.Overrides), again))
 	}
 	if age := j.now.Sub(c.Issued); age > j.plan.Ages.Rehearsal {
 		out = append(out, *j.unknown(ReasonEvidenceStale, fmt.Sprintf("the rehearsal's certificate is %s old; the plan allows %s",

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -398,6 +400,69 @@ func blind(r *rig) {
 	}
 	r.run(r.set.Old, "DROP USER 'blind'@'%'")
 	r.caughtUp()
+}
+
+// TestPair56 is a pair of servers without super_read_only, whose gtid_mode only a restart changes.
+func TestPair56(t *testing.T) {
+	r := newRig(t, fixtures.Spec{Topology: fixtures.Pair, Old: fixtures.MySQL56, GTID: fixtures.GTIDOff}, plan.GTIDRestart)
+	r.shop()
+	time.Sleep(2100 * time.Millisecond)
+	first := linkBetween(r, measured[gate.Sync](r, ""), "old", "new")
+	if !first.Running || time.Since(first.Since) < time.Second {
+		r.Errorf("an idle applier's state is longer than the list of threads shows, and: %+v", first)
+	}
+	r.root.Old.DB().SetMaxIdleConns(0)
+	r.set.Old.DB().SetMaxIdleConns(0)
+	r.run(r.set.Old, "SET GLOBAL read_only = ON")
+	above, err := r.set.Old.DB().Conn(r.Context())
+	if err != nil {
+		r.Fatal(err)
+	}
+	id := r.connID(above)
+	w := measured[gate.ReadOnly](r, "")
+	if !w.ReadOnly || w.SuperReadOnly || !w.NoSuper || len(w.Above) != 1 || w.Above[0].ID != id || w.AboveUnseen != "" {
+		r.Errorf("the session %d may write, and: %+v", id, w)
+	}
+	if err = above.Close(); err != nil {
+		r.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if w = measured[gate.ReadOnly](r, ""); !w.SuperReadOnly || len(w.Above) != 0 || w.OldT1 != w.OldT2 || w.NewApplied != w.OldT2 {
+		r.Errorf("%+v", w)
+	}
+	if g := measured[gate.GTID](r, ""); g.Nodes[1].Ladder != gate.LadderRestart || g.Nodes[1].Mode != "OFF" || g.Nodes[1].Anonymous != -1 {
+		r.Errorf("%+v", g)
+	}
+	r.restartWith(r.set.New, "gtid_mode=ON", "enforce_gtid_consistency=ON")
+	// What is read only and has arrived stays so; a source without GTIDs is refused from now on.
+	if g := measured[gate.GTID](r, ""); g.Nodes[1].Mode != "ON" || !g.Nodes[1].Enforced || g.Nodes[1].Anonymous != 0 {
+		r.Errorf("%+v", g)
+	}
+	if w = measured[gate.ReadOnly](r, ""); !w.SuperReadOnly || w.NewApplied != w.OldT2 {
+		r.Errorf("%+v", w)
+	}
+	r.run(r.set.Old, "SET GLOBAL read_only = OFF", r.row())
+	if g := measured[gate.GTID](r, ""); g.Nodes[1].Anonymous != -1 {
+		r.Errorf("a transaction is on its way, and: %+v", g)
+	}
+}
+
+// restartWith restarts a server with further lines in its option file.
+func (r *rig) restartWith(s *fixtures.Server, lines ...string) {
+	r.Helper()
+	f, err := os.OpenFile(filepath.Join(s.Dir(), "my.cnf"), os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if _, err = f.WriteString(strings.Join(lines, "\n") + "\n"); err != nil {
+		r.Fatal(err)
+	}
+	if err = f.Close(); err != nil {
+		r.Fatal(err)
+	}
+	if err = s.Restart(r.Context()); err != nil {
+		r.Fatal(err)
+	}
 }
 
 func TestOldToMariaDB(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"crosscheck/cluster"
 	"crosscheck/gate"
 )
 
@@ -54,8 +55,9 @@ func modeOf(g gate.GTID, name string) string {
 }
 
 func gtidNode(ctx context.Context, n node) (gate.GTIDNode, error) {
-	out := gate.GTIDNode{Name: n.name, UUID: n.server.Facts().ServerUUID, Reachable: true, Anonymous: -1}
-	if n.server.Facts().IsMariaDB() {
+	f := n.server.Facts()
+	out := gate.GTIDNode{Name: n.name, UUID: f.ServerUUID, Reachable: true, Anonymous: -1, Ladder: ladder(f)}
+	if out.Ladder == gate.LadderNone {
 		return out, nil // its GTIDs have no modes
 	}
 	v, err := variables(ctx, n.server, "gtid_mode", "enforce_gtid_consistency")
@@ -71,10 +73,25 @@ func gtidNode(ctx context.Context, n node) (gate.GTIDNode, error) {
 	if err != nil {
 		return out, err
 	}
-	if count, err := strconv.ParseInt(st["ongoing_anonymous_transaction_count"], 10, 64); err == nil {
+	text, counts := st["ongoing_anonymous_transaction_count"]
+	if count, err := strconv.ParseInt(text, 10, 64); err == nil {
 		out.Anonymous = count
+	} else if !counts && out.Mode == "ON" && !f.AtLeast(5, 7, 6) {
+		out.Anonymous = 0 // it does not count them, and was started in a mode in which there are none
 	}
 	return out, nil
+}
+
+func ladder(f cluster.Facts) gate.Ladder {
+	switch {
+	case f.IsMariaDB():
+		return gate.LadderNone
+	case f.AtLeast(8, 0, 0):
+		return gate.LadderPersist
+	case f.AtLeast(5, 7, 6):
+		return gate.LadderGlobal
+	}
+	return gate.LadderRestart
 }
 
 // drainedInto tells whether nothing that its source has logged is still on its way over a hop.

@@ -17,6 +17,14 @@ import (
 type guard struct {
 	readOnly bool
 	super    bool // of accounts with SUPER, too
+	noSuper  bool // the server has no super_read_only
+	above
+}
+
+// above are the sessions that may write in spite of read_only, or why they are not known.
+type above struct {
+	sessions []gate.Session
+	unseen   string
 }
 
 func (g guard) shut() bool { return g.readOnly && g.super }
@@ -59,6 +67,12 @@ func (m *measurement) readOnly(ctx context.Context) (gate.Content, error) {
 	}
 	out.ReadOnly = first.readOnly && last.readOnly
 	out.SuperReadOnly = first.super && last.super
+	out.NoSuper = last.noSuper
+	for _, g := range []guard{first, last} {
+		if !g.shut() {
+			out.Above, out.AboveUnseen = g.sessions, g.unseen
+		}
+	}
 	if !first.shut() || !last.shut() {
 		out.Since, out.T1, out.OldT1 = time.Time{}, time.Time{}, ""
 	}
@@ -91,48 +105,56 @@ func guardOf(ctx context.Context, s *cluster.Server) (guard, error) {
 		g.super = isOn(super)
 		return g, nil
 	}
+	g.noSuper = true
 	if value == "NO_LOCK_NO_ADMIN" { // newer MariaDB's word for it
 		g.super = true
 		return g, nil
 	}
 	if g.readOnly {
-		g.super, err = nobodyAbove(ctx, s)
+		g.above, err = whoIsAbove(ctx, s)
+		g.super = err == nil && len(g.sessions) == 0 && g.unseen == ""
 	}
 	return g, err
 }
 
-// nobodyAbove tells whether no session may write in spite of read_only, on servers that have no super_read_only. False also
-// if that cannot be known.
-func nobodyAbove(ctx context.Context, s *cluster.Server) (bool, error) {
+// whoIsAbove finds the sessions that may write in spite of read_only, on servers that have no super_read_only.
+func whoIsAbove(ctx context.Context, s *cluster.Server) (above, error) {
 	all, err := seesAll(ctx, s)
-	if err != nil || !all {
-		return false, err
+	if err != nil {
+		return above{}, err
+	}
+	if !all {
+		return above{unseen: "the account cannot see other accounts' sessions, for want of PROCESS"}, nil
 	}
 	scope, err := s.VisibleScope(ctx)
-	if err != nil || !scope.Global {
-		return false, err // other accounts' privileges show only to those that may read the mysql schema
+	if err != nil {
+		return above{}, err
+	}
+	if !scope.Global {
+		return above{unseen: "the account cannot see other accounts' privileges, for want of SELECT on *.*"}, nil
 	}
 	const op = "read who may write in spite of read_only"
 	grants, err := query(ctx, s.DB(), "SELECT GRANTEE AS grantee FROM information_schema.USER_PRIVILEGES "+
 		"WHERE PRIVILEGE_TYPE IN ('SUPER', 'READ_ONLY ADMIN', 'READ ONLY ADMIN')")
 	if err != nil {
-		return false, s.Explain(op, err)
+		return above{}, s.Explain(op, err)
 	}
 	roles, err := optional(ctx, s, op, "SELECT User AS user, Role AS role FROM mysql.roles_mapping")
 	if err != nil {
-		return false, err
+		return above{}, err
 	}
-	above := holders(grants, roles)
+	may := holders(grants, roles)
 	sessions, err := s.Sessions(ctx)
 	if err != nil {
-		return false, err
+		return above{}, err
 	}
+	var out above
 	for _, c := range sessions {
-		if above[c.User] || above[""] || above["PUBLIC"] {
-			return false, nil
+		if may[c.User] || may[""] || may["PUBLIC"] {
+			out.sessions = append(out.sessions, session(c))
 		}
 	}
-	return true, nil
+	return out, nil
 }
 
 // holders are the names of users that hold a privilege, by themselves or by a role.

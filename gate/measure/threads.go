@@ -22,6 +22,15 @@ type thread struct {
 // system tells whether it is a thread of replication. The time of its applier is that of the event it is at, not its own.
 func (t thread) system() bool { return t.user == "system user" || t.user == "" }
 
+// stateWidth is how many characters of a state the list of threads holds: MySQL 5.6 says more of an idle applier.
+const stateWidth = 64
+
+// does tells whether the thread is in a state that the server names elsewhere in full.
+func (t thread) does(state string) bool {
+	full := []rune(state)
+	return t.state != "" && t.state == string(full[:min(len(full), stateWidth)])
+}
+
 // clockStep is by how much servers overstate an age: they subtract whole seconds.
 const clockStep = time.Second
 
@@ -107,9 +116,9 @@ func ofChannel(ctx context.Context, s *cluster.Server, c cluster.ReplicaChannel,
 	for _, t := range list {
 		switch {
 		case !t.system():
-		case f.IsMariaDB() && t.command == "Slave_IO", !f.IsMariaDB() && t.state != "" && t.state == all[0].IOState:
+		case f.IsMariaDB() && t.command == "Slave_IO", !f.IsMariaDB() && t.does(all[0].IOState):
 			io = append(io, t)
-		case f.IsMariaDB() && t.command == "Slave_SQL", !f.IsMariaDB() && t.state != "" && t.state == all[0].SQLState:
+		case f.IsMariaDB() && t.command == "Slave_SQL", !f.IsMariaDB() && t.does(all[0].SQLState):
 			sql = append(sql, t)
 		}
 	}
