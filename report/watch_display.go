@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -12,21 +11,17 @@ import (
 	"crosscheck/conflict/watch"
 )
 
-// liveDisplay draws frames over each other on a terminal. A frame is one write and erases only what it does not
-// overwrite, which is why nothing flickers; the cursor stays below it, so a process that is killed leaves a usable
-// terminal.
+// liveDisplay shows a watch on a terminal.
 type liveDisplay struct {
-	w             io.Writer
-	options       WatchOptions
-	begun         time.Time
-	recent        []WatchFinding
-	above         []string // lines to be written above the frame
-	last          []string // the frame on the screen
-	width, height int
+	frames
+	options WatchOptions
+	begun   time.Time
+	recent  []WatchFinding
+	above   []string // lines to be written above the frame
 }
 
 func newLiveDisplay(w io.Writer, o WatchOptions, now time.Time) *liveDisplay {
-	return &liveDisplay{w: w, options: o, begun: now}
+	return &liveDisplay{frames: frames{w: w, terminal: o.Size}, options: o, begun: now}
 }
 
 func (d *liveDisplay) event(e watchEvent) {
@@ -40,63 +35,13 @@ func (d *liveDisplay) event(e watchEvent) {
 	}
 }
 
-func (d *liveDisplay) size() (width, height int) {
-	if d.options.Size != nil {
-		width, height = d.options.Size()
-	}
-	if width <= 0 {
-		width = 80
-	}
-	if height <= 0 {
-		height = 24
-	}
-	return width, height
-}
-
 func (d *liveDisplay) tick(now time.Time, sum *WatchSummary) {
 	width, height := d.size()
-	resized := d.last != nil && (width != d.width || height != d.height)
-	d.width, d.height = width, height
 	screen := watchScreen{
 		paint: newPaint(d.options.Color), width: width, height: height, now: now, begun: d.begun, sum: sum, recent: d.recent,
 	}
-	frame := screen.frame()
-	if !resized && len(d.above) == 0 && slices.Equal(frame, d.last) {
-		return
-	}
-	var b bytes.Buffer
-	if resized { // the terminal has broken the old lines anew: nobody knows where they are now
-		b.WriteString("\x1b[2J\x1b[H")
-	} else {
-		d.up(&b)
-	}
-	for _, l := range d.above {
-		fmt.Fprintf(&b, "%s\x1b[K\n", strings.ReplaceAll(l, "\n", "\x1b[K\n"))
-	}
-	for _, l := range frame {
-		fmt.Fprintf(&b, "%s\x1b[K\n", l)
-	}
-	b.WriteString("\x1b[J")
-	d.above, d.last = nil, frame
-	d.w.Write(b.Bytes()) //nolint:errcheck // a closed terminal is no reason to stop a watch
-}
-
-// up moves the cursor to the frame's first line.
-func (d *liveDisplay) up(b *bytes.Buffer) {
-	if n := len(d.last); n > 0 {
-		fmt.Fprintf(b, "\r\x1b[%dA", n)
-	}
-}
-
-func (d *liveDisplay) close() error {
-	var b bytes.Buffer
-	d.up(&b)
-	// Line by line: some terminals take an erasure of the whole screen for a reason to keep it in their history.
-	b.WriteString(strings.Repeat("\x1b[K\n", len(d.last)))
-	d.up(&b)
-	d.last = nil
-	_, err := d.w.Write(b.Bytes())
-	return err
+	d.draw(d.above, screen.frame())
+	d.above = nil
 }
 
 // plainDisplay writes plain lines, each with its time: per finding, per trouble that comes or goes, and once a minute,

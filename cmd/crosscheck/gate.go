@@ -55,10 +55,7 @@ func (o *gateOutput) validate() error {
 
 // show renders gates, and ends with the exit code of the state.
 func (m *migration) show(o *gateOutput, s gate.Status, name string, actions []gate.Action) error {
-	doc := report.NewGates(s, report.GatesOptions{
-		Plan: m.flags.file, OldDSN: m.plan.Old.DSN, NewDSN: m.plan.New.DSN, Gate: name, Offline: m.flags.offline, Command: m.command,
-		Actions: actions, Notes: slices.Concat(m.notes, m.remarks),
-	})
+	doc := report.NewGates(s, m.showing(name, actions))
 	var err error
 	if o.file == "" {
 		err = report.RenderGates(m.g.std.out, report.Format(o.format), doc, report.TermOptions{Color: m.g.color(m.g.std.out), Width: width(m.g.std.out)})
@@ -71,6 +68,14 @@ func (m *migration) show(o *gateOutput, s gate.Status, name string, actions []ga
 		return err
 	}
 	return m.exit(gate.State(doc.State))
+}
+
+// showing says how gates are shown: the named one, or all.
+func (m *migration) showing(name string, actions []gate.Action) report.GatesOptions {
+	return report.GatesOptions{
+		Plan: m.flags.file, OldDSN: m.plan.Old.DSN, NewDSN: m.plan.New.DSN, Gate: name, Offline: m.flags.offline, Command: m.command,
+		Actions: actions, Notes: slices.Concat(m.notes, m.remarks),
+	}
 }
 
 // exit is the end of a command by a state. What could not be measured is not known to pass, however fresh the evidence is

@@ -98,7 +98,7 @@ func (m *migration) open(ctx context.Context) error {
 	if err = m.load(ctx); err != nil {
 		return err
 	}
-	return m.derive(ctx, time.Now())
+	return m.derive(ctx)
 }
 
 // connect opens the plan's servers. A converter that does not answer is evidence itself, but only once it was seen.
@@ -190,8 +190,8 @@ func (m *migration) keep(e gate.Evidence, stored bool) {
 }
 
 // derive turns what checks and watches have stored of the plan's servers into evidence.
-func (m *migration) derive(ctx context.Context, now time.Time) error {
-	s := gate.Judge(m.plan, m.evidence, now)
+func (m *migration) derive(ctx context.Context) error {
+	s := m.judge()
 	runs, err := m.book.Runs(ctx)
 	if err != nil {
 		return err
@@ -218,7 +218,7 @@ func (m *migration) derive(ctx context.Context, now time.Time) error {
 	if err != nil || !ok {
 		return err
 	}
-	m.keep(watchEvidence(a, m.plan, now), false)
+	m.keep(watchEvidence(a, m.plan, time.Now()), false) // a watch goes on: by a clock read earlier its word would be of a time to come
 	if b := a.status.Base; checked && b != nil && b.Run < chosen.ID {
 		return m.deriveBase(ctx, b.Run)
 	}
@@ -288,7 +288,7 @@ func (m *migration) measure(ctx context.Context, name, by string) error {
 			m.keep(e, false)
 		}
 	}
-	return m.derive(ctx, time.Now()) // last: measuring takes its time, and a watch goes on
+	return m.derive(ctx) // last: measuring takes its time, and a watch goes on
 }
 
 func (m *migration) take(ctx context.Context, kind gate.Kind, r measure.Request) (gate.Evidence, error) {

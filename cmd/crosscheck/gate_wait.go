@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"crosscheck/gate"
+	"crosscheck/report"
 )
 
 // waitPause is the time between two looks of gate wait.
@@ -62,10 +64,9 @@ func runGateWait(ctx context.Context, g *globals, o *gateWaitFlags, name string)
 	defer m.close()
 	limited, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	line := newWaitLine(g)
-	defer line.close()
-	s, err := m.waitFor(limited, name, line)
-	line.close()
+	view := newWaitView(g, m, name, o.timeout)
+	s, err := m.waitFor(limited, name, view)
+	view.close()
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		// The last look was broken off. What it took before is evidence all the same.
@@ -86,7 +87,7 @@ func runGateWait(ctx context.Context, g *globals, o *gateWaitFlags, name string)
 
 // waitFor looks until the gate is open, and returns the last state. What a look takes is recorded where it makes another
 // state than the one before, else at the end: hours of the same are said once.
-func (m *migration) waitFor(ctx context.Context, name string, line *waitLine) (last gate.Status, err error) {
+func (m *migration) waitFor(ctx context.Context, name string, view *waitView) (last gate.Status, err error) {
 	before := ""
 	for {
 		if err := m.measure(ctx, name, ""); err != nil {
@@ -104,7 +105,7 @@ func (m *migration) waitFor(ctx context.Context, name string, line *waitLine) (l
 				return last, err
 			}
 		}
-		line.show(text, text != before)
+		view.show(s, text, text != before)
 		before = text
 		if r.State.Open() && len(m.notes) == 0 {
 			return last, nil
@@ -171,36 +172,38 @@ func reasonIDs(r gate.Result) string {
 	return strings.Join(ids, ", ")
 }
 
-// waitLine shows how it stands on stderr: on a terminal one line that changes, else a line per change.
-type waitLine struct {
-	g        *globals
-	terminal bool
-	shown    bool
-	started  time.Time
+// waitView shows on stderr how it stands: on a terminal a picture that changes, else a line per change.
+type waitView struct {
+	g       *globals
+	m       *migration
+	name    string
+	timeout time.Duration
+	started time.Time
+	picture *report.GatesView // nil where there is no room for one
 }
 
-func newWaitLine(g *globals) *waitLine {
-	return &waitLine{g: g, terminal: isTerminal(g.std.err), started: time.Now()}
+func newWaitView(g *globals, m *migration, name string, timeout time.Duration) *waitView {
+	w := &waitView{g: g, m: m, name: name, timeout: timeout, started: time.Now()}
+	if width(g.std.err) >= report.MinGatesWidth {
+		w.picture = report.NewGatesView(g.std.err, g.color(g.std.err), func() (int, int) { return size(g.std.err) })
+	}
+	return w
 }
 
-func (w *waitLine) show(text string, changed bool) {
+func (w *waitView) show(s gate.Status, text string, changed bool) {
 	switch {
 	case w.g.quiet:
-	case w.terminal:
-		line := fmt.Sprintf("waiting %s  %s", time.Since(w.started).Round(time.Second), text)
-		if room := width(w.g.std.err); room > 1 && len([]rune(line)) >= room {
-			line = string([]rune(line)[:room-1])
-		}
-		fmt.Fprintf(w.g.std.err, "\r\x1b[K%s", line)
-		w.shown = true
+	case w.picture != nil:
+		title := fmt.Sprintf("waiting for %s  %s of %s", w.name, time.Since(w.started).Round(time.Second), w.timeout)
+		s.Gates = s.Gates[:1+slices.IndexFunc(s.Gates, func(r gate.Result) bool { return r.Gate == w.name })]
+		w.picture.Show(title, report.NewGates(s, w.m.showing("", nil)))
 	case changed:
 		fmt.Fprintf(w.g.std.err, "%s  %s\n", time.Now().Format(time.TimeOnly), text)
 	}
 }
 
-func (w *waitLine) close() {
-	if w.shown {
-		fmt.Fprint(w.g.std.err, "\r\x1b[K")
-		w.shown = false
+func (w *waitView) close() {
+	if w.picture != nil {
+		_ = w.picture.Close() // a closed terminal is no reason to fail
 	}
 }
