@@ -81,6 +81,10 @@ func (o *fixtureFlags) spec(g *globals) (fixtures.Spec, error) {
 			return spec, usageError("%w", err)
 		}
 	}
+	// As on most servers of users: without it neither the error log nor the sessions' steps can be seen, and gates stay shut.
+	spec.OldOptions.PerformanceSchema = spec.Old == fixtures.MySQL
+	spec.NewOptions.PerformanceSchema = spec.New == fixtures.MySQL
+	spec.MiddleOptions = spec.NewOptions // its family is that of new
 	switch o.gtid {
 	case "default":
 	case "on":
