@@ -107,12 +107,18 @@ type Session struct {
 
 // StepSide is one side's step.
 type StepSide struct {
-	Global         Step      `json:"global"`
-	Persisted      *Step     `json:"persisted,omitempty"` // nil: not persisted
-	PersistedKnown bool      `json:"persisted_known"`     // the server can persist, and tells
-	SessionsSeen   bool      `json:"sessions_seen"`       // the step of each live session is known
-	Stale          []Session `json:"stale,omitempty"`
-	Overridden     string    `json:"overridden,omitempty"` // what sets the step besides us, such as Galera
+	Global         Step  `json:"global"`
+	Persisted      *Step `json:"persisted,omitempty"` // nil: not persisted
+	PersistedKnown bool  `json:"persisted_known"`     // the server can persist, and tells
+	SessionsSeen   bool  `json:"sessions_seen"`       // the step of each live session is known
+	// Stale are sessions that have another step than Global. Where the server shows no session's step, they are those that
+	// may have: they began before Global was seen first.
+	Stale []Session `json:"stale,omitempty"`
+	// Hidden: the server shows no session's step. Mark is the highest connection id of when Global was seen first: who
+	// has a higher one began with it. 0: nobody began with another one, or it is not known.
+	Hidden     bool   `json:"hidden,omitempty"`
+	Mark       uint64 `json:"mark,omitempty"`
+	Overridden string `json:"overridden,omitempty"` // what sets the step besides us, such as Galera
 }
 
 // Steps are both sides' steps.
@@ -285,6 +291,7 @@ type Metric struct {
 	Limit    float64 `json:"limit"`
 	Bad      bool    `json:"bad"`
 	Measured bool    `json:"measured"`
+	Need     string  `json:"need,omitempty"` // what would make it measurable; "": a later look
 }
 
 // Health is new's health from Since to when the evidence was taken.

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -71,7 +72,7 @@ func (j *judge) metrics(c Health) []Reason {
 	for _, m := range c.Metrics {
 		switch {
 		case !m.Measured:
-			out = append(out, *j.unknown(ReasonHealthUnseen, m.Name+" was not measured", j.measure(plan.GateHealth, KindHealth)))
+			out = append(out, *j.unknown(ReasonHealthUnseen, m.Name+" was not measured", cmp.Or(m.Need, j.measure(plan.GateHealth, KindHealth))))
 		case m.Bad:
 			out = append(out, *j.fail(ReasonHealthRegressed, fmt.Sprintf("%s is %g on new; it was %g on old, and %g is the limit", m.Name, m.New, m.Old, m.Limit),
 				"find its cause on new, then wait for a watch period without it"))

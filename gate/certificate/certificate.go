@@ -117,7 +117,10 @@ func New(s gate.Status, p plan.Plan, evidence []gate.Evidence, opt Options) Docu
 		}
 		delete(rested, id)
 		d.Evidence = append(d.Evidence, Item{ID: id, Kind: e.Kind(), Taken: e.Taken.UTC().Round(0), Old: e.Old, New: e.New, Positions: e.Positions})
-		if c, ok := e.Content.(gate.Check); ok {
+		switch c := e.Content.(type) {
+		case gate.Check:
+			d.Coverage = &c.Coverage
+		case gate.RestoredCopy: // a check as well, of the path that has no other
 			d.Coverage = &c.Coverage
 		}
 		if pos := e.Positions["old"]; pos != "" {

@@ -179,6 +179,21 @@ func TestSignedByAnother(t *testing.T) {
 	}
 }
 
+// TestCoverage: a certificate says what was compared, also where the restored copy was.
+func TestCoverage(t *testing.T) {
+	compared := gate.Coverage{Tables: 2, Rows: 10, Complete: true}
+	for _, c := range []gate.Content{
+		gate.Check{Run: "1", Verdict: gate.Same, Coverage: compared}, gate.RestoredCopy{Copy: "u", Verdict: gate.Same, Coverage: compared},
+	} {
+		e := gate.Evidence{Taken: time.Unix(1, 0), Old: "a", New: "b", Content: c}
+		s := gate.Status{Gates: []gate.Result{{Gate: plan.GateRestoredCopy, State: gate.Pass, Rested: []gate.EvidenceID{e.ID()}}}}
+		d := New(s, plan.Plan{}, []gate.Evidence{e}, Options{})
+		if d.Coverage == nil || d.Coverage.Rows != 10 {
+			t.Errorf("%T: %+v", c, d.Coverage)
+		}
+	}
+}
+
 // TestOthersName: who seals and signs with a key of their own, but writes the name of a trusted one, is not genuine.
 func TestOthersName(t *testing.T) {
 	var s sealed

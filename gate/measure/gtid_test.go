@@ -117,6 +117,12 @@ func TestPairByFile(t *testing.T) {
 			r.Errorf("performance_schema is off, and: %+v", c)
 		}
 	})
+	r.on("health without instruments", func(r *rig) {
+		measured[gate.Health](r, "")
+		if m := metric(measured[gate.Health](r, ""), metricErrors); m.Measured || !strings.Contains(m.Need, "performance_schema = ON") {
+			r.Errorf("performance_schema is off, and: %+v", m)
+		}
+	})
 	r.on("blind", blind)
 	r.on("parity", parity)
 	r.on("unsupported", func(r *rig) {

@@ -42,6 +42,11 @@ const (
 	counterDeadlocks = "deadlocks"
 )
 
+// adder adds a measure by its name, old's value, new's, what is allowed at least, whether it was measured, and what it needs
+// else.
+type adder func(name string, old, fresh, floor float64, measured bool, need string)
+
+// health measures new over the plan's watch period.
 func (m *measurement) health(ctx context.Context) (gate.Content, error) {
 	before, err := count(ctx, m.old)
 	if err != nil {
@@ -57,9 +62,12 @@ func (m *measurement) health(ctx context.Context) (gate.Content, error) {
 		since = taken
 	}
 	out := gate.Health{Since: since}
-	add := func(name string, old, fresh, floor float64, measured bool) {
+	add := func(name string, old, fresh, floor float64, measured bool, need string) {
 		x := gate.Metric{Name: name, Old: old, New: fresh, Limit: max(factor*old, floor), Measured: measured}
 		x.Bad = measured && x.New > x.Limit
+		if !measured {
+			x.Need = need
+		}
 		out.Metrics = append(out.Metrics, x)
 	}
 	lived := max(before[counterUptime], 1)
@@ -68,11 +76,20 @@ func (m *measurement) health(ctx context.Context) (gate.Content, error) {
 	_, oldKnown := before[counterSlow]
 	_, newKnown := now[counterSlow]
 	add(metricSlow, ratio(before[counterSlow], before[counterQuestions]),
-		ratio(now[counterSlow]-base[counterSlow], now[counterQuestions]-base[counterQuestions]), floorSlow, ok && oldKnown && newKnown)
+		ratio(now[counterSlow]-base[counterSlow], now[counterQuestions]-base[counterQuestions]), floorSlow, ok && oldKnown && newKnown, "")
 	_, oldKnown = before[counterDeadlocks]
 	_, newKnown = now[counterDeadlocks]
+	need := ""
+	for _, side := range []struct {
+		name  string
+		known bool
+	}{{nodeOld, oldKnown}, {nodeNew, newKnown}} {
+		if !side.known {
+			need = "on " + side.name + ": GRANT PROCESS ON *.* TO the account of crosscheck; SET GLOBAL innodb_monitor_enable = 'lock_deadlocks'"
+		}
+	}
 	add(metricDeadlocks, before[counterDeadlocks]*3600/lived, (now[counterDeadlocks]-base[counterDeadlocks])*3600/max(period, 3600),
-		floorDeadlocks, ok && oldKnown && newKnown)
+		floorDeadlocks, ok && oldKnown && newKnown, need)
 	if err := m.moments(ctx, since, now, add); err != nil {
 		return nil, err
 	}
@@ -149,7 +166,7 @@ func countersOf(e gate.Evidence) counters {
 
 // moments adds what is true at a moment only: the worst of all measurements of the period counts. What was seen now goes
 // to the counters, so that later measurements know it.
-func (m *measurement) moments(ctx context.Context, since time.Time, now counters, add func(string, float64, float64, float64, bool)) error {
+func (m *measurement) moments(ctx context.Context, since time.Time, now counters, add adder) error {
 	broken, known, err := brokenChannels(ctx, m.new)
 	if err != nil {
 		return err
@@ -178,8 +195,12 @@ func (m *measurement) moments(ctx context.Context, since time.Time, now counters
 			broken, running = max(broken, c[metricReplication]), max(running, int(c[metricThreads]))
 		}
 	}
-	add(metricReplication, 0, broken, 0, known)
-	add(metricThreads, busy, float64(running), floorThreads, true)
+	grant := "REPLICATION CLIENT"
+	if m.new.Facts().IsMariaDB() {
+		grant = "SLAVE MONITOR"
+	}
+	add(metricReplication, 0, broken, 0, known, "on new: GRANT "+grant+" ON *.* TO the account of crosscheck")
+	add(metricThreads, busy, float64(running), floorThreads, true, "")
 	return nil
 }
 
@@ -197,7 +218,7 @@ func brokenChannels(ctx context.Context, s *cluster.Server) (n float64, known bo
 }
 
 // errorLog adds the errors in new's error log, where the server shows it: MySQL from 8.0.22 on.
-func (m *measurement) errorLog(ctx context.Context, since, taken time.Time, add func(string, float64, float64, float64, bool)) error {
+func (m *measurement) errorLog(ctx context.Context, since, taken time.Time, add adder) error {
 	f := m.new.Facts()
 	if f.IsMariaDB() || !f.AtLeast(8, 0, 22) {
 		return nil // it has no table of it, so there is nothing to measure
@@ -212,7 +233,14 @@ func (m *measurement) errorLog(ctx context.Context, since, taken time.Time, add 
 			return err
 		}
 	}
-	add(metricErrors, old/lived.Hours(), fresh/max(taken.Sub(since).Hours(), 1), floorErrors, known && taken.After(since))
+	need := ""
+	switch {
+	case !f.PerformanceSchema:
+		need = "write performance_schema = ON into the option file of new, and restart it"
+	case !known:
+		need = "on new: performance_schema.error_log must hold the error log: see log_error_services"
+	}
+	add(metricErrors, old/lived.Hours(), fresh/max(taken.Sub(since).Hours(), 1), floorErrors, known && taken.After(since), need)
 	return nil
 }
 

@@ -121,7 +121,7 @@ func (m *measurement) restoredCopy(context.Context) (gate.Content, error) {
 	}
 	c, e, ok := newest[gate.Check](m)
 	if !ok {
-		return nil, errors.New("the restored copy was not checked yet: run crosscheck check with the copy as new")
+		return nil, errors.New("new, which counts as the restored copy, was not checked yet")
 	}
 	m.copied = &e
 	f := m.new.Facts()
