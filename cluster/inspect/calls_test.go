@@ -28,7 +28,7 @@ func TestForeignKeyStatements(t *testing.T) {
 	if len(got) != 2 {
 		t.Fatalf("%q", got)
 	}
-	for i, want := range [][]string{{"`a``b`", "", "`p`", "SET NULL", "CASCADE"}, {"`z`", "`other`", "`p q`", "", ""}} {
+	for i, want := range [][]string{{"`a``b`", "`t`, `u`", "", "`p`", "`id`, `x`", "SET NULL", "CASCADE"}, {"`z`", "`t`", "`other`", "`p q`", "`id`", "", ""}} {
 		if !slices.Equal(got[i][1:], want) {
 			t.Errorf("%q, want %q", got[i][1:], want)
 		}

@@ -42,9 +42,12 @@ func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options)
 	if err := onBoth(ctx, readers, (*reader).readRest); err != nil {
 		return Pair{}, err
 	}
-	words, functions := questions(&pair.Old, &pair.New)
+	ask := questionsOf(&pair.Old, &pair.New)
 	for _, r := range readers {
-		if err := r.probe(ctx, words, functions); err != nil {
+		if err := r.probe(ctx, ask); err != nil {
+			return Pair{}, err
+		}
+		if err := r.findTriggers(ctx, ask.triggers); err != nil {
 			return Pair{}, err
 		}
 	}
@@ -89,9 +92,11 @@ func (r *reader) readRest(ctx context.Context) error {
 		{"which variables were set", r.readSet},
 		{"schemas", r.readSchemas},
 		{"tables", r.readTables},
+		{"partitions", r.readSchemes},
 		{"foreign keys", r.readForeignKeys},
 		{"triggers", r.readTriggers},
 		{"events", r.readEvents},
+		{"event scheduler", r.readQueue},
 		{"routines", r.readRoutines},
 		{"views", r.readViews},
 		{"checks", r.readChecks},
@@ -99,6 +104,7 @@ func (r *reader) readRest(ctx context.Context) error {
 		{"authentication plugins", r.readPlugins},
 		{"replication channels", r.readChannels},
 		{"filters of the binary log", r.readBinlogFilters},
+		{"replication filters", r.readGlobalFilters},
 		{"free space", r.readFree},
 	} {
 		if err := r.attempt(ctx, step.what, step.read); err != nil {

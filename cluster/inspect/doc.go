@@ -71,12 +71,27 @@ type Side struct {
 
 	Channels      []cluster.ReplicaChannel
 	BinlogFilters []string // "binlog-do-db=shop"
+	// GlobalFilters are those that a channel will get when it is made, as
+	// "replicate-do-db=shop"; MySQL 8.0 and newer. MariaDB has variables for it.
+	GlobalFilters []string
+
+	// Queue is what the event scheduler waits for; UsedEvents are names
+	// "schema.event" that have run since the server's start, where events are
+	// hidden.
+	Queue      EventQueue
+	UsedEvents map[string]bool
+	// NoTriggers are names "schema.trigger" that were asked for one by one and
+	// are not there, on a server that does not list its triggers.
+	NoTriggers map[string]bool
 
 	// Reserved are those of both schemas' names that this server takes for
 	// words of the language; Lacks are the functions that both sides' programs
 	// call and this server does not have. Both in lower case.
 	Reserved map[string]bool
 	Lacks    map[string]bool
+	// Refuses are the constructs, of those that both sides' programs use, that
+	// this server cannot read.
+	Refuses map[Construct]bool
 
 	FreeBytes int64 // on the file system of the data; 0: not told
 }
@@ -102,13 +117,18 @@ type Table struct {
 	cluster.Table
 	NextAutoIncrement uint64 // 0: none
 	IndexBytes        int64
+	// Scheme is how the table is partitioned: the methods and expressions first,
+	// then each partition with what it holds. Nil if it is not.
+	Scheme []string
 }
 
 // ForeignKey is a foreign key constraint.
 type ForeignKey struct {
 	Schema, Table, Name string
+	Columns             []string
 	References          string // "schema.table"
-	OnDelete, OnUpdate  string // "CASCADE", "RESTRICT", …
+	RefColumns          []string
+	OnDelete, OnUpdate  string // "CASCADE", "RESTRICT", …; "" is NO ACTION
 }
 
 // ProgramKind is a kind of thing that holds SQL text in a schema.
@@ -129,10 +149,28 @@ type Program struct {
 	Kind         ProgramKind
 	Schema, Name string
 	Table        string // of a trigger or a check
-	Detail       string // of a trigger "BEFORE INSERT"; of an event its schedule
-	Body         string // "" where the account may not see it
-	Status       string // of an event: ENABLED, DISABLED, SLAVESIDE_DISABLED, REPLICA_SIDE_DISABLED
+	// Detail is what stands beside the body: of a trigger "BEFORE INSERT", of an
+	// event its schedule, of a routine its parameters and what it returns, of a
+	// view its check option, of a check "NOT ENFORCED".
+	Detail string
+	Body   string // "" where the account may not see it
+	Status string // of an event: ENABLED, DISABLED, SLAVESIDE_DISABLED, REPLICA_SIDE_DISABLED
+	// Broken is why a view cannot be read.
+	Broken string
 }
+
+// EventQueue is what the event scheduler says of itself to those who may not
+// see the events.
+type EventQueue string
+
+// The answers; QueueUnknown also where the scheduler does not run. Waiting may
+// be for an event that was dropped or disabled since: servers notice that only
+// when its time comes.
+const (
+	QueueUnknown EventQueue = ""
+	QueueEmpty   EventQueue = "empty"
+	QueueWaiting EventQueue = "waiting"
+)
 
 // Account is a user of the server.
 type Account struct {

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"context"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,35 +17,38 @@ const (
 	errNoFunction = 1305
 )
 
-// questions are the names worth asking a server about: identifiers that some
-// version reserves, and functions that stored SQL calls.
-func questions(sides ...*Side) (words, functions []string) {
-	names, calls := map[string]bool{}, map[string]bool{}
+// questions are what is worth asking a server about.
+type questions struct {
+	words      []string    // identifiers that some version reserves
+	functions  []string    // that stored SQL calls
+	constructs []Construct // of the language, that stored SQL uses
+	triggers   []cluster.TableName
+}
+
+// questionsOf looks through what both sides hold.
+func questionsOf(sides ...*Side) questions {
+	names, calls, uses := map[string]bool{}, map[string]bool{}, map[Construct]bool{}
+	triggers := map[cluster.TableName]bool{}
 	for _, s := range sides {
 		for i := range s.Tables {
 			t := &s.Tables[i]
 			names[t.Schema], names[t.Name] = true, true
 			for _, c := range t.Columns {
 				names[c.Name] = true
-				addCalls(calls, c.GenerationExpr)
-				if c.DefaultExpr && c.Default != nil {
-					addCalls(calls, *c.Default)
-				}
 			}
-			for _, k := range t.Keys {
-				for _, p := range k.Parts {
-					addCalls(calls, p.Expression)
-				}
+			for _, sql := range tableSQL(t) {
+				addCalls(calls, sql)
 			}
 		}
 		for _, p := range s.Programs {
 			names[p.Name] = true
 			addCalls(calls, p.Body)
-		}
-	}
-	for n := range names {
-		if n = strings.ToLower(n); slices.Contains(everReserved(), n) {
-			words = append(words, n)
+			for _, c := range Constructs(p.Body) {
+				uses[c] = true
+			}
+			if p.Kind == Trigger {
+				triggers[cluster.TableName{Schema: p.Schema, Name: p.Name}] = true
+			}
 		}
 	}
 	for _, s := range sides {
@@ -54,12 +58,36 @@ func questions(sides ...*Side) (words, functions []string) {
 			}
 		}
 	}
-	for c := range calls {
-		functions = append(functions, c)
+	var q questions
+	for n := range names {
+		if n = strings.ToLower(n); slices.Contains(everReserved(), n) {
+			q.words = append(q.words, n)
+		}
 	}
-	slices.Sort(words)
-	slices.Sort(functions)
-	return slices.Compact(words), functions
+	slices.Sort(q.words)
+	q.words = slices.Compact(q.words)
+	q.functions, q.constructs = slices.Sorted(maps.Keys(calls)), slices.Sorted(maps.Keys(uses))
+	q.triggers = slices.SortedFunc(maps.Keys(triggers), func(a, b cluster.TableName) int {
+		return strings.Compare(a.Schema+"\x00"+a.Name, b.Schema+"\x00"+b.Name)
+	})
+	return q
+}
+
+// tableSQL are the expressions that a table holds.
+func tableSQL(t *Table) []string {
+	var out []string
+	for _, c := range t.Columns {
+		out = append(out, c.GenerationExpr)
+		if c.DefaultExpr && c.Default != nil {
+			out = append(out, *c.Default)
+		}
+	}
+	for _, k := range t.Keys {
+		for _, p := range k.Parts {
+			out = append(out, p.Expression)
+		}
+	}
+	return append(out, t.Scheme...)
 }
 
 // call is a name before a parenthesis. What stands before it is looked at
@@ -94,12 +122,71 @@ var quoted = regexp.MustCompile(`'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|/\*(?
 // withoutText blanks literals and comments, which may hold any word.
 func withoutText(s string) string { return quoted.ReplaceAllString(s, "''") }
 
+// Construct is a part of the SQL language that newer versions no longer read.
+type Construct string
+
+// The constructs that MySQL 8.0 gave up and MariaDB kept.
+const (
+	GroupByDirection Construct = "GROUP BY … ASC or DESC"
+	QueryCacheHint   Construct = "SQL_CACHE"
+	NullAsN          Construct = `\N`
+)
+
+// groupBy is the list of a GROUP BY with a direction in it; what follows a list
+// ends it.
+var (
+	groupBy   = regexp.MustCompile(`(?is)\bgroup\s+by\b(.*?)(?:\bhaving\b|\border\s+by\b|\blimit\b|\bunion\b|\bprocedure\b|\binto\b|;|$)`)
+	direction = regexp.MustCompile(`(?i)\b(?:asc|desc)\b`)
+	sqlCache  = regexp.MustCompile(`(?i)\bselect\s+(?:\w+\s+)*?sql_cache\b`)
+	nullAsN   = regexp.MustCompile(`\\N\b`)
+)
+
+// Constructs are those that a text uses.
+func Constructs(text string) []Construct {
+	var out []Construct
+	text = withoutText(text)
+	for _, m := range groupBy.FindAllStringSubmatch(text, -1) {
+		if direction.MatchString(withoutParentheses(m[1])) {
+			out = append(out, GroupByDirection)
+			break
+		}
+	}
+	if sqlCache.MatchString(text) {
+		out = append(out, QueryCacheHint)
+	}
+	if nullAsN.MatchString(text) {
+		out = append(out, NullAsN)
+	}
+	return out
+}
+
+// withoutParentheses cuts a list where the parenthesis closes that it stands in,
+// and leaves out what stands in its own: an ORDER BY within an aggregate has a
+// direction, too.
+func withoutParentheses(s string) string {
+	var b strings.Builder
+	depth := 0
+	for _, c := range s {
+		switch {
+		case c == '(':
+			depth++
+		case c == ')' && depth == 0:
+			return b.String()
+		case c == ')':
+			depth--
+		case depth == 0:
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
 // probe asks the server itself, by preparing statements that are never run:
 // surer than lists of versions, and true for forks and plugins.
-func (r *reader) probe(ctx context.Context, words, functions []string) error {
-	r.side.Reserved, r.side.Lacks = map[string]bool{}, map[string]bool{}
+func (r *reader) probe(ctx context.Context, ask questions) error {
+	r.side.Reserved, r.side.Lacks, r.side.Refuses = map[string]bool{}, map[string]bool{}, map[Construct]bool{}
 	return r.attempt(ctx, "words and functions of the version", func(ctx context.Context) error {
-		for _, w := range words {
+		for _, w := range ask.words {
 			switch n, err := r.prepare(ctx, "SELECT 1 AS "+w); {
 			case n == errSyntax:
 				r.side.Reserved[w] = true
@@ -107,7 +194,7 @@ func (r *reader) probe(ctx context.Context, words, functions []string) error {
 				return err
 			}
 		}
-		for _, f := range functions {
+		for _, f := range ask.functions {
 			query := "SELECT " + f + "()"
 			if f == "password" || f == "old_password" { // these were part of the grammar
 				query = "SELECT " + f + "('')"
@@ -117,6 +204,17 @@ func (r *reader) probe(ctx context.Context, words, functions []string) error {
 			case n == errNoFunction, n == errNoDatabase, n == errSyntax && query != "SELECT "+f+"()":
 				r.side.Lacks[f] = true
 			case err != nil && n == 0:
+				return err
+			}
+		}
+		for _, c := range ask.constructs {
+			n, err := r.prepare(ctx, map[Construct]string{
+				GroupByDirection: "SELECT a FROM (SELECT 1 AS a) AS t GROUP BY a ASC", QueryCacheHint: "SELECT SQL_CACHE 1", NullAsN: `SELECT \N`,
+			}[c])
+			switch {
+			case n == errSyntax:
+				r.side.Refuses[c] = true
+			case err != nil:
 				return err
 			}
 		}

@@ -61,6 +61,26 @@ func (r *reader) readBinlogFilters(ctx context.Context) error {
 	})
 }
 
+// readGlobalFilters reads the filters that every new channel gets, where no
+// channel shows them yet.
+func (r *reader) readGlobalFilters(ctx context.Context) error {
+	if f := r.side.Facts; f.IsMariaDB() || !f.AtLeast(8, 0, 11) || len(r.side.Channels) > 0 {
+		return nil
+	}
+	err := r.each(ctx, "SELECT FILTER_NAME, FILTER_RULE FROM performance_schema.replication_applier_global_filters", func(rows *sql.Rows) error {
+		var name, rule string
+		err := rows.Scan(&name, &rule)
+		if rule != "" {
+			r.side.GlobalFilters = append(r.side.GlobalFilters, strings.ReplaceAll(strings.ToLower(name), "_", "-")+"="+rule)
+		}
+		return err
+	})
+	if cluster.IsPermission(err) {
+		return nil // without SELECT on everything, which is said
+	}
+	return err
+}
+
 // relate finds out how the two replicate now.
 func relate(ctx context.Context, readers []*reader, pair *Pair) error {
 	for _, r := range readers {

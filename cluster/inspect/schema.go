@@ -77,39 +77,87 @@ func (r *reader) readTables(ctx context.Context) error {
 	return rows.Err()
 }
 
+// readSchemes reads how tables are partitioned, where any is.
+func (r *reader) readSchemes(ctx context.Context) error {
+	if !slices.ContainsFunc(r.side.Tables, func(t Table) bool { return len(t.Partitions) > 0 }) {
+		return nil
+	}
+	at := map[cluster.TableName]*Table{}
+	for i := range r.side.Tables {
+		t := &r.side.Tables[i]
+		at[cluster.TableName{Schema: t.Schema, Name: t.Name}] = t
+	}
+	return r.each(ctx, "SELECT TABLE_SCHEMA, TABLE_NAME, PARTITION_NAME, SUBPARTITION_NAME, PARTITION_METHOD, PARTITION_EXPRESSION, "+
+		"SUBPARTITION_METHOD, SUBPARTITION_EXPRESSION, PARTITION_DESCRIPTION FROM information_schema.PARTITIONS WHERE PARTITION_NAME IS NOT NULL AND TABLE_SCHEMA "+
+		notSystem+" ORDER BY TABLE_SCHEMA, TABLE_NAME, PARTITION_ORDINAL_POSITION, SUBPARTITION_ORDINAL_POSITION", func(rows *sql.Rows) error {
+		var name cluster.TableName
+		var part string
+		var sub, method, by, subMethod, subBy, holds sql.NullString
+		if err := rows.Scan(&name.Schema, &name.Name, &part, &sub, &method, &by, &subMethod, &subBy, &holds); err != nil {
+			return err
+		}
+		t := at[name]
+		if t == nil {
+			return nil
+		}
+		if t.Scheme == nil {
+			t.Scheme = []string{method.String + " (" + by.String + ")"}
+			if subMethod.String != "" {
+				t.Scheme[0] += ", then " + subMethod.String + " (" + subBy.String + ")"
+			}
+		}
+		if sub.String != "" {
+			part += "/" + sub.String
+		}
+		if holds.String != "" {
+			part += " " + holds.String
+		}
+		t.Scheme = append(t.Scheme, part)
+		return nil
+	})
+}
+
 // readForeignKeys goes by information_schema, which on MariaDB hides
 // constraints from accounts that may only read. InnoDB's own list, open to
 // PROCESS, tells how many there are; if some are hidden, the tables' own
 // statements have them.
 func (r *reader) readForeignKeys(ctx context.Context) error {
-	err := r.each(ctx, "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME, DELETE_RULE, UPDATE_RULE "+
-		"FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA "+notSystem, func(rows *sql.Rows) error {
-		var k ForeignKey
-		var schema, table string
-		err := rows.Scan(&k.Schema, &k.Table, &k.Name, &schema, &table, &k.OnDelete, &k.OnUpdate)
-		k.References = schema + "." + table
-		r.side.ForeignKeys = append(r.side.ForeignKeys, k)
-		return err
-	})
+	all, err := cluster.ForeignKeys(ctx, r.Server, cluster.Filter{})
 	if err != nil {
 		return err
 	}
+	for full, keys := range all {
+		schema, table, _ := cluster.SplitFullName(full)
+		for _, k := range keys {
+			r.side.ForeignKeys = append(r.side.ForeignKeys, ForeignKey{
+				Schema: schema, Table: table, Name: k.Name, Columns: k.Columns, References: k.RefSchema + "." + k.RefTable, RefColumns: k.RefColumns,
+				OnDelete: k.OnDelete, OnUpdate: k.OnUpdate,
+			})
+		}
+	}
 	if r.side.Facts.IsMariaDB() {
 		n, err := r.strings(ctx, "SELECT COUNT(*) FROM information_schema.INNODB_SYS_FOREIGN WHERE ID NOT LIKE 'mysql/%'")
-		if err != nil || len(n) != 1 || n[0] != strconv.Itoa(len(r.side.ForeignKeys)) {
+		half := slices.ContainsFunc(r.side.ForeignKeys, func(k ForeignKey) bool { return k.OnDelete == "" }) // the columns show, the rules do not
+		if err != nil || half || len(n) != 1 || n[0] != strconv.Itoa(len(r.side.ForeignKeys)) {
 			if err := r.foreignKeysOfStatements(ctx); err != nil {
 				return err
 			}
 		}
 	}
 	r.side.ForeignKeys = slices.DeleteFunc(r.side.ForeignKeys, func(k ForeignKey) bool { return !r.filter.Match(k.Schema, k.Table) })
+	slices.SortFunc(r.side.ForeignKeys, func(a, b ForeignKey) int {
+		return strings.Compare(a.Schema+"\x00"+a.Table+"\x00"+a.Name, b.Schema+"\x00"+b.Table+"\x00"+b.Name)
+	})
 	return nil
 }
 
 // constraint reads a foreign key of SHOW CREATE TABLE, where a backquote in a
 // name is doubled and names of other schemas are qualified.
-var constraint = regexp.MustCompile("(?m)^ *CONSTRAINT (`(?:[^`]|``)+`) FOREIGN KEY \\(.*?\\) REFERENCES (?:(`(?:[^`]|``)+`)\\.)?(`(?:[^`]|``)+`) \\(.*?\\)" +
+var constraint = regexp.MustCompile("(?m)^ *CONSTRAINT (`(?:[^`]|``)+`) FOREIGN KEY \\((.*?)\\) REFERENCES (?:(`(?:[^`]|``)+`)\\.)?(`(?:[^`]|``)+`) \\((.*?)\\)" +
 	"(?: ON DELETE (CASCADE|SET NULL|SET DEFAULT|NO ACTION|RESTRICT))?(?: ON UPDATE (CASCADE|SET NULL|SET DEFAULT|NO ACTION|RESTRICT))?,?$")
+
+// quotedName is one name of a list of them.
+var quotedName = regexp.MustCompile("`(?:[^`]|``)+`")
 
 func (r *reader) foreignKeysOfStatements(ctx context.Context) error {
 	r.side.ForeignKeys = nil
@@ -127,15 +175,24 @@ func (r *reader) foreignKeysOfStatements(ctx context.Context) error {
 		}
 		for _, m := range constraint.FindAllStringSubmatch(text, -1) {
 			schema := t.Schema
-			if m[2] != "" {
-				schema = unquote(m[2])
+			if m[3] != "" {
+				schema = unquote(m[3])
 			}
 			r.side.ForeignKeys = append(r.side.ForeignKeys, ForeignKey{
-				Schema: t.Schema, Table: t.Name, Name: unquote(m[1]), References: schema + "." + unquote(m[3]), OnDelete: m[4], OnUpdate: m[5],
+				Schema: t.Schema, Table: t.Name, Name: unquote(m[1]), Columns: unquoteAll(m[2]),
+				References: schema + "." + unquote(m[4]), RefColumns: unquoteAll(m[5]), OnDelete: m[6], OnUpdate: m[7],
 			})
 		}
 	}
 	return nil
+}
+
+func unquoteAll(list string) []string {
+	var out []string
+	for _, name := range quotedName.FindAllString(list, -1) {
+		out = append(out, unquote(name))
+	}
+	return out
 }
 
 func unquote(s string) string { return strings.ReplaceAll(s[1:len(s)-1], "``", "`") }

@@ -61,13 +61,16 @@ func TestEverReserved(t *testing.T) {
 	}
 	reserved := map[fixtures.Family]map[string]bool{}
 	for f, r := range readers {
-		if err := r.probe(t.Context(), words, []string{"md5", "no_such_function", "password"}); err != nil {
+		if err := r.probe(t.Context(), questions{words: words, functions: []string{"md5", "no_such_function", "password"}, constructs: []Construct{GroupByDirection, NullAsN, QueryCacheHint}}); err != nil {
 			t.Fatal(err)
 		}
 		reserved[f] = r.side.Reserved
 		newest := f == fixtures.MySQL
 		if len(r.side.Unknown) > 0 || r.side.Lacks["md5"] != newest || r.side.Lacks["password"] != newest || !r.side.Lacks["no_such_function"] {
 			t.Errorf("%s: functions that it lacks: %v %v", f, r.side.Lacks, r.side.Unknown)
+		}
+		if n := len(r.side.Refuses); (newest && n != 3) || (!newest && n != 0) {
+			t.Errorf("%s refuses %v", f, r.side.Refuses)
 		}
 	}
 	for _, w := range words {

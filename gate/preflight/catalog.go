@@ -159,6 +159,17 @@ func replicationEntries() []Entry {
 			"Set it to STRICT, also in the configuration file.",
 		},
 		{
+			"replication_delay", Warning, "replication is delayed on purpose", "What old commits arrives so much later: no check sees new up to date, and every wait for it ends without proof.",
+			"Take the delay away for the time of the migration.",
+		},
+		{
+			"replica_max_allowed_packet", Warning, "the applier takes smaller packets than the other side", "A row that the other side may write does not get through: replication stops (1153).",
+			"Give it at least the other side's max_allowed_packet.",
+		},
+		{
+			"binlog_compression", Fatal, "the other side cannot read a compressed binary log", "Replication stops at the first compressed transaction.", "Switch the compression off; sessions keep it until they reconnect.",
+		},
+		{
 			"replica_type_conversions", Lossy, "replication may shorten values", "ALL_LOSSY lets the applier cut a value that does not fit its column.", "Take ALL_LOSSY away once the column types agree.",
 		},
 		{
@@ -183,6 +194,9 @@ func replicationEntries() []Entry {
 		{
 			"step_offset_ignored", Warning, "auto_increment_offset is larger than the increment", "The server ignores such an offset without a word: the side generates keys that belong to the other.",
 			"Set the increment at least as large as the largest offset.",
+		},
+		{
+			"step_differs", Warning, "generated keys go in other steps", "After the switch new leaves gaps that old did not, or generates keys of a rest that is not its own.", "Give both sides one step, unless it was set on purpose.",
 		},
 		{
 			"galera_step_control", Warning, "Galera sets the step itself", "Each change of the cluster's size sets another increment and offset, over those that the migration needs.",
@@ -216,6 +230,9 @@ func schemaEntries() []Entry {
 			"table_partitions", Warning, "partitions differ", "Rows are the same; but a row that has no partition on one side stops replication (1526), and dropping a partition drops other rows.", "Partition both alike.",
 		},
 		{
+			"table_row_format", Info, "a table's row format differs", "The rows are the same. Space, and how long keys and rows may be, are not.", "Give both the same ROW_FORMAT if the space matters.",
+		},
+		{
 			"table_versioning", Warning, "system versioning differs", "One side keeps the history of rows, the other does not.", "Version the table on both sides or on neither.",
 		},
 		{
@@ -232,6 +249,9 @@ func schemaEntries() []Entry {
 		},
 		{
 			"index_missing", Warning, "an index is on one side only", "Harmless to the rows. Queries on that side, and its applier where it has no better key, scan instead.", "Add the index where it is missing.",
+		},
+		{
+			"index_invisible", Warning, "an index is hidden from the optimizer on one side only", "Harmless to the rows. Queries on that side do not use it.", "Show it, or hide it on both sides.",
 		},
 		{
 			"foreign_key_missing", Warning, "a foreign key is on one side only", "One side takes orphans that the other refuses, and replication stops there (1452).", "Add the constraint where it is missing, after looking for orphans.",
@@ -312,6 +332,10 @@ func programEntries() []Entry {
 			"view_differs", Warning, "a view differs", "The same query gives other rows on either side.", "Make both alike.",
 		},
 		{
+			"view_broken", Warning, "a view cannot be read on new", "It names something, or runs as an account, that new does not have: queries of it fail (1356, 1449).",
+			"Make what it needs on new, or the account that is its definer; or make the view anew there.",
+		},
+		{
 			"check_missing", Warning, "a CHECK constraint is on one side only", "One side takes rows that the other refuses when the application writes them.", "Add it where it is missing.",
 		},
 		{
@@ -319,6 +343,10 @@ func programEntries() []Entry {
 		},
 		{
 			"function_removed", Fatal, "a function is gone in the new version", "What calls it fails on new with 1305: generated columns and defaults cannot even be created, views and routines break when used.", "Rewrite it on old first, with functions that both versions have (SHA2 for MD5 and SHA1).",
+		},
+		{
+			"syntax_removed", Fatal, "a construct of SQL is gone in the new version", "Views and routines that use it cannot be made on new, or break when used (1064).",
+			"Rewrite it on old first, in a way that both versions read (ORDER BY for the direction of GROUP BY).",
 		},
 		{
 			"reserved_word", Warning, "a name is a reserved word on new", "Statements that use it without quotes fail on new with 1064.", "Quote it in the application's statements, or rename it on old first.",

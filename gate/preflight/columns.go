@@ -30,10 +30,11 @@ func (j *judge) columns(o, n *inspect.Table) map[string]bool {
 		switch {
 		case a.Charset != b.Charset && a.Charset != "" && b.Charset != "":
 			charset = append(charset, p)
+		case a.JSONText != b.JSONText: // the type is what differs
 		case cluster.CanonicalCollation(a.Collation) != cluster.CanonicalCollation(b.Collation) && a.Charset != "" && b.Charset != "":
 			collation = append(collation, p)
 		}
-		j.column(o.FullName()+"."+a.Name, n, p)
+		j.column(o.FullName()+"."+a.Name, o, n, p)
 	}
 	for i := range n.Columns {
 		b := &n.Columns[i]
@@ -76,26 +77,28 @@ func (j *judge) missingColumn(lack *inspect.Side, has, without *inspect.Table, c
 }
 
 // column compares one column that both sides have.
-func (j *judge) column(object string, n *inspect.Table, p pairOf) {
+func (j *judge) column(object string, o, n *inspect.Table, p pairOf) {
 	a, b := p.old, p.new
 	define := func(c *cluster.Column) []Fix {
-		return []Fix{{On: SideNew, SQL: fmt.Sprintf("ALTER TABLE %s MODIFY COLUMN %s %s", n.QuotedName(), cluster.Quote(b.Name), definition(c))}}
+		return []Fix{{On: SideNew, SQL: fmt.Sprintf("ALTER TABLE %s MODIFY COLUMN %s %s", n.QuotedName(), cluster.Quote(b.Name), definition(c, j.new))}}
 	}
-	if a.Generated != b.Generated || plain(a.GenerationExpr) != plain(b.GenerationExpr) && j.sameFamily() {
+	if a.Generated != b.Generated || j.sameFamily() && !j.sameExpr(a.GenerationExpr, b.GenerationExpr) {
 		j.add(Finding{ID: "column_generated", Side: SideBoth, Object: object, Found: both(generation(a), generation(b))})
 		return
 	}
-	if typeText(a) != typeText(b) || a.JSONText != b.JSONText && !j.sameFamily() {
+	if typeText(a) != typeText(b) || a.JSONText != b.JSONText {
 		severity, why := j.judgeType(p)
-		j.add(Finding{ID: "column_type", Severity: severity, Side: SideBoth, Object: object, Found: both(a.ColumnType, b.ColumnType) + why, Fixes: define(a)})
+		j.add(Finding{ID: "column_type", Severity: severity, Side: SideBoth, Object: object, Found: both(typeShown(a), typeShown(b)) + why, Fixes: define(a)})
 	}
-	if a.Nullable != b.Nullable && !a.AutoIncrement {
+	switch {
+	case inPrimary(o, a) != inPrimary(n, b): // the primary keys differ, which makes one of them NOT NULL
+	case a.Nullable != b.Nullable && !a.AutoIncrement:
 		f := Finding{ID: "column_null", Side: SideBoth, Object: object, Found: both(nullText(a), nullText(b)), Fixes: define(a)}
 		if b.Nullable && !j.twoWay() {
 			f.Severity = Warning
 		}
 		j.add(f)
-	} else if plain(defaultText(a)) != plain(defaultText(b)) && a.Generated == "" {
+	case a.Generated == "" && !j.sameDefault(a, b):
 		j.add(Finding{ID: "column_default", Side: SideBoth, Object: object, Found: both(defaultText(a), defaultText(b)), Fixes: define(a)})
 	}
 	if a.OnUpdate != b.OnUpdate {
@@ -111,13 +114,34 @@ func (j *judge) column(object string, n *inspect.Table, p pairOf) {
 
 func (j *judge) sameFamily() bool { return j.old.Facts.IsMariaDB() == j.new.Facts.IsMariaDB() }
 
-// definition writes a column for ALTER TABLE, as far as the facts go.
-func definition(c *cluster.Column) string {
-	s := c.ColumnType
-	if c.Charset != "" {
-		s += " CHARACTER SET " + c.Charset + " COLLATE " + c.Collation
+// spelled is a collation as a side names it: those of the three-byte charset
+// were renamed in MySQL 8.0.30 and MariaDB 10.6.
+func spelled(collation string, s *inspect.Side) string {
+	_, rest, three := strings.Cut(cluster.CanonicalCollation(collation), "utf8mb3_")
+	switch {
+	case !three:
+		return collation
+	case s.Facts.IsMariaDB() && s.Facts.AtLeast(10, 6, 0), !s.Facts.IsMariaDB() && s.Facts.AtLeast(8, 0, 30):
+		return "utf8mb3_" + rest
 	}
-	if !c.Nullable {
+	return "utf8_" + rest
+}
+
+// definition writes a column for ALTER TABLE on a side, as far as the facts go.
+func definition(c *cluster.Column, on *inspect.Side) string {
+	s := c.ColumnType
+	switch {
+	case c.JSONText:
+		s = "JSON" // brings its check, and its charset, by itself
+	case c.Charset != "":
+		s += " CHARACTER SET " + c.Charset + " COLLATE " + spelled(c.Collation, on)
+	}
+	if c.SRID != nil {
+		s += fmt.Sprintf(" SRID %d", *c.SRID)
+	}
+	if c.Nullable {
+		s += " NULL" // what a TIMESTAMP is not by itself on older versions
+	} else {
 		s += " NOT NULL"
 	}
 	if d := defaultText(c); d != "no default" {
@@ -129,7 +153,37 @@ func definition(c *cluster.Column) string {
 	if c.AutoIncrement {
 		s += " AUTO_INCREMENT"
 	}
+	if c.Comment != "" {
+		s += " COMMENT '" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(c.Comment) + "'"
+	}
 	return s
+}
+
+// inPrimary tells whether a column is a part of the primary key.
+func inPrimary(t *inspect.Table, c *cluster.Column) bool {
+	k := t.PrimaryKey()
+	return k != nil && slices.ContainsFunc(k.Parts, func(p cluster.KeyPart) bool { return strings.EqualFold(p.Column, c.Name) })
+}
+
+// sameExpr compares two expressions as their servers wrote them. Servers of one
+// version write one expression alike; others set other parentheses.
+func (j *judge) sameExpr(a, b string) bool {
+	if newer(j.old, j.new) == 0 && j.sameFamily() {
+		return expression(a) == expression(b)
+	}
+	return plain(a) == plain(b)
+}
+
+func (j *judge) sameDefault(a, b *cluster.Column) bool {
+	switch {
+	case a.Default == nil || b.Default == nil:
+		return a.Default == b.Default
+	case a.DefaultExpr && b.DefaultExpr:
+		return j.sameExpr(*a.Default, *b.Default)
+	case a.DefaultExpr != b.DefaultExpr: // MariaDB keeps some literals as expressions
+		return plain(defaultText(a)) == plain(defaultText(b))
+	}
+	return *a.Default == *b.Default
 }
 
 func generation(c *cluster.Column) string {
@@ -183,7 +237,7 @@ var (
 	intWidth = regexp.MustCompile(`^(tinyint|smallint|mediumint|int|bigint)\(\d+\)`)
 	comment  = regexp.MustCompile(`/\*.*?\*/`)
 	spaces   = regexp.MustCompile(`[\s()` + "`" + `]+`)
-	charsets = regexp.MustCompile(`_(utf8mb4|utf8mb3|utf8|latin1|ascii|binary)\s*\\?'`)
+	blanks   = regexp.MustCompile("[\\s`]+")
 )
 
 // typeText is the type without what changes no value: display widths, which
@@ -198,23 +252,55 @@ func typeText(c *cluster.Column) string {
 	if strings.HasPrefix(s, "year(") {
 		s = "year"
 	}
+	if c.SRID != nil {
+		s += fmt.Sprintf(" srid %d", *c.SRID)
+	}
 	return s
 }
 
-// plain writes an expression without what servers add when they store it.
+// typeShown is the type as the server writes it, with what it shows elsewhere.
+func typeShown(c *cluster.Column) string {
+	switch {
+	case c.SRID != nil:
+		return fmt.Sprintf("%s SRID %d", c.ColumnType, *c.SRID)
+	case c.JSONText:
+		return c.ColumnType + " with a check for JSON"
+	}
+	return c.ColumnType
+}
+
+// literal is a text within an expression, with the charset that some servers
+// write before it.
+var literal = regexp.MustCompile(`(?:_(?:utf8mb4|utf8mb3|utf8|latin1|ascii|binary)\s*)?\\?'((?:[^'\\]|\\[^']|'')*)\\?'`)
+
+// plain writes an expression without what servers add when they store it. The
+// literals in it stay as they are.
 func plain(s string) string {
-	s = charsets.ReplaceAllString(s, "'")
-	s = strings.ReplaceAll(s, `\'`, "'")
-	return strings.ToLower(spaces.ReplaceAllString(s, ""))
+	return outside(s, func(t string) string { return strings.ToLower(spaces.ReplaceAllString(t, "")) })
+}
+
+// expression is plain, but for parentheses, which mean something.
+func expression(s string) string {
+	return outside(s, func(t string) string { return strings.ToLower(blanks.ReplaceAllString(t, "")) })
+}
+
+// outside changes what is not within literals, and writes those in one way.
+func outside(s string, change func(string) string) string {
+	var b strings.Builder
+	at := 0
+	for _, m := range literal.FindAllStringSubmatchIndex(s, -1) {
+		b.WriteString(change(s[at:m[0]]) + "'" + s[m[2]:m[3]] + "'")
+		at = m[1]
+	}
+	return b.String() + change(s[at:])
 }
 
 // charsets judges text columns, joined to one finding for a table that was
 // converted as a whole. The table's own default counts only where its columns
 // agree: it matters to columns that are added later.
 func (j *judge) charsets(o, n *inspect.Table, charset, collation []pairOf) {
-	convert := []Fix{{On: SideNew, SQL: "ALTER TABLE " + n.QuotedName() + " CONVERT TO CHARACTER SET " + o.Charset + " COLLATE " + o.Collation}}
 	if len(charset) > 0 {
-		f := Finding{ID: "column_charset", Side: SideBoth, Object: objectOf(o, charset), Found: columnsText(charset, func(c *cluster.Column) string { return c.Charset }), Fixes: convert}
+		f := Finding{ID: "column_charset", Side: SideBoth, Object: objectOf(o, charset), Found: columnsText(charset, func(c *cluster.Column) string { return c.Charset }), Fixes: j.convert(o, n, charset)}
 		for _, p := range charset {
 			if p.old.OctetLen != p.new.OctetLen && (p.old.DataType == "char" || p.old.DataType == "varchar") && !j.converts(p, false) {
 				f.Severity = Fatal // the lengths in bytes travel with the rows
@@ -223,7 +309,7 @@ func (j *judge) charsets(o, n *inspect.Table, charset, collation []pairOf) {
 		j.add(f)
 	}
 	if len(collation) > 0 {
-		f := Finding{ID: "column_collation", Side: SideBoth, Object: objectOf(o, collation), Found: columnsText(collation, func(c *cluster.Column) string { return c.Collation }), Fixes: convert}
+		f := Finding{ID: "column_collation", Side: SideBoth, Object: objectOf(o, collation), Found: columnsText(collation, func(c *cluster.Column) string { return c.Collation }), Fixes: j.convert(o, n, collation)}
 		if inUnique(o, collation) || inUnique(n, collation) {
 			f.Severity = Lossy
 			f.Why = "A unique key takes two texts for the same under one collation and not under the other: rows that one side accepts stop replication on the other, or two rows become one."
@@ -233,9 +319,28 @@ func (j *judge) charsets(o, n *inspect.Table, charset, collation []pairOf) {
 	if len(charset)+len(collation) == 0 && cluster.CanonicalCollation(o.Collation) != cluster.CanonicalCollation(n.Collation) {
 		j.add(Finding{
 			ID: "table_charset", Side: SideBoth, Object: o.FullName(), Found: both(o.Collation, n.Collation),
-			Fixes: []Fix{{On: SideNew, SQL: "ALTER TABLE " + n.QuotedName() + " DEFAULT CHARACTER SET " + o.Charset + " COLLATE " + o.Collation}},
+			Fixes: []Fix{{On: SideNew, SQL: "ALTER TABLE " + n.QuotedName() + " DEFAULT CHARACTER SET " + o.Charset + " COLLATE " + spelled(o.Collation, j.new)}},
 		})
 	}
+}
+
+// convert is how new's columns get old's charset: the table as a whole where
+// that is its default on old and everything in it is to change, else each one.
+func (j *judge) convert(o, n *inspect.Table, columns []pairOf) []Fix {
+	texts := 0
+	for i := range o.Columns {
+		if o.Columns[i].Charset != "" {
+			texts++
+		}
+	}
+	if len(columns) == texts && !slices.ContainsFunc(columns, func(p pairOf) bool { return p.old.Collation != o.Collation }) {
+		return []Fix{{On: SideNew, SQL: "ALTER TABLE " + n.QuotedName() + " CONVERT TO CHARACTER SET " + o.Charset + " COLLATE " + spelled(o.Collation, j.new)}}
+	}
+	parts := make([]string, len(columns))
+	for i, p := range columns {
+		parts[i] = "MODIFY COLUMN " + cluster.Quote(p.new.Name) + " " + definition(p.old, j.new)
+	}
+	return []Fix{{On: SideNew, SQL: "ALTER TABLE " + n.QuotedName() + " " + strings.Join(parts, ", ")}}
 }
 
 func objectOf(t *inspect.Table, columns []pairOf) string {

@@ -40,6 +40,7 @@ func settings() []setting {
 		v("Schemas, tables and columns made without a charset get another one.", "character_set_server"),
 		v("Schemas, tables and columns made without a collation sort and compare otherwise.", "collation_server"),
 		{names: []string{"lower_case_table_names"}, severity: Fatal, why: "Names of tables meet on one side and not on the other: statements and replication fail with 1146, or hit another table."},
+		v("A text is taken for another collation when the statement names its charset only.", "character_set_collations"),
 		v("Transactions read other rows and take other locks.", "transaction_isolation", "tx_isolation"),
 		v("Sessions begin read only on one side.", "transaction_read_only", "tx_read_only"),
 		v("A row or statement that fits on one side is refused on the other, and stops its replication.", "max_allowed_packet"),
@@ -54,6 +55,11 @@ func settings() []setting {
 		v("Pages torn by a crash are mended on one side only.", "innodb_doublewrite"),
 		or("ON", "Deadlocks end at once on one side and by timeout on the other.", "innodb_deadlock_detect"),
 		v("Rows and keys have other limits of length.", "innodb_page_size"),
+		v("Keys over long columns that one side takes are refused, or shortened, on the other.", "innodb_large_prefix"),
+		v("Tables made compressed or with long keys on one side get another form on the other.", "innodb_file_format"),
+		v("Compressed tables can be written on one side and only read on the other.", "innodb_read_only_compressed"),
+		v("Tables without a primary key are refused on one side.", "innodb_force_primary_key"),
+		v("Tables made without saying so are encrypted on one side only.", "default_table_encryption"),
 		v("Tables share a file on one side: space is never given back.", "innodb_file_per_table"),
 		v("LOCK TABLES takes InnoDB's locks on one side only.", "innodb_table_locks"),
 		or("OFF", "Repeatable reads end in error 1020 on one side where the other goes on.", "innodb_snapshot_isolation"),
@@ -62,6 +68,9 @@ func settings() []setting {
 		v("Full-text search finds other words.", "innodb_ft_max_token_size"),
 		v("Full-text search finds other words.", "innodb_ft_enable_stopword"),
 		or("2", "Full-text search finds other words.", "ngram_token_size"),
+		v("Full-text search finds other words.", "innodb_ft_server_stopword_table"),
+		v("Full-text search finds other words.", "ft_stopword_file"),
+		v("The signs of full-text searches in boolean mode mean something else.", "ft_boolean_syntax"),
 		v("Full-text search of MyISAM and Aria tables finds other words.", "ft_min_word_len"),
 		v("Full-text search of MyISAM and Aria tables finds other words.", "ft_max_word_len"),
 		{names: []string{"group_concat_max_len"}, severity: Warning, why: "GROUP_CONCAT cuts its result at another length."},
@@ -81,7 +90,19 @@ func settings() []setting {
 		or("OFF", "Tables without a primary key are refused on one side.", "sql_require_primary_key"),
 		or("OFF", "Tables without a primary key get a hidden one on one side: their columns differ.", "sql_generate_invisible_primary_key"),
 		v("UPDATE and DELETE without a key are refused on one side.", "sql_safe_updates"),
+		v("SELECTs that read more rows than this are refused on one side.", "max_join_size"),
 		v("Long SELECTs are refused on one side.", "sql_big_selects"),
+		v("SELECTs without a LIMIT end after so many rows, without a word.", "sql_select_limit"),
+		v("Updates of a view through a LIMIT are refused on one side.", "updatable_views_with_limit"),
+		v("LOAD DATA LOCAL is refused on one side.", "local_infile"),
+		or("OFF", "Foreign keys that lead to part of a key, or to one that is not unique, are refused on one side.", "restrict_fk_on_non_standard_key"),
+		or("OFF", "The rights of an account's roles hold in its sessions by themselves on one side only.", "activate_all_roles_on_login"),
+		v("Procedures that call themselves are refused at another depth.", "max_sp_recursion_depth"),
+		v("Recursive queries end with an error at another depth.", "cte_max_recursion_depth", "max_recursive_iterations"),
+		v("Statements give up waiting for tables that are altered or locked sooner or later than the application expects.", "lock_wait_timeout"),
+		v("A session that leaves a transaction idle is closed after another time.", "idle_transaction_timeout"),
+		v("A session that leaves a transaction idle after a write is closed after another time.", "idle_write_transaction_timeout"),
+		v("A session that leaves a transaction idle after reads is closed after another time.", "idle_readonly_transaction_timeout"),
 		v("A comparison of a generated key with NULL finds a row on one side.", "sql_auto_is_null"),
 		v("Stored functions can be made without declaring what they do on one side only.", "log_bin_trust_function_creators"),
 		or("OFF", "Clients without TLS are refused on one side.", "require_secure_transport"),
@@ -93,6 +114,7 @@ func settings() []setting {
 		or("0", "Queries are ended after a time on one side.", "max_execution_time"),
 		v("Queries are ended after a time on one side.", "max_statement_time"),
 		small("New lets fewer clients in than old.", "max_connections"),
+		small("Tables in memory are full sooner on new (1114).", "max_heap_table_size"),
 		small("New closes idle connections sooner than old; pools find them dead.", "wait_timeout"),
 		small("New closes idle interactive connections sooner than old.", "interactive_timeout"),
 	}
@@ -116,6 +138,10 @@ func (j *judge) config() {
 		case "collation_server":
 			if charset {
 				continue // another charset has another collation
+			}
+		case "sql_big_selects":
+			if j.has("config_max_join_size") {
+				continue // the server sets it with that
 			}
 		}
 		j.configFinding(&st, a, b)
@@ -146,7 +172,9 @@ func (j *judge) configFinding(st *setting, a, b string) {
 			break
 		}
 	}
-	if _, there := j.new.Value(st.names...); there && !startOnly(name) {
+	if name == "event_scheduler" {
+		f.Do = "Start it on the side that is to run the events, once the other no longer does."
+	} else if _, there := j.new.Value(st.names...); there && !startOnly(name) {
 		value := a
 		if name == "sql_mode" {
 			value = strings.Join(modes(a, j.new), ",")
@@ -180,7 +208,7 @@ func startOnly(name string) bool {
 	return slices.Contains([]string{
 		"lower_case_table_names", "innodb_autoinc_lock_mode", "innodb_rollback_on_timeout", "innodb_page_size", "innodb_doublewrite",
 		"innodb_ft_min_token_size", "innodb_ft_max_token_size", "ngram_token_size", "ft_min_word_len", "ft_max_word_len",
-		"skip_name_resolve", "innodb_locks_unsafe_for_binlog",
+		"skip_name_resolve", "innodb_locks_unsafe_for_binlog", "ft_stopword_file",
 	}, name)
 }
 
@@ -213,6 +241,9 @@ func normal(name, v string, s *inspect.Side) string {
 		}
 	case "collation_server":
 		return strings.Replace(strings.ToUpper(v), "UTF8_", "UTF8MB3_", 1)
+	}
+	if n, err := strconv.Atoi(v); name == "lock_wait_timeout" && err == nil && n >= 3600 {
+		return "an hour or more" // nobody waits so long; versions differ in how much longer
 	}
 	switch v = strings.ToUpper(v); v {
 	case "1", "YES", "TRUE":
@@ -289,7 +320,7 @@ func own(name string) bool {
 		"character_set", "collation", "wsrep", "group_replication", "pseudo_", "rand_seed", "insert_id", "identity", "license", "system_time_zone",
 		"expire_logs", "basename", "performance_schema", "in_transaction", "mysqlx", "admin_", "log_error", "general_log", "slow_query_log",
 		"last_insert_id", "debug", "proxy", "external_user", "default_master", "storage_engine", "statement_id", "error_count", "warning_count",
-		"large_page", "relay_log", "innodb_version", "aria_sync", "sql_log", "transaction_", "tx_",
+		"large_page", "relay_log", "innodb_version", "aria_sync", "sql_log", "transaction_", "tx_", "old_alter_table",
 	} {
 		if strings.Contains(name, part) {
 			return true

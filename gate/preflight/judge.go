@@ -41,6 +41,8 @@ func (j *judge) run() {
 	j.config()
 	j.removed()
 	j.words()
+	j.hiddenEvents()
+	j.brokenViews()
 	j.plugins()
 	j.size()
 }
@@ -110,7 +112,7 @@ func set(s *inspect.Side, name, value string) Fix {
 	if !s.Facts.IsMariaDB() && s.Facts.AtLeast(8, 0, 0) {
 		word = "SET PERSIST "
 	}
-	if _, err := strconv.ParseInt(value, 10, 64); err != nil && !slices.Contains([]string{"ON", "OFF", "FULL", "ROW", "DEFAULT"}, value) {
+	if _, err := strconv.ParseFloat(value, 64); err != nil && !slices.Contains([]string{"ON", "OFF", "FULL", "ROW", "STRICT", "DEFAULT"}, value) {
 		value = "'" + strings.ReplaceAll(value, "'", "''") + "'"
 	}
 	return Fix{On: s.Label, SQL: word + name + " = " + value}

@@ -196,6 +196,17 @@ func cases() []wrong {
 		{name: "filter", do: func(p *inspect.Pair) {
 			p.New.Channels = []cluster.ReplicaChannel{{Filters: []string{"replicate-do-db=a"}}}
 		}, want: []string{"lossy replication_filter:replicate-do-db=a new"}},
+		{name: "filter of channels to come", do: func(p *inspect.Pair) { p.New.GlobalFilters = []string{"replicate-do-db=a"} }, want: []string{"lossy replication_filter:replicate-do-db=a new"}},
+		{name: "delay", do: func(p *inspect.Pair) { p.New.Channels = []cluster.ReplicaChannel{{DelaySeconds: 3600}} }, want: []string{"warning replication_delay:channel new"}},
+		{name: "small packets", do: variable("replica_max_allowed_packet", "999"), want: []string{"warning replica_max_allowed_packet:replica_max_allowed_packet new"}},
+		{name: "compressed, for one of its kind", do: variable("binlog_transaction_compression", "ON")},
+		{name: "compressed, for MariaDB", old: m80, new: maria(10, 11, 14), path: RollingUpgrade, do: func(p *inspect.Pair) {
+			p.Old.Variables["binlog_transaction_compression"] = "ON"
+		}, want: []string{"fatal binlog_compression:binlog_transaction_compression old", "info replication_between_families:old→new new"}},
+		{name: "ends of a chain", path: GTIDConverter, do: func(p *inspect.Pair) {
+			p.Relation = inspect.Relation{Known: true}
+			p.New.Channels = []cluster.ReplicaChannel{{}}
+		}},
 		{name: "ignored servers", do: func(p *inspect.Pair) { p.New.Channels = []cluster.ReplicaChannel{{IgnoreServers: []uint32{3, 4}}} }, want: []string{"lossy replication_filter:ignore-server-ids=3,4 new"}},
 		{name: "filter of old, one way", path: RollingUpgrade, do: func(p *inspect.Pair) {
 			p.Old.Channels = []cluster.ReplicaChannel{{Filters: []string{"replicate-do-db=a"}}}
@@ -221,6 +232,8 @@ func cases() []wrong {
 			p.Relation = inspect.Relation{}
 		}, want: []string{"info step_overlap:auto_increment_offset both"}},
 		{name: "steps not set, both written to", do: unset, want: []string{"warning step_overlap:auto_increment_offset both"}},
+		{name: "another step, other path", path: RollingUpgrade, do: variable("auto_increment_increment", "3"), want: []string{"warning step_differs:auto_increment_increment both"}},
+		{name: "offset ignored, other path", path: RollingUpgrade, do: variable("auto_increment_offset", "5"), want: []string{"warning step_offset_ignored:auto_increment_offset new"}},
 		{name: "steps not set, other path", path: RollingUpgrade, do: unset},
 		{name: "Galera", old: ma, new: ma, do: func(p *inspect.Pair) {
 			p.New.Variables["wsrep_on"], p.New.Variables["wsrep_auto_increment_control"] = "ON", "ON"

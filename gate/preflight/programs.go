@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -50,7 +51,7 @@ func programName(p *inspect.Program) string {
 // missingProgram reports what one side lacks, if that side shows all it has
 // and has the schema and the table that it belongs to.
 func (j *judge) missingProgram(lack *inspect.Side, p *inspect.Program) {
-	if !lack.Sees[p.Kind] || !slices.ContainsFunc(lack.Schemas, func(s inspect.Schema) bool { return strings.EqualFold(s.Name, p.Schema) }) {
+	if !lack.Sees[p.Kind] && (p.Kind != inspect.Trigger || !lack.NoTriggers[p.Schema+"."+p.Name]) || !slices.ContainsFunc(lack.Schemas, func(s inspect.Schema) bool { return strings.EqualFold(s.Name, p.Schema) }) {
 		return
 	}
 	if p.Table != "" && !j.tableOn(lack, inspect.ForeignKey{Schema: p.Schema, Table: p.Table}) {
@@ -61,8 +62,8 @@ func (j *judge) missingProgram(lack *inspect.Side, p *inspect.Program) {
 		inspect.Function: "routine_missing", inspect.View: "view_missing", inspect.Check: "check_missing",
 	}[p.Kind]
 	f := Finding{ID: id, Side: lack.Label, Object: programName(p), Found: fmt.Sprintf("%s: no %s %s", lack.Label, p.Kind, programName(p))}
-	if p.Kind == inspect.Check && strings.Contains(strings.ToLower(p.Body), "json_valid") && !j.sameFamily() {
-		return // that is MariaDB's JSON type
+	if p.Kind == inspect.Check && strings.Contains(strings.ToLower(p.Body), "json_valid") && (!j.sameFamily() || columnNamed(lack, p)) {
+		return // that is MariaDB's JSON type, which the column's finding is about
 	}
 	if p.Kind != inspect.Check {
 		f.Fixes = []Fix{{On: j.other(lack).Label, SQL: fmt.Sprintf("SHOW CREATE %s %s.%s", strings.ToUpper(string(p.Kind)), cluster.Quote(p.Schema), cluster.Quote(p.Name))}}
@@ -73,19 +74,35 @@ func (j *judge) missingProgram(lack *inspect.Side, p *inspect.Program) {
 	j.add(f)
 }
 
+// columnNamed tells whether a check bears the name of a column, as those do that
+// MariaDB makes by itself.
+func columnNamed(s *inspect.Side, check *inspect.Program) bool {
+	t := s.Table(check.Schema, check.Table)
+	return t != nil && t.Column(check.Name) != nil
+}
+
 func (j *judge) programPair(o, n *inspect.Program) {
 	object := programName(o)
-	if o.Body != "" && n.Body != "" && j.sameFamily() && newer(j.old, j.new) == 0 && (body(o.Body) != body(n.Body) || o.Detail != n.Detail) {
+	if j.sameFamily() && newer(j.old, j.new) == 0 && differ(o, n) {
 		id := map[inspect.ProgramKind]string{
 			inspect.Trigger: "trigger_differs", inspect.Event: "event_differs", inspect.Procedure: "routine_differs",
 			inspect.Function: "routine_differs", inspect.View: "view_differs", inspect.Check: "check_differs",
 		}[o.Kind]
-		j.add(Finding{ID: id, Side: SideBoth, Object: object, Found: fmt.Sprintf("both have the %s %s, with different texts", o.Kind, object)})
+		found := fmt.Sprintf("both have the %s %s, with different texts", o.Kind, object)
+		if o.Detail != n.Detail && o.Detail+n.Detail != "" {
+			found = both(orWord(o.Detail, "plain"), orWord(n.Detail, "plain"))
+		}
+		j.add(Finding{ID: id, Side: SideBoth, Object: object, Found: found})
 		return
 	}
 	switch o.Kind {
 	case inspect.Trigger:
-		f := Finding{ID: "trigger_present", Side: SideBoth, Object: object, Found: fmt.Sprintf("both: %s on %s.%s", strings.ToLower(o.Detail), o.Schema, o.Table)}
+		f := Finding{ID: "trigger_present", Side: SideBoth, Object: object}
+		if seen := seenOf(o, n); seen.Table == "" {
+			f.Found = "both have the trigger " + object + "; what it does is hidden from the account"
+		} else {
+			f.Found = fmt.Sprintf("both: %s on %s.%s", strings.ToLower(seen.Detail), seen.Schema, seen.Table)
+		}
 		if !j.twoWay() {
 			f.Severity = Info
 		}
@@ -110,12 +127,111 @@ func (j *judge) programPair(o, n *inspect.Program) {
 	}
 }
 
+// differ tells whether two programs of one name do other things, as far as the
+// accounts may see.
+func differ(o, n *inspect.Program) bool {
+	switch o.Kind {
+	case inspect.Trigger, inspect.Event:
+		if o.Body == "" || n.Body == "" { // hidden, and with it what stands beside
+			return false
+		}
+	case inspect.Procedure, inspect.Function, inspect.View, inspect.Check:
+	}
+	return o.Detail != n.Detail || o.Body != "" && n.Body != "" && body(o.Body) != body(n.Body)
+}
+
+// seenOf is the one of two equal programs that its side shows.
+func seenOf(o, n *inspect.Program) *inspect.Program {
+	if o.Table == "" {
+		return n
+	}
+	return o
+}
+
+func orWord(s, word string) string {
+	if s == "" {
+		return word
+	}
+	return s
+}
+
+// hiddenEvents goes by what the schedulers wait for, and what they have run,
+// where the events themselves are hidden on a side.
+func (j *judge) hiddenEvents() {
+	if j.old.Sees[inspect.Event] && j.new.Sees[inspect.Event] || j.has("event_on_both") {
+		return
+	}
+	var runs [2]map[string]bool // by name, as far as names are known
+	for i, s := range j.sides() {
+		runs[i] = maps.Clone(s.UsedEvents)
+		enabled := false
+		for k := range s.Programs {
+			if p := &s.Programs[k]; p.Kind == inspect.Event && p.Status == "ENABLED" && on(s, "event_scheduler") {
+				if enabled = true; runs[i] == nil {
+					runs[i] = map[string]bool{}
+				}
+				runs[i][programName(p)] = true
+			}
+		}
+		if s.Queue != inspect.QueueWaiting && !enabled {
+			return
+		}
+	}
+	f := Finding{
+		ID: "event_on_both", Severity: Info, Side: SideBoth, Object: "events",
+		Found: "both: the scheduler waits for the time of an event; which one, and whether it is enabled still, is hidden from the account",
+		Do: "Give EVENT for the time of the preflight: it shows the events by name. Disable what is enabled on both on the side that is not to run it. " +
+			"(A scheduler waits on for an event that was dropped or disabled, until its time comes.)",
+	}
+	for _, name := range slices.Sorted(maps.Keys(runs[0])) {
+		if runs[1][name] {
+			f.Severity, f.Object, f.Found = Warning, name, "both have run it since they were started, and their schedulers wait for the time of an event; what is enabled is hidden from the account"
+			break
+		}
+	}
+	for _, s := range j.sides() {
+		for _, g := range s.Hidden {
+			if g.What == "events" {
+				f.Fixes = append(f.Fixes, Fix{On: s.Label, SQL: g.Grant})
+			}
+		}
+	}
+	j.add(f)
+}
+
+// brokenViews judges views that cannot be read on new. Where something is
+// missing that is named already, that is why.
+func (j *judge) brokenViews() {
+	if j.has("schema_missing", "table_missing", "column_missing", "routine_missing", "view_missing", "function_removed", "syntax_removed") {
+		return
+	}
+	broken := map[string]bool{}
+	for i := range j.old.Programs {
+		if p := &j.old.Programs[i]; p.Broken != "" {
+			broken[programName(p)] = true
+		}
+	}
+	for i := range j.new.Programs {
+		p := &j.new.Programs[i]
+		if p.Broken == "" {
+			continue
+		}
+		f := Finding{ID: "view_broken", Side: SideNew, Object: programName(p), Found: "new: " + p.Broken}
+		if broken[programName(p)] {
+			f.Side, f.Severity, f.Found = SideBoth, Info, "both: "+p.Broken
+		}
+		j.add(f)
+	}
+}
+
 // body is a text without what servers lay out each in their own way.
 func body(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// words judges names and calls that the new version takes otherwise.
+// words judges names, calls and constructs that the new version takes
+// otherwise.
 func (j *judge) words() {
 	j.reserved()
+	j.removedSyntax()
 	uses := map[string][]string{}
 	var order []string
 	use := func(what, sql string) {
@@ -141,6 +257,9 @@ func (j *judge) words() {
 				use("the key "+t.FullName()+"."+k.Name, p.Expression)
 			}
 		}
+		if len(t.Scheme) > 0 {
+			use("the partitions of "+t.FullName(), t.Scheme[0])
+		}
 	}
 	for i := range j.old.Programs {
 		p := &j.old.Programs[i]
@@ -151,6 +270,27 @@ func (j *judge) words() {
 			ID: "function_removed", Side: SideNew, Object: strings.ToUpper(f),
 			Found: fmt.Sprintf("new has no %s(), called by %s", strings.ToUpper(f), list(slices.Compact(uses[f]), "")),
 		})
+	}
+}
+
+// removedSyntax judges constructs that new can no longer read.
+func (j *judge) removedSyntax() {
+	uses := map[inspect.Construct][]string{}
+	var order []inspect.Construct
+	for i := range j.old.Programs {
+		p := &j.old.Programs[i]
+		for _, c := range inspect.Constructs(p.Body) {
+			if !j.new.Refuses[c] || j.old.Refuses[c] {
+				continue
+			}
+			if uses[c] == nil {
+				order = append(order, c)
+			}
+			uses[c] = append(uses[c], "the "+string(p.Kind)+" "+programName(p))
+		}
+	}
+	for _, c := range order {
+		j.add(Finding{ID: "syntax_removed", Side: SideNew, Object: string(c), Found: fmt.Sprintf("new cannot read %s, used by %s", c, list(uses[c], ""))})
 	}
 }
 

@@ -165,6 +165,7 @@ func (j *judge) binlog(s *inspect.Side) {
 		})
 	}
 	j.retention(s)
+	j.compression(s)
 	if len(s.BinlogFilters) > 0 {
 		j.add(Finding{ID: "binlog_filter", Side: s.Label, Object: strings.Join(s.BinlogFilters, ","), Found: s.Label + ": " + strings.Join(s.BinlogFilters, ", ")})
 	}
@@ -246,6 +247,9 @@ func applierOf(s *inspect.Side) applier {
 			}
 		}
 	}
+	for _, f := range s.GlobalFilters {
+		note(&a.filters, f)
+	}
 	for _, name := range []string{"do_db", "ignore_db", "do_table", "ignore_table", "wild_do_table", "wild_ignore_table"} {
 		if v := text(s, "replicate_"+name); v != "" {
 			note(&a.filters, "replicate-"+strings.ReplaceAll(name, "_", "-")+"="+v)
@@ -276,6 +280,7 @@ func (j *judge) replicaSettings(s *inspect.Side) {
 	if len(a.filters) > 0 {
 		j.add(Finding{ID: "replication_filter", Side: s.Label, Object: strings.Join(a.filters, ","), Found: s.Label + ": " + strings.Join(a.filters, ", ")})
 	}
+	j.arrival(s, prefix)
 	if v := text(s, "replica_type_conversions", "slave_type_conversions"); strings.Contains(strings.ToUpper(v), "ALL_LOSSY") {
 		j.add(Finding{
 			ID: "replica_type_conversions", Side: s.Label, Object: prefix + "type_conversions", Found: s.Label + ": " + prefix + "type_conversions " + v,
@@ -290,6 +295,55 @@ func (j *judge) replicaSettings(s *inspect.Side) {
 	}
 }
 
+// arrival judges what keeps back what the other side writes.
+func (j *judge) arrival(s *inspect.Side, prefix string) {
+	for _, c := range s.Channels {
+		if c.DelaySeconds == 0 {
+			continue
+		}
+		f := Finding{
+			ID: "replication_delay", Side: s.Label, Object: orWord(c.Name, "channel"),
+			Found: fmt.Sprintf("%s: applies what it receives %s later", s.Label, span(time.Duration(c.DelaySeconds)*time.Second)),
+		}
+		stop, change, start := "STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY = 0", "START SLAVE"
+		if !s.Facts.IsMariaDB() && s.Facts.AtLeast(8, 0, 23) {
+			stop, change, start = "STOP REPLICA SQL_THREAD", "CHANGE REPLICATION SOURCE TO SOURCE_DELAY = 0", "START REPLICA SQL_THREAD"
+			if c.Name != "" {
+				change += " FOR CHANNEL '" + c.Name + "'"
+			}
+		}
+		for _, sql := range []string{stop, change, start} {
+			f.Fixes = append(f.Fixes, Fix{On: s.Label, SQL: sql})
+		}
+		j.add(f)
+	}
+	sends := number(j.other(s), "max_allowed_packet")
+	if takes := number(s, prefix+"max_allowed_packet"); takes > 0 && takes < sends {
+		j.add(Finding{
+			ID: "replica_max_allowed_packet", Side: s.Label, Object: prefix + "max_allowed_packet",
+			Found: fmt.Sprintf("%s: %smax_allowed_packet %s; %s: max_allowed_packet %s", s.Label, prefix, size(takes), j.other(s).Label, size(sends)),
+			Fixes: []Fix{set(s, prefix+"max_allowed_packet", fmt.Sprint(sends))},
+		})
+	}
+}
+
+// compression judges binary logs that a side writes in a form that the other
+// cannot read.
+func (j *judge) compression(s *inspect.Side) {
+	to := j.other(s).Facts
+	name, reads := "log_bin_compress", to.IsMariaDB() && to.AtLeast(10, 2, 3)
+	if !s.Facts.IsMariaDB() {
+		name, reads = "binlog_transaction_compression", !to.IsMariaDB() && to.AtLeast(8, 0, 20)
+	}
+	if reads || !on(s, name) || s == j.new && !j.twoWay() || j.has("replication_unsupported") {
+		return
+	}
+	j.add(Finding{
+		ID: "binlog_compression", Side: s.Label, Object: name, Found: fmt.Sprintf("%s: %s ON; %s is %s", s.Label, name, j.other(s).Label, product(j.other(s))),
+		Fixes: []Fix{set(s, name, "OFF")},
+	})
+}
+
 // channels judges how replication stands, where no cause of its trouble is
 // named already.
 func (j *judge) channels() {
@@ -297,14 +351,16 @@ func (j *judge) channels() {
 	if !r.Known {
 		return
 	}
-	if r.Mode == cluster.Independent || (r.Mode == cluster.OneWay && j.twoWay()) || r.Mode == cluster.Reverse {
+	// The two ends of a chain by file and position do not name each other.
+	chained := j.path == GTIDConverter && len(j.new.Channels) > 0
+	if r.Mode == cluster.Independent && !chained || (r.Mode == cluster.OneWay && j.twoWay()) || r.Mode == cluster.Reverse {
 		missing := "old→new"
 		if r.Mode == cluster.OneWay {
 			missing = "new→old"
 		}
 		j.add(Finding{ID: "replication_absent", Side: SideBoth, Object: missing, Found: "nothing replicates " + missing + " yet"})
 	}
-	if j.has("server_id_same", "server_uuid_same", "server_id_zero", "replication_unsupported", "binlog_off", "gtid_mode") {
+	if j.has("server_id_same", "server_uuid_same", "server_id_zero", "replication_unsupported", "binlog_off", "gtid_mode", "binlog_compression") {
 		return
 	}
 	for _, l := range r.Links {

@@ -70,7 +70,7 @@ func (j *judge) databases(fold func(string) string) map[string]bool {
 			if s == j.old && (d.Charset != o.Charset || cluster.CanonicalCollation(d.Collation) != cluster.CanonicalCollation(o.Collation)) {
 				j.add(Finding{
 					ID: "schema_charset", Side: SideBoth, Object: d.Name, Found: both(d.Collation, o.Collation),
-					Fixes: []Fix{{On: SideNew, SQL: "ALTER DATABASE " + cluster.Quote(o.Name) + " COLLATE " + d.Collation}},
+					Fixes: []Fix{{On: SideNew, SQL: "ALTER DATABASE " + cluster.Quote(o.Name) + " COLLATE " + spelled(d.Collation, j.new)}},
 				})
 			}
 		}
@@ -108,10 +108,40 @@ func (j *judge) compare(o, n *inspect.Table) {
 	j.keys(o, n, common)
 	if !slices.Equal(o.Partitions, n.Partitions) {
 		j.add(Finding{ID: "table_partitions", Side: SideBoth, Object: name, Found: both(list(o.Partitions, "not partitioned"), list(n.Partitions, "not partitioned"))})
+	} else if a, b := unlike(o.Scheme, n.Scheme); a != b {
+		j.add(Finding{ID: "table_partitions", Side: SideBoth, Object: name, Found: both(a, b)})
+	}
+	if a, b := rowFormat(o), rowFormat(n); a != b && !strings.EqualFold(o.RowFormat, n.RowFormat) && strings.EqualFold(o.Engine, n.Engine) {
+		j.add(Finding{ID: "table_row_format", Side: SideBoth, Object: name, Found: both(o.RowFormat, n.RowFormat)})
 	}
 	if o.Kind != n.Kind {
 		j.add(Finding{ID: "table_versioning", Side: SideBoth, Object: name, Found: both(string(o.Kind), string(n.Kind))})
 	}
+}
+
+// unlike is the first part of two partition schemes that differs, if any does.
+func unlike(o, n []string) (a, b string) {
+	for i := range max(len(o), len(n)) {
+		a, b = "nothing", "nothing"
+		if i < len(o) {
+			a = o[i]
+		}
+		if i < len(n) {
+			b = n[i]
+		}
+		if plain(a) != plain(b) {
+			return a, b
+		}
+	}
+	return "", ""
+}
+
+// rowFormat is what somebody asked for; what a server takes by itself changes
+// with the version.
+func rowFormat(t *inspect.Table) string {
+	_, after, _ := strings.Cut(strings.ToLower(t.CreateOptions), "row_format=")
+	word, _, _ := strings.Cut(after, " ")
+	return word
 }
 
 func list(names []string, none string) string {
@@ -175,6 +205,7 @@ func (j *judge) keys(o, n *inspect.Table, common map[string]bool) {
 		}
 		lack := j.other(s)
 		for _, k := range mine.Keys {
+			j.invisible(s, mine, k, other)
 			if k.Primary || !usable(k) || slices.ContainsFunc(other.Keys, func(x cluster.Key) bool { return sameKey(k, x) }) {
 				continue
 			}
@@ -193,6 +224,21 @@ func (j *judge) keys(o, n *inspect.Table, common map[string]bool) {
 			j.add(f)
 		}
 	}
+}
+
+// invisible judges a key that the optimizer may not use on one side.
+func (j *judge) invisible(s *inspect.Side, mine *inspect.Table, k cluster.Key, other *inspect.Table) {
+	if k.Visible || !slices.ContainsFunc(other.Keys, func(x cluster.Key) bool { return x.Visible && sameKey(k, x) }) {
+		return
+	}
+	show := "VISIBLE"
+	if s.Facts.IsMariaDB() {
+		show = "NOT IGNORED"
+	}
+	j.add(Finding{
+		ID: "index_invisible", Side: s.Label, Object: mine.FullName() + "." + k.Name, Found: s.Label + ": " + keyText(k) + " is invisible",
+		Fixes: []Fix{{On: s.Label, SQL: "ALTER TABLE " + mine.QuotedName() + " ALTER INDEX " + cluster.Quote(k.Name) + " " + show}},
+	})
 }
 
 func (j *judge) keyFinding(k cluster.Key, side, table, found string, unique bool) Finding {
@@ -245,40 +291,71 @@ func sameKey(a, b cluster.Key) bool {
 }
 
 // foreignKeys judges constraints that change rows by themselves, and those
-// that one side lacks.
+// that one side lacks. One that does the same under another name is not missing.
 func (j *judge) foreignKeys() {
-	name := func(k inspect.ForeignKey) string { return strings.ToLower(k.Schema + "." + k.Table + "." + k.Name) }
-	index := map[string]inspect.ForeignKey{}
-	for _, k := range j.new.ForeignKeys {
-		index[name(k)] = k
+	left := slices.Clone(j.new.ForeignKeys)
+	take := func(match func(inspect.ForeignKey) bool) (inspect.ForeignKey, bool) {
+		i := slices.IndexFunc(left, match)
+		if i < 0 {
+			return inspect.ForeignKey{}, false
+		}
+		k := left[i]
+		left = slices.Delete(left, i, i+1)
+		return k, true
 	}
-	rule := func(k inspect.ForeignKey) string {
-		return fmt.Sprintf("references %s, on delete %s, on update %s", k.References, k.OnDelete, k.OnUpdate)
-	}
+	var alone []inspect.ForeignKey
 	for _, o := range j.old.ForeignKeys {
-		n, there := index[name(o)]
-		delete(index, name(o))
-		object := o.Schema + "." + o.Table + "." + o.Name
-		switch {
-		case !there:
-			if j.tableOn(j.new, o) {
-				j.add(Finding{ID: "foreign_key_missing", Side: SideNew, Object: object, Found: "new: no constraint " + object})
-			}
-		case !strings.EqualFold(o.References, n.References) || action(o.OnDelete) != action(n.OnDelete) || action(o.OnUpdate) != action(n.OnUpdate):
-			j.add(Finding{ID: "foreign_key_differs", Side: SideBoth, Object: object, Found: both(rule(o), rule(n))})
-		case action(o.OnDelete) != "" || action(o.OnUpdate) != "":
-			f := Finding{ID: "foreign_key_cascade", Side: SideBoth, Object: object, Found: "both: " + rule(o)}
-			if !j.twoWay() {
-				f.Severity = Info
-			}
-			j.add(f)
+		if n, ok := take(func(k inspect.ForeignKey) bool { return constraintName(k) == constraintName(o) }); ok {
+			j.foreignKey(o, n)
+		} else {
+			alone = append(alone, o)
 		}
 	}
-	for _, n := range j.new.ForeignKeys {
-		if _, left := index[name(n)]; left && j.tableOn(j.old, n) {
-			object := n.Schema + "." + n.Table + "." + n.Name
-			j.add(Finding{ID: "foreign_key_missing", Side: SideOld, Object: object, Found: "old: no constraint " + object})
+	for _, o := range alone {
+		if n, ok := take(func(k inspect.ForeignKey) bool { return reference(k) == reference(o) }); ok {
+			j.foreignKey(o, n)
+			continue
 		}
+		j.missingForeignKey(j.new, o)
+	}
+	for _, n := range left {
+		j.missingForeignKey(j.old, n)
+	}
+}
+
+func constraintName(k inspect.ForeignKey) string {
+	return strings.ToLower(k.Schema + "." + k.Table + "." + k.Name)
+}
+
+// reference is which columns lead where.
+func reference(k inspect.ForeignKey) string {
+	return strings.ToLower(fmt.Sprintf("%s.%s (%s) references %s (%s)", k.Schema, k.Table, strings.Join(k.Columns, ", "), k.References, strings.Join(k.RefColumns, ", ")))
+}
+
+func (j *judge) missingForeignKey(lack *inspect.Side, k inspect.ForeignKey) {
+	if !j.tableOn(lack, k) {
+		return
+	}
+	object := k.Schema + "." + k.Table + "." + k.Name
+	j.add(Finding{ID: "foreign_key_missing", Side: lack.Label, Object: object, Found: lack.Label + ": no constraint " + object})
+}
+
+// foreignKey judges a constraint that both sides have.
+func (j *judge) foreignKey(o, n inspect.ForeignKey) {
+	object := o.Schema + "." + o.Table + "." + o.Name
+	rule := func(k inspect.ForeignKey) string {
+		return fmt.Sprintf("(%s) references %s (%s), on delete %s, on update %s", strings.Join(k.Columns, ", "), k.References, strings.Join(k.RefColumns, ", "),
+			orWord(k.OnDelete, "NO ACTION"), orWord(k.OnUpdate, "NO ACTION"))
+	}
+	switch {
+	case reference(o) != reference(n) || action(o.OnDelete) != action(n.OnDelete) || action(o.OnUpdate) != action(n.OnUpdate):
+		j.add(Finding{ID: "foreign_key_differs", Side: SideBoth, Object: object, Found: both(rule(o), rule(n))})
+	case action(o.OnDelete) != "" || action(o.OnUpdate) != "":
+		f := Finding{ID: "foreign_key_cascade", Side: SideBoth, Object: object, Found: "both: " + rule(o)}
+		if !j.twoWay() {
+			f.Severity = Info
+		}
+		j.add(f)
 	}
 }
 

@@ -94,11 +94,49 @@ func schemaCases() []wrong {
 		column("auto_increment", "id", func(c *cluster.Column) { c.AutoIncrement = false }, "lossy column_auto_increment:shop.t.id both"),
 		column("generated", "at", func(c *cluster.Column) { c.Generated, c.GenerationExpr = cluster.GeneratedStored, "now()" }, "lossy column_generated:shop.t.at both"),
 		column("invisible", "at", func(c *cluster.Column) { c.Invisible = true }, "warning column_invisible:shop.t.at both"),
+		column("letter case of a default", "code", func(c *cluster.Column) { c.Default = ptr("A") }, "warning column_default:shop.t.code both"),
+		{name: "one default, written by two versions", old: mysql(5, 7, 44), new: mysql(8, 0, 40), path: RollingUpgrade, do: func(p *inspect.Pair) {
+			expr := func(s *inspect.Side, e string) {
+				c := s.Tables[0].Column("at")
+				c.Generated, c.GenerationExpr = cluster.GeneratedStored, e
+			}
+			expr(&p.Old, "concat(`n`,'A b')")
+			expr(&p.New, `(concat(`+"`n`"+`,_utf8mb4\'A b\'))`)
+		}},
+		{name: "letter case in an expression", do: generated("concat(`n`,'A')", "concat(`n`,'a')"), want: []string{"lossy column_generated:shop.t.at both"}},
+		{name: "parentheses in an expression", do: generated("((`n` + 1) * 2)", "(`n` + (1 * 2))"), want: []string{"lossy column_generated:shop.t.at both"}},
+		column("SRID", "at", func(c *cluster.Column) { c.SRID = ptr(uint32(4326)) }, "warning column_type:shop.t.at both"),
+		{name: "MariaDB's JSON and plain text", old: maria(10, 11, 1), new: maria(10, 11, 1), do: func(p *inspect.Pair) {
+			p.Old.Tables[0].Column("code").JSONText = true
+			p.Old.Tables[0].Column("code").Collation = "utf8mb4_bin"
+			p.Old.Programs = append(p.Old.Programs, inspect.Program{Kind: inspect.Check, Schema: "shop", Table: "t", Name: "code", Body: "json_valid(`code`)"})
+		}, want: []string{"warning column_type:shop.t.code both"}},
+		{name: "primary key makes a column NOT NULL", do: func(p *inspect.Pair) {
+			p.Old.Tables[0].Column("at").Nullable, newColumn(p, "at").Nullable = true, false
+			newTable(p).Keys[0].Parts = append(newTable(p).Keys[0].Parts, cluster.KeyPart{Column: "at"})
+		}, want: []string{"lossy primary_key:shop.t both"}},
+		table("bounds of partitions", func(t *inspect.Table) { t.Scheme = []string{"RANGE (`id`)", "p0 10", "p1 15"} }, "warning table_partitions:shop.t both"),
+		table("method of partitions", func(t *inspect.Table) { t.Scheme = []string{"HASH (`id`)", "p0 10", "p1 20"} }, "warning table_partitions:shop.t both"),
+		table("hidden index", func(t *inspect.Table) { t.Keys[2].Visible = false }, "warning index_invisible:shop.t.n new"),
+		table("row format", func(t *inspect.Table) { t.RowFormat, t.CreateOptions = "Compressed", "row_format=COMPRESSED" }, "info table_row_format:shop.t both"),
+		table("row format by default", func(t *inspect.Table) { t.RowFormat = "Compact" }),
+		{name: "foreign key of another name", do: func(p *inspect.Pair) { p.New.ForeignKeys[0].Name = "fk2" }},
+		{name: "foreign key of another column", do: func(p *inspect.Pair) { p.New.ForeignKeys[0].Columns = []string{"code"} }, want: []string{"lossy foreign_key_differs:shop.t.fk both"}},
 		{name: "foreign key", do: func(p *inspect.Pair) { p.New.ForeignKeys = nil }, want: []string{"warning foreign_key_missing:shop.t.fk new"}},
 		{name: "foreign key on new", do: func(p *inspect.Pair) { p.Old.ForeignKeys = nil }, want: []string{"warning foreign_key_missing:shop.t.fk old"}},
 		{name: "foreign key differs", do: func(p *inspect.Pair) { p.New.ForeignKeys[0].OnDelete = "CASCADE" }, want: []string{"lossy foreign_key_differs:shop.t.fk both"}},
 		{name: "cascade", do: cascade, want: []string{"warning foreign_key_cascade:shop.t.fk both"}},
 		{name: "cascade, one way", path: RollingUpgrade, do: cascade, want: []string{"info foreign_key_cascade:shop.t.fk both"}},
+	}
+}
+
+// generated makes one column computed, by another expression on either side.
+func generated(old, new string) func(*inspect.Pair) {
+	return func(p *inspect.Pair) {
+		for s, e := range map[*inspect.Side]string{&p.Old: old, &p.New: new} {
+			c := s.Tables[0].Column("at")
+			c.Generated, c.GenerationExpr = cluster.GeneratedStored, e
+		}
 	}
 }
 
@@ -164,6 +202,35 @@ func programCases() []wrong {
 		gone(inspect.Function, "warning routine_missing:shop.f new"), body(inspect.Function, "warning routine_differs:shop.f both"),
 		gone(inspect.View, "warning view_missing:shop.v new"), body(inspect.View, "warning view_differs:shop.v both"),
 		gone(inspect.Check, "warning check_missing:shop.t.c new"), body(inspect.Check, "warning check_differs:shop.t.c both"),
+		{name: "parameters", do: func(p *inspect.Pair) { p.New.Programs[1].Detail = "(IN a bigint)" }, want: []string{"warning routine_differs:shop.f both"}},
+		{name: "trigger of which names are known", do: func(p *inspect.Pair) {
+			for _, s := range []*inspect.Side{&p.Old, &p.New} {
+				s.Sees[inspect.Trigger] = false
+				s.Programs = append(s.Programs, inspect.Program{Kind: inspect.Trigger, Schema: "shop", Name: "tr"})
+			}
+		}, want: []string{"warning trigger_present:shop.tr both"}},
+		{name: "trigger that new was asked for", do: func(p *inspect.Pair) {
+			p.Old.Programs = append(p.Old.Programs, trigger)
+			p.New.Sees[inspect.Trigger], p.New.NoTriggers = false, map[string]bool{"shop.tr": true}
+		}, want: []string{"warning trigger_missing:shop.tr new"}},
+		{name: "hidden events on both", do: hiddenEvents(inspect.QueueWaiting), want: []string{"info event_on_both:events both"}},
+		{name: "a hidden event that has run on both", do: func(p *inspect.Pair) {
+			hiddenEvents(inspect.QueueWaiting)(p)
+			p.Old.UsedEvents, p.New.UsedEvents = map[string]bool{"shop.a": true, "shop.e": true}, map[string]bool{"shop.e": true}
+		}, want: []string{"warning event_on_both:shop.e both"}},
+		{name: "hidden events, none on new", do: hiddenEvents(inspect.QueueEmpty)},
+		{name: "broken view", do: func(p *inspect.Pair) { p.New.Programs[0].Broken = "1356" }, want: []string{"warning view_broken:shop.v new"}},
+		{name: "view broken on both", do: func(p *inspect.Pair) { p.Old.Programs[0].Broken, p.New.Programs[0].Broken = "1356", "1356" }, want: []string{"info view_broken:shop.v both"}},
+		{name: "view broken by what is missing", do: func(p *inspect.Pair) {
+			p.New.Programs = slices.DeleteFunc(p.New.Programs, func(x inspect.Program) bool { return x.Kind == inspect.Function })
+			p.New.Programs[0].Broken = "1356"
+		}, want: []string{"warning routine_missing:shop.f new"}},
+		{name: "syntax", do: func(p *inspect.Pair) {
+			for _, s := range []*inspect.Side{&p.Old, &p.New} {
+				s.Programs[0].Body = "select n from t group by n desc"
+			}
+			p.New.Refuses = map[inspect.Construct]bool{inspect.GroupByDirection: true}
+		}, want: []string{"fatal syntax_removed:GROUP BY … ASC or DESC new"}},
 		{name: "function", do: func(p *inspect.Pair) { p.New.Lacks["crc32"] = true }, want: []string{"fatal function_removed:CRC32 new"}},
 		{name: "function that old lacks, too", do: func(p *inspect.Pair) { p.New.Lacks["crc32"], p.Old.Lacks["crc32"] = true, true }},
 		{name: "reserved word", do: func(p *inspect.Pair) { p.New.Reserved["n"] = true }, want: []string{"warning reserved_word:shop.t.n new"}},
@@ -174,6 +241,16 @@ func programCases() []wrong {
 		{name: "accounts not seen", do: func(p *inspect.Pair) {
 			p.Old.Accounts, p.Old.AccountsKnown = []inspect.Account{{Name: "a@%", Plugin: "x"}}, false
 		}},
+	}
+}
+
+func hiddenEvents(onNew inspect.EventQueue) func(*inspect.Pair) {
+	return func(p *inspect.Pair) {
+		for _, s := range []*inspect.Side{&p.Old, &p.New} {
+			s.Sees[inspect.Event], s.Queue = false, inspect.QueueWaiting
+			s.Programs = slices.DeleteFunc(s.Programs, func(x inspect.Program) bool { return x.Kind == inspect.Event })
+		}
+		p.New.Queue = onNew
 	}
 }
 
@@ -191,6 +268,9 @@ func configCases() []wrong {
 		out = append(out, wrong{name: st.names[0], do: variable(st.names[0], value), want: []string{string(st.severity) + " " + st.id() + ":" + st.names[0] + side}})
 	}
 	return append(out,
+		wrong{name: "max_join_size brings sql_big_selects", do: func(p *inspect.Pair) {
+			p.New.Variables["max_join_size"], p.New.Variables["sql_big_selects"] = "1", "OFF"
+		}, want: []string{"warning config_max_join_size:max_join_size both"}},
 		wrong{name: "larger on new", do: variable("max_connections", "9999"), want: []string{"info config_max_connections:max_connections both"}},
 		wrong{name: "order of modes", do: func(p *inspect.Pair) {
 			p.Old.Variables["sql_mode"], p.New.Variables["sql_mode"] = "A,B,NO_AUTO_CREATE_USER", "B,A"

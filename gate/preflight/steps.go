@@ -39,10 +39,6 @@ func (s step) meets(t step) bool {
 // the path's own gate is for; it is a hazard only once both sides replicate to
 // each other and can be written to.
 func (j *judge) steps() {
-	if j.path != DualWrite {
-		j.headroom(1)
-		return
-	}
 	o, n := stepOf(j.old), stepOf(j.new)
 	ignored := false
 	for _, s := range j.sides() {
@@ -53,6 +49,14 @@ func (j *judge) steps() {
 				Fixes: []Fix{set(s, "auto_increment_increment", fmt.Sprint(max(st.offset, stepOf(j.other(s)).increment)))},
 			})
 		}
+	}
+	if j.path != DualWrite {
+		// Steps that never meet were set for two writers, on purpose.
+		if !ignored && o != n && o.meets(n) {
+			j.add(Finding{ID: "step_differs", Side: SideBoth, Object: "auto_increment_increment", Found: both(o.String(), n.String())})
+		}
+		j.headroom(1)
+		return
 	}
 	if !ignored && o.effective().meets(n.effective()) {
 		f := Finding{
@@ -122,7 +126,11 @@ func (j *judge) headroom(step uint64) {
 				ID: "auto_increment_headroom", Side: s.Label, Object: t.FullName(),
 				Found: fmt.Sprintf("%s: %s.%s is at %d of %d: %d keys left in steps of %d", s.Label, t.FullName(), column.Name, t.NextAutoIncrement, limit,
 					left(limit, t.NextAutoIncrement)/step, step),
-				Fixes: []Fix{{On: s.Label, SQL: fmt.Sprintf("ALTER TABLE %s MODIFY %s BIGINT UNSIGNED NOT NULL AUTO_INCREMENT", t.QuotedName(), cluster.Quote(column.Name))}},
+			}
+			if limit != math.MaxUint64 { // else there is nothing wider
+				f.Fixes = []Fix{{On: s.Label, SQL: fmt.Sprintf("ALTER TABLE %s MODIFY %s BIGINT UNSIGNED NOT NULL AUTO_INCREMENT", t.QuotedName(), cluster.Quote(column.Name))}}
+			} else {
+				f.Do = "There is no wider type: renumber the rows, or find out why the keys stand so high."
 			}
 			if share >= headroomEnd {
 				f.Severity = Fatal
@@ -148,6 +156,10 @@ func keyLimit(t *inspect.Table) (uint64, *cluster.Column) {
 		}
 		bits := map[string]int{"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}[c.DataType]
 		switch {
+		case c.DataType == "float": // beyond, not every whole number can be written
+			return 1 << 24, c
+		case c.DataType == "double":
+			return 1 << 53, c
 		case bits == 0:
 			return 0, nil
 		case !c.Unsigned:

@@ -98,6 +98,9 @@ func fitOf(from, to *cluster.Column) fit {
 		}
 		return fitsNever
 	}
+	if from.CharLen == to.CharLen && from.Precision == to.Precision && from.Scale == to.Scale && from.FracSeconds == to.FracSeconds {
+		return signed(from, to, fitsSame) // something else differs, as a spatial reference
+	}
 	switch from.DataType {
 	case "decimal":
 		if from.Precision-from.Scale <= to.Precision-to.Scale && from.Scale <= to.Scale {
