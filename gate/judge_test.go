@@ -277,6 +277,25 @@ func TestWatchKeepsTheCheckFresh(t *testing.T) {
 	}
 }
 
+// TestOlderSessions: that nobody sees the sessions' steps may be acknowledged, not that some are older than the step.
+func TestOlderSessions(t *testing.T) {
+	p := windowed(testPlan(plan.DualWrite))
+	c := good(p, KindSteps, t0).(Steps)
+	c.Old.SessionsSeen, c.Old.Hidden, c.Old.Mark = false, true, 9
+	judged := func() Result { return mustGate(t, Judge(p, replaced(world(p), KindSteps, made(p, t0, c)), t0), "steps-set") }
+	if r := judged(); r.State != Unknown || !has(r, ReasonStaleSessionsUnseen) {
+		t.Errorf("%s %+v", r.State, r.Reasons)
+	}
+	p.Acknowledge = []plan.Acknowledgement{{ID: plan.AckSessionsUnseen, By: "ann", Reason: "r"}}
+	if r := judged(); r.State != Pass {
+		t.Errorf("acknowledged: %s %+v", r.State, r.Reasons)
+	}
+	c.Old.Stale = []Session{{ID: 8, User: "app", Host: "h"}}
+	if r := judged(); r.State != Fail || !has(r, ReasonStaleSessions) {
+		t.Errorf("with an older session: %s %+v", r.State, r.Reasons)
+	}
+}
+
 // TestWatchOnAnEarlierCheck: a check that is made beside a watch does not end what the watch keeps proven, unless it is
 // worse.
 func TestWatchOnAnEarlierCheck(t *testing.T) {

@@ -77,13 +77,19 @@ func (j *judge) persisted(side string, s StepSide) []Reason {
 func (j *judge) staleSessions(side string, s StepSide) []Reason {
 	var out []Reason
 	if len(s.Stale) > 0 {
-		out = append(out, *j.fail(ReasonStaleSessions, fmt.Sprintf("%d sessions on %s have another step than the server: %s", len(s.Stale), side, people(s.Stale)),
-			"on "+side+": "+kill(s.Stale)))
+		text := "%d sessions on %s have another step than the server: %s"
+		if s.Hidden {
+			text = "%d sessions on %s began before its step was seen to be what it is, and may have another one: %s"
+		}
+		out = append(out, *j.fail(ReasonStaleSessions, fmt.Sprintf(text, len(s.Stale), side, people(s.Stale)), "on "+side+": "+kill(s.Stale)))
 	}
 	if !s.SessionsSeen && !j.plan.Acknowledges(plan.AckSessionsUnseen) {
-		out = append(out, *j.unknown(ReasonStaleSessionsUnseen, "the steps of the live sessions on "+side+" are not known",
-			"grant the account SELECT on performance_schema; where the server has no such table, make all of the application's connections to "+
-				side+` anew and acknowledge it in the plan: [[acknowledge]] with id = "stale_sessions_unseen", by, reason`))
+		text, next := "the steps of the live sessions on "+side+" are not known", "on "+side+": GRANT PROCESS ON *.* and SELECT ON performance_schema.* to the account of crosscheck"
+		if s.Hidden {
+			text = side + " does not show its sessions' steps: whether one of them set its own is not known"
+			next = `see that the application sets none, and acknowledge it in the plan: [[acknowledge]] with id = "stale_sessions_unseen", by, reason`
+		}
+		out = append(out, *j.unknown(ReasonStaleSessionsUnseen, text, next))
 	}
 	return out
 }

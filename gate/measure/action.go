@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +32,8 @@ type Statement struct {
 	SQL  string
 	// Session is whom a KILL is meant for; nil for other statements.
 	Session *gate.Session
+
+	older bool // it is meant for being older than the step, not for the step that it shows
 }
 
 // Change is what an action would do now.
@@ -60,8 +63,8 @@ func Prepare(ctx context.Context, s Servers, action string, r Request) (Change, 
 	case ActionRestoreStep:
 		err = c.setStep(ctx, nodeNew, gate.Step{Increment: 1, Offset: 1})
 	case ActionKillStale:
-		if err = c.killStale(ctx, nodeOld); err == nil {
-			err = c.killStale(ctx, nodeNew)
+		if err = c.killStale(ctx, m, nodeOld); err == nil {
+			err = c.killStale(ctx, m, nodeNew)
 		}
 	default:
 		err = fmt.Errorf("%w: %q; it makes %s", ErrUnknownAction, action, strings.Join(Actions(), ", "))
@@ -110,17 +113,18 @@ func (c *Change) setStep(ctx context.Context, side string, want gate.Step) error
 	return nil
 }
 
-// killStale adds a KILL for each session that has another step than its server.
-func (c *Change) killStale(ctx context.Context, side string) error {
-	v, err := lookAtSteps(ctx, c.servers[side])
+// killStale adds a KILL for each session that has another step than its server, or may have.
+func (c *Change) killStale(ctx context.Context, m *measurement, side string) error {
+	s := c.servers[side]
+	v, err := lookAtSteps(ctx, s)
 	if err != nil {
 		return err
 	}
-	if v.steps == nil {
-		c.Notes = append(c.Notes, side+" does not show the steps of its sessions: restart the application's connections to it")
+	if v.hidden {
+		return c.killOlder(ctx, m, side)
 	}
 	for _, x := range v.stale {
-		still, err := stillStale(ctx, c.servers[side], c.servers[side].DB(), session(x))
+		still, err := stillStale(ctx, s, s.DB(), session(x))
 		if err != nil {
 			return err
 		}
@@ -131,10 +135,44 @@ func (c *Change) killStale(ctx context.Context, side string) error {
 			c.Notes = append(c.Notes, fmt.Sprintf("%s: session %d of %s@%s may be crosscheck's own", side, x.ID, x.User, x.Host))
 			continue
 		}
-		who := session(x)
-		c.Statements = append(c.Statements, Statement{Side: side, SQL: fmt.Sprintf("KILL %d", x.ID), Session: &who})
+		c.kill(side, session(x), false)
 	}
 	return nil
+}
+
+// killOlder is killStale for a server that shows no session's step: by the last evidence of the steps, as the gate said.
+func (c *Change) killOlder(ctx context.Context, m *measurement, side string) error {
+	now, err := m.stepSide(ctx, c.servers[side])
+	if err != nil {
+		return err
+	}
+	last, _, ok := newest[gate.Steps](m)
+	before := last.Old
+	if side == nodeNew {
+		before = last.New
+	}
+	if now.Mark == 0 || !ok || before.Mark != now.Mark {
+		if now.Mark > 0 {
+			c.Notes = append(c.Notes, side+" does not show the steps of its sessions: judge the gate first, which finds out who may have another one")
+		}
+		return nil
+	}
+	for _, who := range now.Stale {
+		still, err := stillThere(ctx, c.servers[side], nil, who)
+		if err != nil {
+			return err
+		}
+		if still {
+			c.kill(side, who, true)
+		} else {
+			c.Notes = append(c.Notes, fmt.Sprintf("%s: session %d of %s@%s has ended, or may be crosscheck's own", side, who.ID, who.User, who.Host))
+		}
+	}
+	return nil
+}
+
+func (c *Change) kill(side string, who gate.Session, older bool) {
+	c.Statements = append(c.Statements, Statement{Side: side, SQL: fmt.Sprintf("KILL %d", who.ID), Session: &who, older: older})
 }
 
 // Apply makes the change. Each side is asked for the privilege before anything is changed on any, and whether it is still
@@ -210,7 +248,11 @@ func sameOn(ctx context.Context, s *cluster.Server, conn *sql.Conn) error {
 func (c Change) run(ctx context.Context, conn *sql.Conn, st Statement) (done bool, err error) {
 	s := c.servers[st.Side]
 	if st.Session != nil {
-		still, lookErr := stillStale(ctx, s, conn, *st.Session)
+		look := stillStale
+		if st.older {
+			look = stillThere
+		}
+		still, lookErr := look(ctx, s, conn, *st.Session)
 		if lookErr != nil || !still {
 			return false, lookErr
 		}
@@ -250,6 +292,18 @@ func stillStale(ctx context.Context, s *cluster.Server, db querier, who gate.Ses
 	}
 	return r["user"] == who.User && r["host"] == who.Host && r["type"] == "FOREGROUND" && r["me"] == "0" && r["stale"] == "1" &&
 		!replicaCommand(r["command"]) && r["command"] != "Daemon" && r["program"] != ownProgram, nil
+}
+
+// stillThere is stillStale for a server that shows no session's step. Connection ids are not given again, so whoever has it
+// is as old as it was.
+func stillThere(ctx context.Context, s *cluster.Server, _ querier, who gate.Session) (bool, error) {
+	list, err := s.Sessions(ctx) // without the server's own threads
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(list, func(c cluster.Session) bool {
+		return session(c) == who && !c.MayBeOwn && !replicaCommand(c.Command)
+	}), nil
 }
 
 // ownProgram is the name by which crosscheck's connections call themselves.

@@ -46,12 +46,9 @@ func TestDualMariaDB(t *testing.T) {
 		if c = measured[gate.Steps](r, ""); c.New.Persisted != nil {
 			r.Errorf("set at run time, and said to be kept: %+v", c.New.Persisted)
 		}
-		change := r.prepare(ActionKillStale, r.root)
-		if len(change.Statements) != 0 || len(change.Notes) != 2 {
-			r.Errorf("what to kill is not known here: %+v", change)
-		}
+		olderSessions(r)
 		r.run(r.set.Old, "SET GLOBAL auto_increment_increment = 1")
-		change = r.prepare(ActionSetSteps, r.root)
+		change := r.prepare(ActionSetSteps, r.root)
 		if want := []string{"old: SET GLOBAL auto_increment_offset = 1", "old: SET GLOBAL auto_increment_increment = 2"}; !slices.Equal(change.Texts(), want) || len(change.Notes) != 2 {
 			r.Errorf("got %q, %q", change.Texts(), change.Notes)
 		}
@@ -153,6 +150,53 @@ func slow(r *rig) {
 	}
 	r.exec(conn, "UNLOCK TABLES")
 	r.caughtUp()
+}
+
+// olderSessions: a server that shows no session's step tells by the connection ids who may have another one.
+func olderSessions(r *rig) {
+	late := r.app(r.set.New)
+	r.run(r.set.New, "SET GLOBAL auto_increment_increment = 4")
+	if change := r.prepare(ActionKillStale, r.root); len(change.Statements) != 0 || len(change.Notes) != 1 {
+		r.Errorf("nobody has judged these steps yet: %+v", change)
+	}
+	c := measured[gate.Steps](r, "")
+	if c.Old.Mark != 0 || len(c.Old.Stale) > 0 || !c.Old.Hidden {
+		r.Errorf("old's step comes from its option file: %+v", c.Old)
+	}
+	want := gate.Session{ID: r.connID(late), User: "app"}
+	has := func(list []gate.Session) bool {
+		return slices.ContainsFunc(list, func(s gate.Session) bool { return s.ID == want.ID && s.User == want.User })
+	}
+	if c.New.Mark < want.ID || !has(c.New.Stale) {
+		r.Errorf("a session that began before the step was seen: %+v, want %+v", c.New, want)
+	}
+	time.Sleep(2 * time.Second) // a server tells its age in whole seconds
+	young := r.app(r.set.New)
+	defer young.Close()
+	again := measured[gate.Steps](r, "")
+	if again.New.Mark != c.New.Mark || !has(again.New.Stale) || slices.ContainsFunc(again.New.Stale, func(s gate.Session) bool { return s.ID == r.connID(young) }) {
+		r.Errorf("a session that began later counts: %+v", again.New)
+	}
+	change := r.prepare(ActionKillStale, r.root)
+	i := slices.IndexFunc(change.Statements, func(s Statement) bool { return s.Session.ID == want.ID })
+	if i < 0 {
+		r.Fatalf("%+v", change)
+	}
+	change.Statements = change.Statements[i : i+1]
+	if done, err := change.Apply(r.Context()); err != nil || len(done.Statements) != 1 {
+		r.Errorf("%+v, %v", done, err)
+	}
+	if err := late.PingContext(r.Context()); err == nil {
+		r.Error("the session was not ended")
+	}
+	late.Close()
+	if done, err := change.Apply(r.Context()); err != nil || len(done.Statements) != 0 {
+		r.Errorf("a session that is gone is killed again: %+v, %v", done, err)
+	}
+	r.run(r.set.New, "SET GLOBAL auto_increment_increment = 2")
+	if other := measured[gate.Steps](r, ""); other.New.Mark < r.connID(young) {
+		r.Errorf("another step, and the mark stays: %+v", other.New)
+	}
 }
 
 func stepsOf(r *rig) {

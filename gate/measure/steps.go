@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"strings"
+	"time"
 
 	"crosscheck/cluster"
 	"crosscheck/gate"
@@ -11,29 +12,75 @@ import (
 func (m *measurement) steps(ctx context.Context) (gate.Content, error) {
 	var out gate.Steps
 	var err error
-	if out.Old, err = stepSide(ctx, m.old); err != nil {
+	if out.Old, err = m.stepSide(ctx, m.old); err != nil {
 		return nil, err
 	}
-	out.New, err = stepSide(ctx, m.new)
+	out.New, err = m.stepSide(ctx, m.new)
 	return out, err
 }
 
 func (m *measurement) stepRestored(ctx context.Context) (gate.Content, error) {
-	side, err := stepSide(ctx, m.new)
+	side, err := m.stepSide(ctx, m.new)
 	return gate.StepRestored{New: side}, err
 }
 
-func stepSide(ctx context.Context, s *cluster.Server) (gate.StepSide, error) {
+func (m *measurement) stepSide(ctx context.Context, s *cluster.Server) (gate.StepSide, error) {
 	v, err := lookAtSteps(ctx, s)
 	if err != nil {
 		return gate.StepSide{}, err
 	}
-	out := gate.StepSide{Global: v.global, Overridden: v.driver, SessionsSeen: v.seen}
+	out := gate.StepSide{Global: v.global, Overridden: v.driver, SessionsSeen: v.seen, Hidden: v.hidden}
+	if out.Persisted, out.PersistedKnown, err = persisted(ctx, s, v.global); err != nil {
+		return out, err
+	}
+	if v.hidden && v.all {
+		if out.Mark, err = m.mark(ctx, s, v, out.Persisted); err != nil {
+			return out, err
+		}
+		v.stale = m.older(v, out.Mark)
+	}
 	for _, c := range v.stale {
 		out.Stale = append(out.Stale, session(c))
 	}
-	out.Persisted, out.PersistedKnown, err = persisted(ctx, s, v.global)
-	return out, err
+	return out, nil
+}
+
+// mark is a connection id that every session has exceeded that surely began with the present step. Where a server shows
+// no session's step, that is all there is to know, and it needs the looks before: connection ids only rise.
+func (m *measurement) mark(ctx context.Context, s *cluster.Server, v stepView, kept *gate.Step) (uint64, error) {
+	if s.Facts().IsMariaDB() && kept != nil && *kept == v.global {
+		return 0, nil // it comes from the option file, and was not set since the server started
+	}
+	up, err := uptime(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	if c, e, ok := newest[gate.Steps](m); ok {
+		before := c.Old
+		if s == m.new {
+			before = c.New
+		}
+		// After a restart the ids begin anew. The age is given in whole seconds.
+		if before.Mark > 0 && before.Global == v.global && m.now().Sub(e.Taken)+time.Second < up {
+			return before.Mark, nil
+		}
+	}
+	top := uint64(1)
+	for _, c := range v.sessions {
+		top = max(top, c.ID)
+	}
+	return top, nil
+}
+
+// older are the sessions up to a mark. One that may be ours is not, unless the application has the same account.
+func (m *measurement) older(v stepView, mark uint64) []cluster.Session {
+	var out []cluster.Session
+	for _, c := range v.sessions {
+		if c.ID <= mark && !replicaCommand(c.Command) && (!c.MayBeOwn || m.r.Plan.Application(c.User, c.Host)) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func session(c cluster.Session) gate.Session {
@@ -42,11 +89,13 @@ func session(c cluster.Session) gate.Session {
 
 // stepView is a server's step, and the sessions that have another one.
 type stepView struct {
-	global gate.Step
-	driver string
-	seen   bool // the step of each session is known
-	stale  []cluster.Session
-	steps  map[uint64]cluster.StepPair
+	global   gate.Step
+	driver   string
+	all      bool // all sessions are visible
+	seen     bool // the step of each session is known
+	hidden   bool // the server shows no session's step
+	sessions []cluster.Session
+	stale    []cluster.Session
 }
 
 func stepOf(p cluster.StepPair) gate.Step {
@@ -67,12 +116,11 @@ func lookAtSteps(ctx context.Context, s *cluster.Server) (stepView, error) {
 	if err != nil {
 		return stepView{}, err
 	}
-	v := stepView{global: stepOf(st.Global), driver: st.Driver, steps: st.Sessions}
-	all, err := seesAll(ctx, s)
-	if err != nil {
+	v := stepView{global: stepOf(st.Global), driver: st.Driver, hidden: st.Sessions == nil, sessions: after}
+	if v.all, err = seesAll(ctx, s); err != nil {
 		return v, err
 	}
-	v.seen = all && st.Sessions != nil
+	v.seen = v.all && !v.hidden
 	was := map[uint64]bool{}
 	for _, c := range before {
 		was[c.ID] = true
