@@ -54,7 +54,9 @@ func (p *pairCase) verdicts() []verdict {
 				out = append(out, verdict{kind: ForeignKeyOrphan, by: *h})
 			}
 		case all&roleClaim != 0:
-			unique = append(unique, *h)
+			if len(unique) == 0 || unique[len(unique)-1].NS != h.NS { // they stand together
+				unique = append(unique, *h)
+			}
 		case row == nil || h.rank() > row.rank():
 			row = h
 		}
@@ -86,6 +88,8 @@ func (k *sharedKey) bothBefore() bool { return k.Role[Old]&k.Role[New]&roleBefor
 // found tells most, then one that both rows end with.
 func (k *sharedKey) rank() int {
 	switch {
+	case (k.Role[Old]|k.Role[New])&roleTransit != 0:
+		return -1
 	case k.bothBefore():
 		return 3
 	case k.Role[Old]&k.Role[New]&roleAfter != 0:

@@ -47,6 +47,7 @@ type Detector struct {
 	fileNum    map[string]uint32
 
 	x        extractor
+	between  []byte // see merge
 	hits     []hit
 	once     map[string]bool // unjudged findings that were made
 	cases    map[uint64]*pairCase

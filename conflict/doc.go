@@ -38,8 +38,10 @@
 //
 // Changes of one row within one transaction count as one change, from the first
 // before-image to the last after-image (but an insert and a delete stay two).
-// Of a run of overlapping changes of one key, a finding is made for each pair
-// that is, within its kind, the first concurrent partner of each other. Every
+// The values that a row's keys had in between still count, because an applier
+// executes each change. Of a run of overlapping changes of one key, a finding is
+// made for each pair that is, within its kind (and, for unique keys and
+// references, within the key), the first concurrent partner of each other. Every
 // run has at least one such pair, and a complete run of n × m changes has one
 // finding. The other pairs are counted in Summary.Pairs. The table of kinds is at
 // type Kind.

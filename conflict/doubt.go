@@ -37,8 +37,8 @@ func (d *Detector) suspectRow(w *window, c uint32, cause [2]uint64) {
 	_, _, rest := prints(w.data.get(w.changes.at(c).data))
 	for len(rest) > 0 {
 		var e entry
-		if e, rest = nextEntry(rest); e.role&(roleBefore|roleAfter) == 0 {
-			return
+		if e, rest = nextEntry(rest); e.role&(roleBefore|roleAfter|roleTransit) == 0 {
+			continue
 		}
 		d.suspect(e.ns, e.tuple, cause)
 	}

@@ -294,6 +294,57 @@ func values(tuple []byte) []binlog.Value {
 	return out
 }
 
+// maxTransits bounds the values of keys that are kept of a row beside those before and after its transaction.
+const maxTransits = 32
+
+// transits adds the key values that a row had between the changes which were made one: an applier executes each of
+// them, so the values meet the other side's rows although they are gone in the end. parts are the stored forms of the
+// changes; the merged one has just been extracted.
+func (x *extractor) transits(l *layout, merged *binlog.Change, parts ...[]byte) {
+	n := 0
+	for i := range l.keys {
+		k := &l.keys[i]
+		if k.roles == classRef {
+			continue
+		}
+		fallback := binlog.Row(nil)
+		if merged.Kind == binlog.Update {
+			fallback = merged.Before
+		}
+		var b, a tupleState
+		x.tuple, b = appendTuple(x.tuple[:0], k, merged.Before, nil)
+		x.tuple2, a = appendTuple(x.tuple2[:0], k, merged.After, fallback)
+		start := len(x.data)
+		for _, part := range parts {
+			_, _, rest := prints(part)
+			for len(rest) > 0 && n < maxTransits {
+				var e entry
+				if e, rest = nextEntry(rest); e.ns != k.ns || b == tupleKnown && string(e.tuple) == string(x.tuple) ||
+					a == tupleKnown && string(e.tuple) == string(x.tuple2) || holds(x.data[start:], e.tuple) {
+					continue
+				}
+				r := roleClaim
+				if k.roles == classRow {
+					r = roleTransit
+				}
+				x.entry(k, r, e.tuple)
+				n++
+			}
+		}
+	}
+}
+
+// holds tells whether one of the entries has a tuple.
+func holds(entries, tuple []byte) bool {
+	for len(entries) > 0 {
+		var e entry
+		if e, entries = nextEntry(entries); string(e.tuple) == string(tuple) {
+			return true
+		}
+	}
+	return false
+}
+
 // tupleOf is the reverse of values.
 func tupleOf(key []binlog.Value) []byte {
 	var out []byte

@@ -113,6 +113,7 @@ const (
 	ReasonWindowFull  Reason = "window_full"       // keys were dropped to stay within memory
 	ReasonThirdSource Reason = "third_source"      // rows written by a server that is on neither side
 	ReasonNoOriginal  Reason = "echo_without_orig" // an echo whose original is not in the other log
+	ReasonMisfit      Reason = "unknown_columns"   // the log's rows do not fit the definition that the server shows
 	ReasonUncertain   Reason = "uncertain_schema"  // decoded with a definition that may not be valid there
 )
 
@@ -120,6 +121,6 @@ const (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonNoTable, ReasonNoKey, ReasonImage, ReasonExpression, ReasonCollation, ReasonStatement, ReasonIncident, ReasonGap,
-		ReasonWindowFull, ReasonThirdSource, ReasonNoOriginal, ReasonUncertain,
+		ReasonWindowFull, ReasonThirdSource, ReasonNoOriginal, ReasonMisfit, ReasonUncertain,
 	}
 }

@@ -100,7 +100,7 @@ func (w *window) compare(a, b uint32) int {
 
 // judge decides on one pair of row changes.
 func (d *Detector) judge(s Side, mine, theirs uint32, hits []hit) {
-	sureRow := slices.ContainsFunc(hits, func(h hit) bool { return h.sure && h.mine.role&(roleBefore|roleAfter) != 0 })
+	sureRow := slices.ContainsFunc(hits, func(h hit) bool { return h.sure && h.mine.role&(roleBefore|roleAfter|roleTransit) != 0 })
 	doubtful := slices.ContainsFunc(hits, func(h hit) bool { return !h.sure })
 	w, o := d.streams[s].win, d.streams[s.Other()].win
 	p := pairCase{}
@@ -111,6 +111,7 @@ func (d *Detector) judge(s Side, mine, theirs uint32, hits []hit) {
 		p.Hits = append(p.Hits, d.sharedOf(s, h))
 	}
 	slices.SortStableFunc(p.Hits, func(a, b sharedKey) int { return cmp.Compare(a.NS, b.NS) })
+	p.Hits = p.Hits[:min(len(p.Hits), maxHits)]
 	cm, ct := w.changes.at(mine), o.changes.at(theirs)
 	p.Ops = [2]binlog.Kind{binlog.Kind(cm.kind), binlog.Kind(ct.kind)}
 	_, am, _ := prints(w.data.get(cm.data))
@@ -138,20 +139,46 @@ func (d *Detector) head(s Side, mine, theirs uint32, p *pairCase, v verdict) {
 	d.count.Pairs[v.kind]++
 	d.suspectRow(w, mine, p.Seqs)
 	d.suspectRow(o, theirs, p.Seqs)
-	bit := uint32(1) << v.kind
+	bm, bt := d.bit(cm, v), d.bit(ct, v)
 	if v.aftermath && (cm.bits|ct.bits)&rows != 0 {
 		cm.bits |= collided
 		ct.bits |= collided
 		return
 	}
-	report := cm.bits&bit == 0 && ct.bits&bit == 0
-	cm.bits |= bit
-	ct.bits |= bit
+	report := cm.bits&bm == 0 && ct.bits&bt == 0
+	cm.bits |= bm
+	ct.bits |= bt
 	if report {
 		p.Acts[s], p.Acts[s.Other()] = d.act(w, mine), d.act(o, theirs)
 		d.emit(d.finding(p, v))
 	}
 }
+
+// bit marks a change that has a partner in a kind. A change takes part in as many collisions of unique keys and of
+// references as it has such keys, each with partners of its own: those behind the first have bits of their own.
+func (d *Detector) bit(c *change, v verdict) uint32 {
+	plain := uint32(1) << v.kind
+	which := slices.Index([]Kind{InsertInsertUnique, UpdateUnique, MultipleUnique, ForeignKeyOrphan}, v.kind)
+	if which < 0 {
+		return plain
+	}
+	n := 0
+	for _, k := range d.layouts.list[c.layout].keys {
+		switch {
+		case k.ns == v.by.NS && n > 0 && n <= maxKeyBits:
+			return 1 << (int(kinds) + 4*(n-1) + which)
+		case k.ns == v.by.NS:
+			return plain
+		case k.roles != classRow && (k.roles == classRef) == (v.kind == ForeignKeyOrphan):
+			n++
+		}
+	}
+	return plain
+}
+
+// maxKeyBits is for how many keys beyond the first there are bits left; further ones share that of the first, so that
+// of two collisions of one row in two of those one may go untold.
+const maxKeyBits = 3
 
 // collided marks a change whose row takes part in a collision of a kind that
 // its other bits do not name, or may take part in one.

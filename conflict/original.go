@@ -96,7 +96,11 @@ func (d *Detector) store(s Side, c *binlog.Change, tx *binlog.Transaction) {
 		d.unjudgedOnce(s, ReasonNoTable, fullName(c.Schema, c.Table), "", "the table's definition was not given", tx)
 		return
 	}
-	if c.Uncertain {
+	switch {
+	case l.misfit:
+		d.count.Sides[s].Unjudged++
+		d.unjudgedOnce(s, ReasonMisfit, l.table.name, "", "the log has other columns than the server shows: hidden ones, or those of another time", tx)
+	case c.Uncertain:
 		d.unjudgedOnce(s, ReasonUncertain, l.table.name, "", "decoded with a definition that may not be the one of that moment", tx)
 	}
 	x := &d.x
@@ -140,6 +144,7 @@ func (d *Detector) fill(st *stream, n uint32, c *binlog.Change) {
 func (d *Detector) keyless(s Side, l *layout, c *binlog.Change, tx *binlog.Transaction) {
 	x := &d.x
 	switch {
+	case l.misfit: // told already
 	case x.partial && l.absent:
 		d.count.Sides[s].Unjudged++
 		if l.table.lacking[s] == nil {
@@ -202,8 +207,11 @@ func (d *Detector) merge(st *stream, l *layout, c *binlog.Change) bool {
 	}
 	before, _ := readImages(image, len(l.def.Columns))
 	m := binlog.Change{Schema: c.Schema, Table: c.Table, Def: c.Def, Kind: kind, Before: before, After: c.After}
+	d.between = append(append(d.between[:0], w.data.get(p.data)...), d.x.data...)
+	first := len(w.data.get(p.data))
 	w.empty(p)
 	d.x.extract(l, &m)
+	d.x.transits(l, &m, d.between[:first], d.between[first:])
 	d.fill(st, n, &m)
 	return true
 }

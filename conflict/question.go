@@ -90,6 +90,9 @@ func (d *Detector) needsNoServer(k sharedKey) bool {
 // questionShift leaves room for the number of a hit in a question's ID.
 const questionShift = 8
 
+// maxHits is how many shared keys of one pair are looked at.
+const maxHits = 1 << questionShift
+
 // Pending lists the questions that wait for an answer, in the order in which they
 // arose. Questions with equal parts need asking only once.
 func (d *Detector) Pending() []Question {

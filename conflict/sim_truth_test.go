@@ -18,8 +18,9 @@ type truth struct {
 // simChange is the net change of one row in one transaction.
 type simChange struct {
 	simOp
-	tx  *simTx
-	ord int
+	tx      *simTx
+	ord     int
+	between []simRow // what the row was between the changes that are made one here
 }
 
 func (c *simChange) precedes(o *simChange) bool {
@@ -91,6 +92,9 @@ func netChanges(tx *simTx) []*simChange {
 			switch {
 			case op.before != nil && has(p.after, start.id) && (p.before != nil || op.after != nil),
 				op.before == nil && p.after == nil:
+				if p.after != nil {
+					p.between = append(p.between, *p.after)
+				}
 				p.after, merged = op.after, true
 			}
 			break
@@ -108,7 +112,8 @@ func has(r *simRow, id int) bool { return r != nil && r.id == id }
 type simPair struct {
 	a, b      *simChange // old's, new's
 	kind      Kind
-	exact     bool // the keys are equal byte by byte
+	key       string // the unique key, where that is what they share
+	exact     bool   // the keys are equal byte by byte
 	aftermath bool
 }
 
@@ -142,33 +147,89 @@ func compareChanges(a, b *simChange) []simPair {
 		}
 		return nil
 	}
-	if k, after := rowKind(a.simOp, b.simOp); k != 0 {
+	if k, after := rowKind(a, b); k != 0 {
 		return []simPair{{a: a, b: b, kind: k, exact: true, aftermath: after}}
 	}
-	if a.table == "c" || a.after == nil || b.after == nil {
+	if a.table == "c" {
 		return nil
 	}
-	exact, n := true, 0
-	if takes(a.simOp, func(r simRow) string { return r.code }) && takes(b.simOp, func(r simRow) string { return r.code }) && a.after.code == b.after.code {
-		n++
-	}
-	if takes(a.simOp, func(r simRow) string { return r.email }) && takes(b.simOp, func(r simRow) string { return r.email }) && simEqual(a.after.email, b.after.email) {
-		n++
-		exact = a.after.email == b.after.email
+	code := func(r simRow) string { return r.code }
+	email := func(r simRow) string { return r.email }
+	p := simPair{a: a, b: b, exact: true}
+	n := 0
+	for _, k := range []struct {
+		name string
+		of   func(simRow) string
+	}{{"code", code}, {"email", email}} {
+		equal := false
+		for _, x := range a.takes(k.of) {
+			for _, y := range b.takes(k.of) {
+				if x == y || k.name == "email" && simEqual(x, y) {
+					equal, p.exact = true, p.exact && x == y
+				}
+			}
+		}
+		if equal {
+			if n++; n == 1 {
+				p.key = k.name
+			}
+		}
 	}
 	switch {
 	case n == 0:
 		return nil
 	case n == 2:
-		return []simPair{{a: a, b: b, kind: MultipleUnique, exact: exact}}
+		p.kind = MultipleUnique
 	case a.kind() == binlog.Insert && b.kind() == binlog.Insert:
-		return []simPair{{a: a, b: b, kind: InsertInsertUnique, exact: exact}}
+		p.kind = InsertInsertUnique
+	default:
+		p.kind = UpdateUnique
 	}
-	return []simPair{{a: a, b: b, kind: UpdateUnique, exact: exact}}
+	return []simPair{p}
 }
 
-func takes(o simOp, f func(simRow) string) bool {
-	return f(*o.after) != "" && (o.before == nil || f(*o.before) != f(*o.after))
+// takes lists the values of a unique key that a row takes, for a while at least.
+func (c *simChange) takes(of func(simRow) string) []string {
+	var out []string
+	rows := c.between
+	if c.after != nil {
+		rows = append(slices.Clone(rows), *c.after)
+	}
+	for _, r := range rows {
+		if v := of(r); v != "" && (c.before == nil || of(*c.before) != v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// passes tells whether a row had a primary key in between only.
+func (c *simChange) passes(id int) bool {
+	return !has(c.before, id) && !has(c.after, id) && slices.ContainsFunc(c.between, func(r simRow) bool { return r.id == id })
+}
+
+// meetsBetween tells whether two changes share a primary key that one of them has in between only, and whether one of
+// them is an update that does not merely write the row in place under it.
+func meetsBetween(a, b *simChange) (shared, moves bool) {
+	for id := range 100 {
+		var role [2]int // 1 in between, 2 before or after, 3 before and after
+		for i, c := range []*simChange{a, b} {
+			switch {
+			case c.passes(id):
+				role[i] = 1
+			case has(c.before, id) && has(c.after, id):
+				role[i] = 3
+			case has(c.before, id) || has(c.after, id):
+				role[i] = 2
+			}
+		}
+		if role[0]*role[1] == 0 || role[0] != 1 && role[1] != 1 {
+			continue
+		}
+		shared = true
+		moves = moves || a.kind() == binlog.Update && role[0] != 3 || b.kind() == binlog.Update && role[1] != 3
+	}
+	return shared, moves
 }
 
 // orphan tells whether the first change takes away the parent of the second.
@@ -177,7 +238,9 @@ func orphan(parent, child simOp) bool {
 		child.after != nil && child.after.n == parent.before.id && (child.before == nil || child.before.n != child.after.n)
 }
 
-func rowKind(a, b simOp) (k Kind, aftermath bool) {
+func rowKind(x, y *simChange) (k Kind, aftermath bool) {
+	between, moves := meetsBetween(x, y)
+	a, b := x.simOp, y.simOp
 	del := a.after == nil || b.after == nil
 	ins := a.before == nil && b.before == nil
 	moved := func(o simOp) bool { return o.before != nil && o.after != nil && o.before.id != o.after.id }
@@ -194,7 +257,15 @@ func rowKind(a, b simOp) (k Kind, aftermath bool) {
 	case same(a.before, b.before):
 		return UpdateUpdate, false
 	case !same(a.after, b.after) && !same(a.after, b.before) && !same(a.before, b.after):
-		return 0, false
+		switch {
+		case !between:
+			return 0, false
+		case del:
+			return InsertDelete, false
+		case moves:
+			return UpdatePK, false
+		}
+		return InsertInsertPK, !ins
 	case del:
 		return InsertDelete, false
 	case ins:
@@ -241,7 +312,7 @@ func (t *truth) findings() map[string]bool {
 		}
 	}
 	for _, p := range kept {
-		if !p.exact || !earlier(kept, p, func(q simPair) bool { return q.kind == p.kind }) {
+		if !p.exact || !earlier(kept, p, func(q simPair) bool { return q.kind == p.kind && q.key == p.key }) {
 			out[p.String()] = true
 		}
 	}

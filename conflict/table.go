@@ -22,11 +22,12 @@ const (
 type role uint8
 
 const (
-	roleBefore role = 1 << iota // the row had it before (classRow)
-	roleAfter                   // the row has it after (classRow)
-	roleClaim                   // the row takes it (classUnique)
-	roleGone                    // the referenced row gives it up (classRef)
-	roleRefer                   // the row refers to it now (classRef)
+	roleBefore  role = 1 << iota // the row had it before (classRow)
+	roleAfter                    // the row has it after (classRow)
+	roleClaim                    // the row takes it (classUnique)
+	roleGone                     // the referenced row gives it up (classRef)
+	roleRefer                    // the row refers to it now (classRef)
+	roleTransit                  // the row had it in between, within the transaction (classRow)
 )
 
 // namespace is a key within which values are compared, whichever side or
@@ -277,8 +278,12 @@ type layout struct {
 	// each other: a column came or went between the two.
 	shape  string
 	absent bool // some key has columns that the table has not
-	auto   int  // the AUTO_INCREMENT column, or -1
-	names  []string
+	// misfit says that the rows of the log do not fit the definition that the server shows: their columns have no names.
+	misfit bool
+	// ordered says that appliers which keep the order of commits keep it for this table.
+	ordered bool
+	auto    int // the AUTO_INCREMENT column, or -1
+	names   []string
 }
 
 type keyPlan struct {
@@ -341,6 +346,7 @@ func (d *Detector) newLayout(def *binlog.Table) *layout {
 	if l.table == nil {
 		return l
 	}
+	l.misfit, l.ordered = nameless(def), keepsOrder(l.table)
 	if i, ok := at[strings.ToLower(l.table.auto)]; ok && l.table.auto != "" {
 		l.auto = i
 	}
@@ -366,4 +372,30 @@ func (d *Detector) newLayout(def *binlog.Table) *layout {
 		l.keys = append(l.keys, p)
 	}
 	return l
+}
+
+// nameless tells whether a decoder had no definition that fits its rows: MariaDB logs columns that it shows nowhere, or
+// the table was changed after the rows were written.
+func nameless(def *binlog.Table) bool {
+	for i := range def.Columns {
+		if c := &def.Columns[i]; c.DataType != "" || c.Name != fmt.Sprintf("@%d", i+1) {
+			return false
+		}
+	}
+	return len(def.Columns) > 0
+}
+
+// keepsOrder tells whether appliers that keep the order of commits do so for a table: what cannot be rolled back is
+// logged when it is done, whatever stands before it.
+func keepsOrder(t *table) bool {
+	for _, def := range t.defs {
+		if def == nil {
+			continue
+		}
+		switch strings.ToLower(def.Engine) {
+		case "myisam", "aria", "memory", "csv", "archive", "blackhole", "mrg_myisam", "federated":
+			return false
+		}
+	}
+	return true
 }

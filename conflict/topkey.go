@@ -68,5 +68,5 @@ func (st *stream) topKey(table string, at int64, key uint64) {
 // given tells whether a key of a change is surely no generated one.
 func (st *stream) given(table string, began, committed int64, key uint64) bool {
 	t := st.tops[table]
-	return t != nil && began > 0 && began <= committed && key < t.before(began)
+	return t != nil && began > 0 && began <= committed && key <= t.before(began)
 }

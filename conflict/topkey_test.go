@@ -15,7 +15,7 @@ func TestGivenKeys(t *testing.T) {
 		{"in the second of the reading", 100, 101, 999, false},
 		{"of a statement that began before", 99, 200, 999, false},
 		{"above", 101, 101, 1001, false},
-		{"the same key", 101, 101, 1000, false},
+		{"the same key, deleted meanwhile", 101, 101, 1000, true},
 		{"a session's own clock in the future", 300, 200, 999, false},
 		{"no time", 0, 200, 999, false},
 	} {

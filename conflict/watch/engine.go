@@ -263,6 +263,9 @@ func (e *engine) drain(ctx context.Context) error {
 		switch {
 		case f.Reason == conflict.ReasonUncertain:
 			e.holdBack(ctx, f)
+		case f.Reason == conflict.ReasonMisfit:
+			e.unsureFrom(f.Table, now)
+			kept = append(kept, f)
 		case f.Kind == conflict.WrongStepKey:
 			e.holdKey(f)
 		case aboutArrival(f.Kind) && e.unsure(f):

@@ -108,10 +108,13 @@ func goneLog(err error) (missing string, gone bool) {
 // beginAfterGap begins where the log still is, and says what is not judged: of an account that goes on, a gap; of a
 // new one that was to build on a check, that it cannot.
 func (e *engine) beginAfterGap(ctx context.Context, s conflict.Side, opt binlog.Options, missing string, cause error) (*binlog.Tailer, error) {
+	opt.Tables = nil // what was valid before the gap need not be behind it
+	if tail := resumed(ctx, e.servers[s], e.start[s], e.identity[s], opt, cause); tail != nil {
+		return tail, nil
+	}
 	if e.mem.Base != nil && !e.resumed {
 		e.mem.Base.Gap = s.String() + "'s log from the check's beginning is gone: " + missing
 	}
-	opt.Tables = nil // what was valid before the gap need not be behind it
 	tail, gap, err := beyond(ctx, e.servers[s], e.servers[s.Other()], e.start[s], opt, cause)
 	if err != nil {
 		return nil, err

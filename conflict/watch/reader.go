@@ -159,6 +159,12 @@ func (r *reader) mend(ctx context.Context, cause error) error {
 	from := r.current().Position()
 	opt := r.opt
 	opt.Tables = nil // what was valid before the gap need not be behind it
+	if tail := resumed(ctx, r.server, from, r.identity(), opt, cause); tail != nil {
+		r.mu.Lock()
+		r.tail = tail
+		r.mu.Unlock()
+		return nil
+	}
 	tail, gap, err := beyond(ctx, r.server, r.peer, from, opt, cause)
 	if err != nil {
 		return errors.Join(cause, err)
@@ -170,6 +176,59 @@ func (r *reader) mend(ctx context.Context, cause error) error {
 		return ctx.Err()
 	}
 	return nil
+}
+
+// A server sends a transaction when it is in the log, and names it in gtid_executed a moment later, when it is committed;
+// under load, or where a commit waits for a replica's word, that takes a while. A tail that asks in between misses the
+// newest transactions there, and takes the log for one that was begun anew.
+const (
+	aheadFor = 20 * time.Second
+	// As many transactions can be about to commit as there are connections.
+	maxAhead = 4096
+)
+
+// resumed goes on with a log that was taken for a new one, if it is not; else nil.
+func resumed(ctx context.Context, server *cluster.Server, from gtid.Position, identity string, opt binlog.Options, cause error) *binlog.Tailer {
+	var reset *binlog.ResetError
+	if !errors.As(cause, &reset) || from.Kind != gtid.MySQLGTID || !committed(ctx, server, from) {
+		return nil
+	}
+	opt.Identity = identity
+	tail, err := binlog.Tail(ctx, server, from, opt)
+	if err != nil {
+		return nil // the caller tries again from elsewhere, and tells why
+	}
+	return tail
+}
+
+// committed waits until a server has a position that it does not have yet, if only a few transactions are missing. It
+// returns false for a log that was begun anew: that ends before the place, or has more to come than can be on its way.
+func committed(ctx context.Context, server *cluster.Server, from gtid.Position) bool {
+	for since := time.Now(); time.Since(since) < aheadFor; {
+		at, err := server.Position(ctx)
+		switch {
+		case err != nil && !cluster.IsTransient(err):
+			return false
+		case err != nil:
+		case at.File.IsZero() || from.File.IsZero() || behind(at.File, from.File):
+			return false
+		case at.MySQL.Contains(from.MySQL):
+			return true
+		case from.MySQL.Subtract(at.MySQL).Count() > maxAhead:
+			return false
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return false
+}
+
+func behind(a, b gtid.FilePos) bool {
+	c, err := a.Compare(b)
+	return err == nil && c < 0
 }
 
 // beyond begins a tail at the present end of a log of which a piece is gone, and says what was not read. Servers that do

@@ -81,10 +81,15 @@ func (e *engine) release(u *uncertain) {
 // cameTrue reports a definition that is not known.
 func (e *engine) cameTrue(u *uncertain) {
 	e.released = append(e.released, u.finding)
+	e.unsureFrom(u.finding.Table, time.Now())
+}
+
+// unsureFrom notes that a table's definition came out as not known.
+func (e *engine) unsureFrom(table string, now time.Time) {
 	if e.unsureSince == nil {
 		e.unsureSince = map[string]time.Time{}
 	}
-	e.unsureSince[u.finding.Table] = time.Now()
+	e.unsureSince[table] = now
 }
 
 // releaseSide gives up waiting for a side's log: a piece of it was not read.

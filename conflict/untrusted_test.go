@@ -1,0 +1,103 @@
+package conflict
+
+import (
+	"fmt"
+	"testing"
+
+	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/gtid"
+)
+
+// localTx is a transaction of a side, or with origin the other side its echo.
+func localTx(side, origin Side, number uint64, changes ...binlog.Change) Transaction {
+	tx := &binlog.Transaction{Last: true, Changes: changes}
+	tx.Mark.MySQL = gtid.GTID{Source: gtid.Source{UUID: simUUID(origin)}, Number: number}
+	tx.GTID = tx.Mark.MySQL.String()
+	var set gtid.Set
+	set.Add(tx.Mark.MySQL)
+	tx.Mark.File = gtid.FilePos{File: side.String() + ".000001", Pos: number * 100}
+	tx.Position = gtid.Position{Kind: gtid.MySQLGTID, MySQL: set, File: tx.Mark.File}
+	return Transaction{Origin(origin), tx}
+}
+
+func insertOf(def *binlog.Table, id int) binlog.Change {
+	return binlog.Change{Schema: "s", Table: def.Name, Def: def, Kind: binlog.Insert, After: simImage("t", &simRow{id: id})}
+}
+
+// A change that cannot be rolled back is logged when it is done, also by appliers that keep the order of commits: its
+// echo does not prove that those before it were passed.
+func TestOvertakingEchoes(t *testing.T) {
+	for engine, want := range map[string]int{"InnoDB": 2, "MyISAM": 0, "Aria": 0} {
+		d := NewDetector(Config{InOrder: [2]bool{true, true}})
+		plain, other := simTable("t"), simTable("t")
+		other.Name, other.Engine = "u", engine
+		for _, s := range []Side{Old, New} {
+			d.Feed(s, Definition{Table: plain})
+			d.Feed(s, Definition{Table: other})
+		}
+		pd, od := binlog.TableOf(plain), binlog.TableOf(other)
+		d.Feed(Old, localTx(Old, Old, 1, insertOf(pd, 1)))
+		d.Feed(Old, localTx(Old, Old, 2, insertOf(pd, 2)))
+		d.Feed(Old, localTx(Old, Old, 3, insertOf(od, 3)))
+		d.Feed(New, localTx(New, Old, 3, insertOf(od, 3)))
+		d.Feed(New, localTx(New, Old, 1, insertOf(pd, 1)))
+		d.Feed(New, localTx(New, Old, 2, insertOf(pd, 2)))
+		found := d.Take()
+		if len(found) != want {
+			t.Errorf("%s: %d findings, want %d: %v", engine, len(found), want, found)
+		}
+		if m := d.Summary(); want == 0 && m.Sides[Old].Verified != 3 {
+			t.Errorf("%s: %d changes verified, want 3", engine, m.Sides[Old].Verified)
+		}
+	}
+}
+
+// Rows whose columns have no names are told, on each side once, and whatever they are compared with is not judged:
+// neither the same nor different.
+func TestRowsWithoutNames(t *testing.T) {
+	known := simTable("t")
+	def := binlog.TableOf(known)
+	hidden := &binlog.Table{Schema: "s", Name: "t", Columns: make([]binlog.Column, len(def.Columns))}
+	for i := range hidden.Columns {
+		hidden.Columns[i].Name = fmt.Sprintf("@%d", i+1)
+	}
+	for name, c := range map[string]struct {
+		old, new *binlog.Table
+		told     int
+	}{"both sides": {hidden, hidden, 1}, "the original": {hidden, def, 1}, "the echo": {def, hidden, 0}} {
+		for _, anonymous := range []bool{false, true} {
+			d := NewDetector(Config{InOrder: [2]bool{true, true}})
+			for _, s := range []Side{Old, New} {
+				d.Feed(s, Definition{Table: known})
+			}
+			for n := range uint64(2) {
+				for _, x := range []struct {
+					side Side
+					def  *binlog.Table
+				}{{Old, c.old}, {New, c.new}} {
+					change := insertOf(x.def, int(n)+1)
+					change.Uncertain = x.def == hidden
+					ev := localTx(x.side, Old, n+1, change)
+					if anonymous && name == "both sides" {
+						ev.Tx.Mark.MySQL, ev.Tx.GTID = gtid.GTID{}, ""
+					}
+					d.Feed(x.side, ev)
+				}
+			}
+			d.Feed(Old, FenceTaken{1})
+			d.Feed(New, FenceReached{1})
+			found := d.Take()
+			if len(found) != c.told {
+				t.Errorf("%s, anonymous %v: %d findings, want %d: %v", name, anonymous, len(found), c.told, found)
+			}
+			for _, f := range found {
+				if f.Kind != Unjudged || f.Reason != ReasonMisfit {
+					t.Errorf("%s: %s %s (%s)", name, f.Kind, f.Reason, f.Detail)
+				}
+			}
+			if m := d.Summary().Sides[Old]; m.Verified != 0 || m.Unjudged == 0 {
+				t.Errorf("%s: %d verified, %d not judged", name, m.Verified, m.Unjudged)
+			}
+		}
+	}
+}
