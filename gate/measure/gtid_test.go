@@ -123,6 +123,19 @@ func TestPairByFile(t *testing.T) {
 			r.Errorf("performance_schema is off, and: %+v", m)
 		}
 	})
+	r.on("health behind", func(r *rig) {
+		lock := r.app(r.set.New, "LOCK TABLES shop.t WRITE")
+		r.run(r.set.Old, r.row())
+		time.Sleep(3100 * time.Millisecond)
+		if m := metric(measured[gate.Health](r, ""), metricLag); !m.Bad || m.New < 2 || m.Limit != 1 {
+			r.Errorf("new is behind, and: %+v", m)
+		}
+		r.exec(lock, "UNLOCK TABLES")
+		r.caughtUp()
+		if m := metric(measured[gate.Health](r, ""), metricLag); m.Bad || !m.Measured {
+			r.Errorf("caught up, and: %+v", m)
+		}
+	})
 	r.on("blind", blind)
 	r.on("parity", parity)
 	r.on("unsupported", func(r *rig) {

@@ -16,6 +16,7 @@ import (
 const (
 	metricErrors      = "error_log_errors"       // entries of the error log per hour
 	metricReplication = "replication_errors"     // channels that do not run, the most at once
+	metricLag         = "replication_lag"        // seconds, now: a replica that has caught up again is well
 	metricThreads     = "threads_running"        // the most seen at once
 	metricDeadlocks   = "deadlocks"              // per hour
 	metricSlow        = "slow_queries_per_query" // slow queries of all queries
@@ -167,7 +168,7 @@ func countersOf(e gate.Evidence) counters {
 // moments adds what is true at a moment only: the worst of all measurements of the period counts. What was seen now goes
 // to the counters, so that later measurements know it.
 func (m *measurement) moments(ctx context.Context, since time.Time, now counters, add adder) error {
-	broken, known, err := brokenChannels(ctx, m.new)
+	broken, lag, known, err := channelHealth(ctx, m.new)
 	if err != nil {
 		return err
 	}
@@ -199,22 +200,28 @@ func (m *measurement) moments(ctx context.Context, since time.Time, now counters
 	if m.new.Facts().IsMariaDB() {
 		grant = "SLAVE MONITOR"
 	}
-	add(metricReplication, 0, broken, 0, known, "on new: GRANT "+grant+" ON *.* TO the account of crosscheck")
+	grant = "on new: GRANT " + grant + " ON *.* TO the account of crosscheck"
+	add(metricReplication, 0, broken, 0, known, grant)
+	add(metricLag, 0, lag, m.r.Plan.Limits.MaxLag.Seconds(), known, grant)
 	add(metricThreads, busy, float64(running), floorThreads, true, "")
 	return nil
 }
 
-func brokenChannels(ctx context.Context, s *cluster.Server) (n float64, known bool, err error) {
+// channelHealth is how many channels of a server do not run, and by how many seconds the slowest of the others is behind.
+func channelHealth(ctx context.Context, s *cluster.Server) (broken, lag float64, known bool, err error) {
 	list, err := s.Channels(ctx)
 	if cluster.IsPermission(err) {
-		return 0, false, nil
+		return 0, 0, false, nil
 	}
 	for _, c := range list {
 		if !c.Running() || c.IOErrno != 0 || c.SQLErrno != 0 {
-			n++
+			broken++
+		}
+		if c.LagSeconds != nil {
+			lag = max(lag, float64(*c.LagSeconds))
 		}
 	}
-	return n, err == nil, err
+	return broken, lag, err == nil, err
 }
 
 // errorLog adds the errors in new's error log, where the server shows it: MySQL from 8.0.22 on.
