@@ -77,14 +77,19 @@ func (s Status) Gate(name string) (Result, bool) {
 // Judge judges all gates of the plan's path. It is a pure function of its arguments; the order of the evidence does not
 // count.
 func Judge(p plan.Plan, evidence []Evidence, now time.Time) Status {
-	h := &history{plan: p, hash: p.Hash(), known: make(map[int64]*Status)}
-	h.all = make([]piece, 0, len(evidence))
+	list := make([]piece, 0, len(evidence))
 	for _, e := range evidence {
-		h.all = append(h.all, piece{Evidence: e, id: e.ID(), problem: e.Problem()})
+		list = append(list, newPiece(e))
 	}
-	slices.SortStableFunc(h.all, func(a, b piece) int {
+	return judgeAll(p, list, now)
+}
+
+// judgeAll sorts the list.
+func judgeAll(p plan.Plan, list []piece, now time.Time) Status {
+	slices.SortStableFunc(list, func(a, b piece) int {
 		return cmp.Or(b.Taken.Compare(a.Taken), strings.Compare(string(a.id), string(b.id)))
 	})
+	h := &history{plan: p, hash: p.Hash(), known: make(map[int64]*Status), all: list}
 	s, j := h.judge(now, h.all, now)
 	h.explain(j, &s)
 	return s
@@ -105,6 +110,8 @@ type piece struct {
 	id      EvidenceID
 	problem string
 }
+
+func newPiece(e Evidence) piece { return piece{Evidence: e, id: e.ID(), problem: e.Problem()} }
 
 // history judges the present, and for that the past.
 type history struct {

@@ -282,7 +282,9 @@ func TestOlderSessions(t *testing.T) {
 	p := windowed(testPlan(plan.DualWrite))
 	c := good(p, KindSteps, t0).(Steps)
 	c.Old.SessionsSeen, c.Old.Hidden, c.Old.Mark = false, true, 9
-	judged := func() Result { return mustGate(t, Judge(p, replaced(world(p), KindSteps, made(p, t0, c)), t0), "steps-set") }
+	judged := func() Result {
+		return mustGate(t, Judge(p, replaced(world(p), KindSteps, made(p, t0, c)), t0), "steps-set")
+	}
 	if r := judged(); r.State != Unknown || !has(r, ReasonStaleSessionsUnseen) {
 		t.Errorf("%s %+v", r.State, r.Reasons)
 	}

@@ -68,7 +68,7 @@ func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, file strin
 	if err != nil {
 		return err
 	}
-	doc := certificate.New(s, m.plan, m.evidence, certificate.Options{Version: version(), OldVersion: old, NewVersion: new})
+	doc := certificate.New(s, m.plan, m.evidence.All(), certificate.Options{Version: version(), OldVersion: old, NewVersion: new})
 	text, err := certificate.Sign(doc, key)
 	if err != nil {
 		return err

@@ -60,13 +60,14 @@ func TestWatchThatGoesOnIsRunning(t *testing.T) {
 	}
 	defer shared.Close()
 	for range 200 {
-		m := &migration{plan: p, filter: filter, book: shared, log: slog.New(slog.DiscardHandler), known: make(map[gate.EvidenceID]bool)}
+		m := &migration{plan: p, filter: filter, book: shared, log: slog.New(slog.DiscardHandler)}
 		if err := m.derive(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		i := slices.IndexFunc(m.evidence, func(e gate.Evidence) bool { return e.Kind() == gate.KindWatch })
-		if i < 0 || !m.evidence[i].Content.(gate.Watch).Running {
-			t.Fatalf("a watch that writes all the time does not run: %+v", m.evidence)
+		list := m.evidence.All()
+		i := slices.IndexFunc(list, func(e gate.Evidence) bool { return e.Kind() == gate.KindWatch })
+		if i < 0 || !list[i].Content.(gate.Watch).Running {
+			t.Fatalf("a watch that writes all the time does not run: %+v", list)
 		}
 	}
 }

@@ -15,7 +15,7 @@ func (m *migration) apply(ctx context.Context, name, action string) ([]gate.Acti
 	if err := m.meant(); err != nil {
 		return nil, fmt.Errorf("%s was not applied: %w", action, err)
 	}
-	change, err := measure.Prepare(ctx, m.servers, action, measure.Request{Plan: m.plan, Gate: name, Earlier: m.evidence})
+	change, err := measure.Prepare(ctx, m.servers, action, measure.Request{Plan: m.plan, Gate: name, Earlier: m.evidence.All()})
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (m *migration) proposals(ctx context.Context, s gate.Status, name string) [
 		if !asksFor(r, action) {
 			continue
 		}
-		change, err := measure.Prepare(ctx, m.servers, action, measure.Request{Plan: m.plan, Gate: name, Earlier: m.evidence})
+		change, err := measure.Prepare(ctx, m.servers, action, measure.Request{Plan: m.plan, Gate: name, Earlier: m.evidence.All()})
 		if err != nil {
 			m.remarks = append(m.remarks, "what --apply "+action+" would do is not known: "+oneLine(err.Error()))
 			continue

@@ -56,7 +56,7 @@ func (m *migration) wantsHook(h plan.Hook, r gate.Result) bool {
 	if r.State != gate.Pass || !r.Stays.IsZero() {
 		return false
 	}
-	for _, e := range m.evidence {
+	for e := range m.evidence.Backward() {
 		d, ok := e.Content.(gate.Decision)
 		run, isHook := e.Content.(gate.Hook)
 		if e.Plan == m.hash && (ok && d.Gate == r.Gate && d.State.Open() || isHook && run.Gate == r.Gate) {

@@ -112,7 +112,10 @@ func TestHookRunsWhenOnlyItIsMissing(t *testing.T) {
 		{"no veto, shut", false, gate.Result{Gate: "g", State: gate.Fail, Reasons: other}, nil, false},
 		{"no veto, kept open", false, gate.Result{Gate: "g", State: gate.Pass, Stays: time.Now()}, nil, false},
 	} {
-		h.Veto, m.evidence = c.veto, c.evidence
+		h.Veto, m.evidence = c.veto, gate.Book{}
+		for _, e := range c.evidence {
+			m.evidence.Add(e)
+		}
 		if got := m.wantsHook(h, c.r); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}

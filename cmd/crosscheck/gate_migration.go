@@ -37,8 +37,7 @@ type migration struct {
 	book    *ledger.Ledger
 	servers measure.Servers // none if offline
 
-	evidence []gate.Evidence
-	known    map[gate.EvidenceID]bool
+	evidence gate.Book
 	pending  []gate.Evidence // of evidence, what is not stored yet
 	notes    []string        // what could not be measured by the last measure: it keeps the state from passing
 	remarks  []string        // to be said besides
@@ -73,7 +72,7 @@ func openMigration(ctx context.Context, g *globals, o gateFlags) (*migration, er
 	}
 	m := &migration{
 		g: g, flags: o, log: g.logger(g.std.err), plan: p, hash: p.Hash(), filter: filter,
-		known: make(map[gate.EvidenceID]bool), hookRuns: make(map[string]time.Time),
+		hookRuns: make(map[string]time.Time),
 	}
 	if err = m.open(ctx); err != nil {
 		m.close()
@@ -167,7 +166,7 @@ func (m *migration) load(ctx context.Context) error {
 			m.keep(e.Evidence, true)
 		}
 	}
-	s := gate.Judge(m.plan, m.evidence, time.Now())
+	s := m.judge()
 	for _, e := range stored {
 		if e.Plan != m.hash && e.Old == s.Old && e.New == s.New {
 			m.keep(e.Evidence, true)
@@ -178,12 +177,9 @@ func (m *migration) load(ctx context.Context) error {
 
 // keep adds evidence, once.
 func (m *migration) keep(e gate.Evidence, stored bool) {
-	id := e.ID()
-	if m.known[id] {
+	if !m.evidence.Add(e) {
 		return
 	}
-	m.known[id] = true
-	m.evidence = append(m.evidence, e)
 	if !stored {
 		m.pending = append(m.pending, e)
 	}
@@ -273,7 +269,7 @@ func (m *migration) account(ctx context.Context, s gate.Status) (a account, ok b
 func (m *migration) measure(ctx context.Context, name, by string) error {
 	m.notes = nil
 	for _, want := range m.wanted(name) { // none if offline
-		request := measure.Request{Plan: m.plan, Gate: want.gate, Earlier: m.evidence}
+		request := measure.Request{Plan: m.plan, Gate: want.gate, Earlier: m.evidence.All()}
 		if want.gate == name {
 			request.By = by
 		}
@@ -311,7 +307,7 @@ func (m *migration) wanted(name string) []want {
 	if m.flags.offline {
 		return nil
 	}
-	status := gate.Judge(m.plan, m.evidence, time.Now())
+	status := m.judge()
 	for _, g := range m.plan.Path.Gates() {
 		for _, kind := range gate.Needs(m.plan.Path, g) {
 			if r, _ := status.Gate(g); kind == gate.KindPreflight && r.State.Open() && g != name {
@@ -333,7 +329,7 @@ func (m *migration) wanted(name string) []want {
 }
 
 // judge judges by all evidence as of now.
-func (m *migration) judge() gate.Status { return gate.Judge(m.plan, m.evidence, time.Now()) }
+func (m *migration) judge() gate.Status { return m.evidence.Judge(m.plan, time.Now()) }
 
 // record stores what was taken since, for a gate.
 func (m *migration) record(ctx context.Context, name string) error {
@@ -377,7 +373,7 @@ func (m *migration) decide(ctx context.Context, s gate.Status, name string) erro
 
 // news tells whether a gate's last decision was another one, or is old.
 func (m *migration) news(r gate.Result, now time.Time) bool {
-	for _, e := range slices.Backward(m.evidence) {
+	for e := range m.evidence.Backward() {
 		if d, ok := e.Content.(gate.Decision); ok && d.Gate == r.Gate && e.Plan == m.hash {
 			return d.State != r.State || now.Sub(e.Taken) > decisionKept || e.Taken.After(now)
 		}

@@ -139,15 +139,7 @@ func (m *migration) thin() {
 		return
 	}
 	m.pending = kept
-	all := m.evidence[:0:0]
-	for _, e := range m.evidence {
-		if id := e.ID(); drop[id] {
-			delete(m.known, id)
-			continue
-		}
-		all = append(all, e)
-	}
-	m.evidence = all
+	m.evidence.Remove(drop)
 }
 
 // waitText is how a gate stands in one line.
