@@ -28,7 +28,8 @@ func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkScope(ctx, filter, olds, news); err != nil {
+	seen, err := c.checkScope(ctx, filter, olds, news)
+	if err != nil {
 		return nil, err
 	}
 	id := func(t *cluster.Table) string {
@@ -48,7 +49,11 @@ func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 		schemas[o.Schema] = true
 		n := byID[id(o)]
 		delete(byID, id(o))
-		pairs = append(pairs, c.pair(o, n))
+		p := c.pair(o, n)
+		if err := seen.refuse(ctx, &p); err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, p)
 	}
 	for i := range news {
 		if n := &news[i]; byID[id(n)] != nil && schemas[n.Schema] {
@@ -59,9 +64,56 @@ func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	return pairs, nil
 }
 
-// checkScope refuses patterns that match nothing, and tells what the accounts cannot see: a server leaves tables out of
-// its lists that the account has no privilege on.
-func (c *checker) checkScope(ctx context.Context, filter cluster.Filter, olds, news []cluster.Table) error {
+// visible is what the account of each side may read.
+type visible []struct {
+	server *cluster.Server
+	scope  cluster.Scope
+}
+
+// refuse makes a pair undecided that one of the accounts may not read, or only some columns of: a server lists a table
+// for any privilege on it, and hides the columns that the account has none on, as if they were not there.
+func (v visible) refuse(ctx context.Context, p *tablePair) error {
+	if p.old == nil || p.new == nil {
+		return nil
+	}
+	for i, t := range []*cluster.Table{p.old, p.new} {
+		if v[i].scope.Covers(t.Schema, t.Name) {
+			continue
+		}
+		access, err := v[i].server.TableAccess(ctx, t.Schema, t.Name)
+		if err != nil {
+			return err
+		}
+		if access == cluster.AccessDenied {
+			p.verdict = fixed(p.old, Undecided, fmt.Sprintf("the account on %s may not read all of it: %s", v[i].server.Label(),
+				v[i].server.GrantSelect(t)))
+		}
+	}
+	return nil
+}
+
+// checkScope refuses accounts that can read nothing and patterns that match nothing, and tells what the accounts cannot
+// see: a server leaves tables out of its lists that the account has no privilege on.
+func (c *checker) checkScope(ctx context.Context, filter cluster.Filter, olds, news []cluster.Table) (visible, error) {
+	var seen visible
+	for i, s := range []*cluster.Server{c.old, c.new} {
+		scope, err := s.VisibleScope(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if listed := [][]cluster.Table{olds, news}[i]; len(listed) == 0 {
+			if err := s.CheckPrivileges(ctx, cluster.PrivSelect); err != nil {
+				return nil, err
+			}
+		}
+		if !scope.Complete() {
+			c.result.Notes = append(c.result.Notes, fmt.Sprintf("the account on %s can read %s: tables it cannot see are not compared", s.Label(), scope))
+		}
+		seen = append(seen, struct {
+			server *cluster.Server
+			scope  cluster.Scope
+		}{s, scope})
+	}
 	var names []cluster.TableName
 	for _, t := range slices.Concat(olds, news) {
 		names = append(names, cluster.TableName{Schema: t.Schema, Name: t.Name})
@@ -69,23 +121,14 @@ func (c *checker) checkScope(ctx context.Context, filter cluster.Filter, olds, n
 	if len(filter.Unmatched(names)) > 0 {
 		candidates, err := cluster.ListTables(ctx, c.old)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return filter.CheckMatched(names, candidates)
-	}
-	for _, s := range []*cluster.Server{c.old, c.new} {
-		scope, err := s.VisibleScope(ctx)
-		if err != nil {
-			return err
-		}
-		if !scope.Complete() {
-			c.result.Notes = append(c.result.Notes, fmt.Sprintf("the account on %s can read %s: tables it cannot see are not compared", s.Label(), scope))
-		}
+		return nil, filter.CheckMatched(names, candidates)
 	}
 	if len(olds)+len(news) == 0 {
-		return fmt.Errorf("%w: old shows this account no user table that the filters select; it needs SELECT on the tables", ErrNoTables)
+		return nil, fmt.Errorf("%w: old shows this account no user table that the filters select; it needs SELECT on the tables", ErrNoTables)
 	}
-	return nil
+	return seen, nil
 }
 
 func (p tablePair) name() string {
@@ -185,7 +228,7 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 	}
 	if access == cluster.AccessDenied {
 		r.Verdict = Undecided
-		r.Reason = fmt.Sprintf("the account on %s may not see it: GRANT SELECT ON %s to it", lacks, t.QuotedName())
+		r.Reason = fmt.Sprintf("the account on %s may not see it: %s", lacks, other.GrantSelect(t))
 		return r, nil
 	}
 	if access == cluster.AccessReadable {

@@ -63,7 +63,7 @@ func (s *session) do(ctx context.Context, what string, op func() error) error {
 		case cluster.IsTimeout(err):
 			return fmt.Errorf("%w: %w", errTimeLimit, err)
 		case !cluster.IsTransient(err):
-			return cluster.Explain(s.server.Label(), s.server.Config().Addr, what, err)
+			return s.server.Explain(what, err)
 		}
 		s.close()
 		now := time.Now()
@@ -72,7 +72,7 @@ func (s *session) do(ctx context.Context, what string, op func() error) error {
 			s.log.Warn("lost the server, trying again", "side", s.server.Label(), "while", what, "err", err, "for", s.retry)
 		}
 		if now.After(deadline) {
-			err = cluster.Explain(s.server.Label(), s.server.Config().Addr, what, err)
+			err = s.server.Explain(what, err)
 			return fmt.Errorf("gave up after %s: %w", s.retry, err)
 		}
 		select {

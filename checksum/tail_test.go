@@ -32,14 +32,22 @@ func TestWindowTables(t *testing.T) {
 		newSide  bool
 		want     []string
 	}{
-		{name: "primary", old: table(uniqueKey("PRIMARY", true, part("a"), part("b"))),
-			new: table(uniqueKey("PRIMARY", true, part("a"), part("b"))), want: []string{"a", "b"}},
-		{name: "in two directions", old: table(uniqueKey("PRIMARY", true, down("a"), part("b"))),
-			new: table(uniqueKey("PRIMARY", true, down("a"), part("b"))), want: []string{"a", "b"}},
-		{name: "new has it in another order", old: table(uniqueKey("PRIMARY", true, part("a"), part("b"))),
-			new: table(uniqueKey("PRIMARY", true, part("b"), part("a"))), newSide: true, want: []string{"a", "b"}},
-		{name: "new lacks old's primary key", old: table(uniqueKey("PRIMARY", true, part("a")), uniqueKey("u", false, part("b"))),
-			new: table(uniqueKey("u", false, part("b"))), want: []string{"b"}},
+		{
+			name: "primary", old: table(uniqueKey("PRIMARY", true, part("a"), part("b"))),
+			new: table(uniqueKey("PRIMARY", true, part("a"), part("b"))), want: []string{"a", "b"},
+		},
+		{
+			name: "in two directions", old: table(uniqueKey("PRIMARY", true, down("a"), part("b"))),
+			new: table(uniqueKey("PRIMARY", true, down("a"), part("b"))), want: []string{"a", "b"},
+		},
+		{
+			name: "new has it in another order", old: table(uniqueKey("PRIMARY", true, part("a"), part("b"))),
+			new: table(uniqueKey("PRIMARY", true, part("b"), part("a"))), newSide: true, want: []string{"a", "b"},
+		},
+		{
+			name: "new lacks old's primary key", old: table(uniqueKey("PRIMARY", true, part("a")), uniqueKey("u", false, part("b"))),
+			new: table(uniqueKey("u", false, part("b"))), want: []string{"b"},
+		},
 		{name: "no common key", old: table(uniqueKey("PRIMARY", true, part("a"))), new: table(uniqueKey("PRIMARY", true, part("b")))},
 	}
 	for _, c := range cases {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -48,7 +49,18 @@ type Scope struct {
 	Global  bool     // SELECT ON *.*
 	Revoked []string // schemas taken out of a global SELECT (MySQL's partial revokes)
 	Schemas []string // otherwise: schemas with SELECT, patterns as granted (% and _)
-	Tables  []string // and single tables "schema.table", those granted by columns included
+	Tables  []string // and single tables "schema.table"
+	Partial []string // and tables of which only some columns may be read: the server hides the others
+}
+
+// Covers tells whether the account surely may read all of a table. If not, TableAccess tells: a pattern may cover it.
+func (s Scope) Covers(schema, table string) bool {
+	if s.Global {
+		return !slices.Contains(s.Revoked, schema)
+	}
+	return slices.Contains(s.Tables, schema+"."+table) || slices.ContainsFunc(s.Schemas, func(granted string) bool {
+		return strings.NewReplacer(`\_`, "_", `\%`, "%").Replace(granted) == schema
+	})
 }
 
 // Complete tells whether nothing can be hidden from the account.
@@ -61,14 +73,18 @@ func (s Scope) String() string {
 		return "everything"
 	case s.Global:
 		return "everything but " + strings.Join(s.Revoked, ", ")
-	case len(s.Schemas)+len(s.Tables) == 0:
+	case len(s.Schemas)+len(s.Tables)+len(s.Partial) == 0:
 		return "nothing"
 	}
 	parts := make([]string, 0, len(s.Schemas)+len(s.Tables))
 	for _, p := range s.Schemas {
 		parts = append(parts, p+".*")
 	}
-	return "only " + strings.Join(append(parts, s.Tables...), ", ")
+	parts = append(parts, s.Tables...)
+	for _, p := range s.Partial {
+		parts = append(parts, "some columns of "+p)
+	}
+	return "only " + strings.Join(parts, ", ")
 }
 
 // CheckPrivileges returns a *PrivilegeError for the first of need that the
@@ -159,6 +175,11 @@ func (f Facts) hasReplicaMonitor() bool { return f.IsMariaDB() && f.AtLeast(10, 
 
 func grantStatement(privileges, account string) string {
 	return fmt.Sprintf("GRANT %s ON *.* TO %s", privileges, quoteAccount(account))
+}
+
+// GrantSelect is the statement that lets the account read a table.
+func (s *Server) GrantSelect(t *Table) string {
+	return "GRANT SELECT ON " + t.QuotedName() + " TO " + quoteAccount(s.facts.Account)
 }
 
 // quoteAccount writes user@host with quotes; the host follows the last @.

@@ -59,8 +59,11 @@ func mark(m map[string]map[string]bool, key, privilege string) {
 	m[key][privilege] = true
 }
 
-// splitGrant takes "p1, p2 (c1, c2) ON object TO …" apart. Column lists are
-// dropped: such a table counts as granted.
+// ofColumns marks a privilege that was granted on single columns.
+const ofColumns = " OF COLUMNS"
+
+// splitGrant takes "p1, p2 (c1, c2) ON object TO …" apart. Of a list of columns
+// only remains that there was one.
 func splitGrant(s string) (privileges []string, object string, ok bool) {
 	var word strings.Builder
 	flush := func() {
@@ -81,6 +84,9 @@ func splitGrant(s string) (privileges []string, object string, ok bool) {
 		case c == '`' || c == '\'' || c == '"':
 			quote = c
 		case c == '(':
+			if depth == 0 {
+				word.WriteString(ofColumns)
+			}
 			depth++
 		case c == ')':
 			depth--
@@ -151,7 +157,7 @@ func (g *grants) has(p Privilege, f Facts) bool {
 	switch p {
 	case PrivSelect:
 		s := g.scope()
-		return s.Global || len(s.Schemas)+len(s.Tables) > 0
+		return s.Global || len(s.Schemas)+len(s.Tables)+len(s.Partial) > 0
 	case PrivSelectAll:
 		return g.scope().Complete()
 	case PrivReplicationClient:
@@ -196,5 +202,11 @@ func (g *grants) scope() Scope {
 		return s
 	}
 	s.Schemas, s.Tables = collect(g.schemas), collect(g.tables)
+	for name, p := range g.tables {
+		if p["SELECT"+ofColumns] && !reads(p) {
+			s.Partial = append(s.Partial, name)
+		}
+	}
+	slices.Sort(s.Partial)
 	return s
 }
