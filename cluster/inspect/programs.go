@@ -30,22 +30,22 @@ func (r *reader) readTriggers(ctx context.Context) error {
 		r.side.sees(Trigger)
 	} else {
 		r.hide("triggers", "TRIGGER")
+		if err = r.readUsedTriggers(ctx); err != nil {
+			return err
+		}
 	}
-	err = r.each(ctx, "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), ACTION_STATEMENT "+
+	return r.each(ctx, "SELECT TRIGGER_SCHEMA, TRIGGER_NAME, EVENT_OBJECT_TABLE, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION), ACTION_STATEMENT "+
 		"FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA "+notSystem, func(rows *sql.Rows) error {
 		p := Program{Kind: Trigger}
 		var body sql.NullString // NULL for accounts that may see the trigger and not its text
 		err := rows.Scan(&p.Schema, &p.Name, &p.Table, &p.Detail, &body)
 		p.Body = body.String
 		if r.filter.Match(p.Schema, p.Table) {
+			r.side.Programs = slices.DeleteFunc(r.side.Programs, func(x Program) bool { return x.Kind == Trigger && x.Schema == p.Schema && x.Name == p.Name })
 			r.side.Programs = append(r.side.Programs, p)
 		}
 		return err
 	})
-	if err != nil || held {
-		return err
-	}
-	return r.readUsedTriggers(ctx)
 }
 
 // readUsedTriggers takes the names of triggers that have run since the server's
@@ -53,6 +53,9 @@ func (r *reader) readTriggers(ctx context.Context) error {
 // those that the application uses.
 func (r *reader) readUsedTriggers(ctx context.Context) error {
 	names, err := r.used(ctx, Trigger)
+	if err != nil {
+		return err
+	}
 	for _, n := range names {
 		there, known, err := r.hasTrigger(ctx, n)
 		if err != nil {
@@ -62,7 +65,7 @@ func (r *reader) readUsedTriggers(ctx context.Context) error {
 			r.addTrigger(n)
 		}
 	}
-	return err
+	return nil
 }
 
 // findTriggers asks, by name, for triggers that the other side has.
@@ -90,16 +93,13 @@ func (r *reader) findTriggers(ctx context.Context, names []cluster.TableName) er
 // not see it is told another thing than one that asks for nothing.
 func (r *reader) hasTrigger(ctx context.Context, name cluster.TableName) (there, known bool, err error) {
 	const errNoTrigger, errDenied = 1360, 1227
-	rows, err := r.DB().QueryContext(ctx, "SHOW CREATE TRIGGER "+cluster.Quote(name.Schema)+"."+cluster.Quote(name.Name))
-	if err == nil {
-		return true, true, rows.Close()
-	}
-	switch cluster.ErrorNumber(err) {
-	case errNoTrigger:
-		return false, true, nil
-	case errDenied:
+	err = r.each(ctx, "SHOW CREATE TRIGGER "+cluster.Quote(name.Schema)+"."+cluster.Quote(name.Name), func(*sql.Rows) error { return nil })
+	switch n := cluster.ErrorNumber(err); {
+	case err == nil, n == errDenied:
 		return true, true, nil
-	case 0:
+	case n == errNoTrigger:
+		return false, true, nil
+	case n == 0:
 		return false, false, err
 	}
 	return false, false, nil

@@ -55,6 +55,9 @@ func (j *judge) columns(o, n *inspect.Table) map[string]bool {
 type pairOf struct{ old, new *cluster.Column }
 
 func (j *judge) missingColumn(lack *inspect.Side, has, without *inspect.Table, c *cluster.Column) {
+	if lack == j.new && j.unusable["the column "+has.FullName()+"."+c.Name] {
+		return
+	}
 	// Row events go by place: a column at the end can be left out in silence,
 	// one before others shifts them.
 	last := true
@@ -81,6 +84,9 @@ func (j *judge) column(object string, o, n *inspect.Table, p pairOf) {
 	a, b := p.old, p.new
 	define := func(c *cluster.Column) []Fix {
 		return []Fix{{On: SideNew, SQL: fmt.Sprintf("ALTER TABLE %s MODIFY COLUMN %s %s", n.QuotedName(), cluster.Quote(b.Name), definition(c, j.new))}}
+	}
+	if j.unusable["the column "+object] {
+		return // it cannot be the same
 	}
 	if a.Generated != b.Generated || j.sameFamily() && !j.sameExpr(a.GenerationExpr, b.GenerationExpr) {
 		j.add(Finding{ID: "column_generated", Side: SideBoth, Object: object, Found: both(generation(a), generation(b))})

@@ -18,6 +18,9 @@ type judge struct {
 	path     Path
 	duration time.Duration
 	findings []Finding
+	// unusable is what of old cannot be made on new because of what it uses, as
+	// findings call it: "the view shop.v". That new lacks it follows from that.
+	unusable map[string]bool
 }
 
 // run asks everything, causes before what may follow from them.
@@ -36,11 +39,11 @@ func (j *judge) run() {
 	j.steps()
 	j.channels()
 	j.clocks()
+	j.words()
 	j.schemas()
 	j.programs()
 	j.config()
 	j.removed()
-	j.words()
 	j.hiddenEvents()
 	j.brokenViews()
 	j.plugins()

@@ -2,7 +2,6 @@ package preflight
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -41,6 +40,9 @@ func (j *judge) programs() {
 	}
 }
 
+// called is a program as findings call it.
+func called(p *inspect.Program) string { return "the " + string(p.Kind) + " " + programName(p) }
+
 func programName(p *inspect.Program) string {
 	if p.Kind == inspect.Check {
 		return p.Schema + "." + p.Table + "." + p.Name
@@ -52,6 +54,9 @@ func programName(p *inspect.Program) string {
 // and has the schema and the table that it belongs to.
 func (j *judge) missingProgram(lack *inspect.Side, p *inspect.Program) {
 	if !lack.Sees[p.Kind] && (p.Kind != inspect.Trigger || !lack.NoTriggers[p.Schema+"."+p.Name]) || !slices.ContainsFunc(lack.Schemas, func(s inspect.Schema) bool { return strings.EqualFold(s.Name, p.Schema) }) {
+		return
+	}
+	if lack == j.new && j.unusable[called(p)] {
 		return
 	}
 	if p.Table != "" && !j.tableOn(lack, inspect.ForeignKey{Schema: p.Schema, Table: p.Table}) {
@@ -155,168 +160,8 @@ func orWord(s, word string) string {
 	return s
 }
 
-// hiddenEvents goes by what the schedulers wait for, and what they have run,
-// where the events themselves are hidden on a side.
-func (j *judge) hiddenEvents() {
-	if j.old.Sees[inspect.Event] && j.new.Sees[inspect.Event] || j.has("event_on_both") {
-		return
-	}
-	var runs [2]map[string]bool // by name, as far as names are known
-	for i, s := range j.sides() {
-		runs[i] = maps.Clone(s.UsedEvents)
-		enabled := false
-		for k := range s.Programs {
-			if p := &s.Programs[k]; p.Kind == inspect.Event && p.Status == "ENABLED" && on(s, "event_scheduler") {
-				if enabled = true; runs[i] == nil {
-					runs[i] = map[string]bool{}
-				}
-				runs[i][programName(p)] = true
-			}
-		}
-		if s.Queue != inspect.QueueWaiting && !enabled {
-			return
-		}
-	}
-	f := Finding{
-		ID: "event_on_both", Severity: Info, Side: SideBoth, Object: "events",
-		Found: "both: the scheduler waits for the time of an event; which one, and whether it is enabled still, is hidden from the account",
-		Do: "Give EVENT for the time of the preflight: it shows the events by name. Disable what is enabled on both on the side that is not to run it. " +
-			"(A scheduler waits on for an event that was dropped or disabled, until its time comes.)",
-	}
-	for _, name := range slices.Sorted(maps.Keys(runs[0])) {
-		if runs[1][name] {
-			f.Severity, f.Object, f.Found = Warning, name, "both have run it since they were started, and their schedulers wait for the time of an event; what is enabled is hidden from the account"
-			break
-		}
-	}
-	for _, s := range j.sides() {
-		for _, g := range s.Hidden {
-			if g.What == "events" {
-				f.Fixes = append(f.Fixes, Fix{On: s.Label, SQL: g.Grant})
-			}
-		}
-	}
-	j.add(f)
-}
-
-// brokenViews judges views that cannot be read on new. Where something is
-// missing that is named already, that is why.
-func (j *judge) brokenViews() {
-	if j.has("schema_missing", "table_missing", "column_missing", "routine_missing", "view_missing", "function_removed", "syntax_removed") {
-		return
-	}
-	broken := map[string]bool{}
-	for i := range j.old.Programs {
-		if p := &j.old.Programs[i]; p.Broken != "" {
-			broken[programName(p)] = true
-		}
-	}
-	for i := range j.new.Programs {
-		p := &j.new.Programs[i]
-		if p.Broken == "" {
-			continue
-		}
-		f := Finding{ID: "view_broken", Side: SideNew, Object: programName(p), Found: "new: " + p.Broken}
-		if broken[programName(p)] {
-			f.Side, f.Severity, f.Found = SideBoth, Info, "both: "+p.Broken
-		}
-		j.add(f)
-	}
-}
-
 // body is a text without what servers lay out each in their own way.
 func body(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// words judges names, calls and constructs that the new version takes
-// otherwise.
-func (j *judge) words() {
-	j.reserved()
-	j.removedSyntax()
-	uses := map[string][]string{}
-	var order []string
-	use := func(what, sql string) {
-		for _, f := range inspect.Calls(sql) {
-			if j.new.Lacks[f] && !j.old.Lacks[f] {
-				if uses[f] == nil {
-					order = append(order, f)
-				}
-				uses[f] = append(uses[f], what)
-			}
-		}
-	}
-	for i := range j.old.Tables {
-		t := &j.old.Tables[i]
-		for _, c := range t.Columns {
-			use("the column "+t.FullName()+"."+c.Name, c.GenerationExpr)
-			if c.DefaultExpr && c.Default != nil {
-				use("the default of "+t.FullName()+"."+c.Name, *c.Default)
-			}
-		}
-		for _, k := range t.Keys {
-			for _, p := range k.Parts {
-				use("the key "+t.FullName()+"."+k.Name, p.Expression)
-			}
-		}
-		if len(t.Scheme) > 0 {
-			use("the partitions of "+t.FullName(), t.Scheme[0])
-		}
-	}
-	for i := range j.old.Programs {
-		p := &j.old.Programs[i]
-		use("the "+string(p.Kind)+" "+programName(p), p.Body)
-	}
-	for _, f := range order {
-		j.add(Finding{
-			ID: "function_removed", Side: SideNew, Object: strings.ToUpper(f),
-			Found: fmt.Sprintf("new has no %s(), called by %s", strings.ToUpper(f), list(slices.Compact(uses[f]), "")),
-		})
-	}
-}
-
-// removedSyntax judges constructs that new can no longer read.
-func (j *judge) removedSyntax() {
-	uses := map[inspect.Construct][]string{}
-	var order []inspect.Construct
-	for i := range j.old.Programs {
-		p := &j.old.Programs[i]
-		for _, c := range inspect.Constructs(p.Body) {
-			if !j.new.Refuses[c] || j.old.Refuses[c] {
-				continue
-			}
-			if uses[c] == nil {
-				order = append(order, c)
-			}
-			uses[c] = append(uses[c], "the "+string(p.Kind)+" "+programName(p))
-		}
-	}
-	for _, c := range order {
-		j.add(Finding{ID: "syntax_removed", Side: SideNew, Object: string(c), Found: fmt.Sprintf("new cannot read %s, used by %s", c, list(uses[c], ""))})
-	}
-}
-
-// reserved judges names that must be quoted on new and need not on old.
-func (j *judge) reserved() {
-	check := func(kind, object, name string) {
-		if low := strings.ToLower(name); j.new.Reserved[low] && !j.old.Reserved[low] {
-			j.add(Finding{ID: "reserved_word", Side: SideNew, Object: object, Found: fmt.Sprintf("new: %s is a reserved word, old has %s %s", strings.ToUpper(name), kind, object)})
-		}
-	}
-	for _, s := range j.old.Schemas {
-		check("the schema", s.Name, s.Name)
-	}
-	for i := range j.old.Tables {
-		t := &j.old.Tables[i]
-		check("the table", t.FullName(), t.Name)
-		for _, c := range t.Columns {
-			check("the column", t.FullName()+"."+c.Name, c.Name)
-		}
-	}
-	for i := range j.old.Programs {
-		if p := &j.old.Programs[i]; p.Kind == inspect.Procedure || p.Kind == inspect.Function {
-			check("the "+string(p.Kind), programName(p), p.Name)
-		}
-	}
-}
 
 // plugins judges how accounts of old log in.
 func (j *judge) plugins() {

@@ -94,6 +94,9 @@ func (j *judge) missing(lack *inspect.Side) Severity {
 }
 
 func (j *judge) missingTable(lack *inspect.Side, t *inspect.Table) {
+	if lack == j.new && j.unusable["the table "+t.FullName()] {
+		return
+	}
 	j.add(Finding{
 		ID: "table_missing", Severity: j.missing(lack), Side: lack.Label, Object: t.FullName(), Found: lack.Label + ": no table " + t.FullName(),
 		Fixes: []Fix{{On: j.other(lack).Label, SQL: "SHOW CREATE TABLE " + t.QuotedName()}},
@@ -216,6 +219,9 @@ func (j *judge) keys(o, n *inspect.Table, common map[string]bool) {
 				}
 				continue
 			}
+			if lack == j.new && j.unusable["the key "+name+"."+k.Name] {
+				continue
+			}
 			f := j.keyFinding(k, lack.Label, name, lack.Label+": no "+keyText(k), k.Unique)
 			f.Fixes = []Fix{{On: lack.Label, SQL: "ALTER TABLE " + other.QuotedName() + " ADD " + keyText(k)}}
 			if k.Unique && lack == j.old && !j.twoWay() {
@@ -290,89 +296,10 @@ func sameKey(a, b cluster.Key) bool {
 	})
 }
 
-// foreignKeys judges constraints that change rows by themselves, and those
-// that one side lacks. One that does the same under another name is not missing.
-func (j *judge) foreignKeys() {
-	left := slices.Clone(j.new.ForeignKeys)
-	take := func(match func(inspect.ForeignKey) bool) (inspect.ForeignKey, bool) {
-		i := slices.IndexFunc(left, match)
-		if i < 0 {
-			return inspect.ForeignKey{}, false
-		}
-		k := left[i]
-		left = slices.Delete(left, i, i+1)
-		return k, true
-	}
-	var alone []inspect.ForeignKey
-	for _, o := range j.old.ForeignKeys {
-		if n, ok := take(func(k inspect.ForeignKey) bool { return constraintName(k) == constraintName(o) }); ok {
-			j.foreignKey(o, n)
-		} else {
-			alone = append(alone, o)
-		}
-	}
-	for _, o := range alone {
-		if n, ok := take(func(k inspect.ForeignKey) bool { return reference(k) == reference(o) }); ok {
-			j.foreignKey(o, n)
-			continue
-		}
-		j.missingForeignKey(j.new, o)
-	}
-	for _, n := range left {
-		j.missingForeignKey(j.old, n)
-	}
-}
-
-func constraintName(k inspect.ForeignKey) string {
-	return strings.ToLower(k.Schema + "." + k.Table + "." + k.Name)
-}
-
-// reference is which columns lead where.
-func reference(k inspect.ForeignKey) string {
-	return strings.ToLower(fmt.Sprintf("%s.%s (%s) references %s (%s)", k.Schema, k.Table, strings.Join(k.Columns, ", "), k.References, strings.Join(k.RefColumns, ", ")))
-}
-
-func (j *judge) missingForeignKey(lack *inspect.Side, k inspect.ForeignKey) {
-	if !j.tableOn(lack, k) {
-		return
-	}
-	object := k.Schema + "." + k.Table + "." + k.Name
-	j.add(Finding{ID: "foreign_key_missing", Side: lack.Label, Object: object, Found: lack.Label + ": no constraint " + object})
-}
-
-// foreignKey judges a constraint that both sides have.
-func (j *judge) foreignKey(o, n inspect.ForeignKey) {
-	object := o.Schema + "." + o.Table + "." + o.Name
-	rule := func(k inspect.ForeignKey) string {
-		return fmt.Sprintf("(%s) references %s (%s), on delete %s, on update %s", strings.Join(k.Columns, ", "), k.References, strings.Join(k.RefColumns, ", "),
-			orWord(k.OnDelete, "NO ACTION"), orWord(k.OnUpdate, "NO ACTION"))
-	}
-	switch {
-	case reference(o) != reference(n) || action(o.OnDelete) != action(n.OnDelete) || action(o.OnUpdate) != action(n.OnUpdate):
-		j.add(Finding{ID: "foreign_key_differs", Side: SideBoth, Object: object, Found: both(rule(o), rule(n))})
-	case action(o.OnDelete) != "" || action(o.OnUpdate) != "":
-		f := Finding{ID: "foreign_key_cascade", Side: SideBoth, Object: object, Found: "both: " + rule(o)}
-		if !j.twoWay() {
-			f.Severity = Info
-		}
-		j.add(f)
-	}
-}
-
 // tableOn tells whether a side has the constraint's table; else that is what
 // is missing.
 func (j *judge) tableOn(s *inspect.Side, k inspect.ForeignKey) bool {
 	return slices.ContainsFunc(s.Tables, func(t inspect.Table) bool {
 		return strings.EqualFold(t.Schema, k.Schema) && strings.EqualFold(t.Name, k.Table)
 	})
-}
-
-// action is what a rule does to other rows; RESTRICT and NO ACTION do nothing.
-func action(rule string) string {
-	switch r := strings.ToUpper(rule); r {
-	case "RESTRICT", "NO ACTION", "":
-		return ""
-	default:
-		return r
-	}
 }

@@ -232,6 +232,15 @@ func programCases() []wrong {
 			p.New.Refuses = map[inspect.Construct]bool{inspect.GroupByDirection: true}
 		}, want: []string{"fatal syntax_removed:GROUP BY … ASC or DESC new"}},
 		{name: "function", do: func(p *inspect.Pair) { p.New.Lacks["crc32"] = true }, want: []string{"fatal function_removed:CRC32 new"}},
+		{name: "function of what new lacks for it", do: func(p *inspect.Pair) {
+			p.New.Lacks["crc32"] = true
+			p.New.Programs = slices.DeleteFunc(p.New.Programs, func(x inspect.Program) bool { return x.Kind == inspect.Function })
+		}, want: []string{"fatal function_removed:CRC32 new"}},
+		{name: "function of a table that new lacks for it", do: func(p *inspect.Pair) {
+			p.New.Lacks["md5"] = true
+			p.Old.Tables[0].Column("at").Generated, p.Old.Tables[0].Column("at").GenerationExpr = cluster.GeneratedStored, "md5(`code`)"
+			p.New.Tables, p.New.ForeignKeys = nil, nil
+		}, want: []string{"fatal function_removed:MD5 new"}},
 		{name: "function that old lacks, too", do: func(p *inspect.Pair) { p.New.Lacks["crc32"], p.Old.Lacks["crc32"] = true, true }},
 		{name: "reserved word", do: func(p *inspect.Pair) { p.New.Reserved["n"] = true }, want: []string{"warning reserved_word:shop.t.n new"}},
 		{name: "reserved on both", do: func(p *inspect.Pair) { p.New.Reserved["n"], p.Old.Reserved["n"] = true, true }},
