@@ -236,47 +236,6 @@ func TestServersAreBound(t *testing.T) {
 	}
 }
 
-func TestReplicationBrokenForASecond(t *testing.T) {
-	p := windowed(testPlan(plan.DualWrite))
-	base := world(p)
-	sync := good(p, KindSync, t0).(Sync)
-	sync.Links[0].Since = t0.Add(-time.Second)
-	broken := replaced(base, KindSync, made(p, t0.Add(-time.Second), sync))
-	r := mustGate(t, Judge(p, broken, t0), "replica-in-sync")
-	if r.State != Unknown || !has(r, ReasonReplicationBroken) {
-		t.Fatalf("%s %+v", r.State, r.Reasons)
-	}
-	w := good(p, KindWatch, t0).(Watch)
-	w.BaseRun = "1"
-	watched := replaced(broken, KindWatch, made(p, t0, w))
-	if r := mustGate(t, Judge(p, watched, t0), "replica-in-sync"); r.State != Pass {
-		t.Errorf("with a watch that builds on the check: %s %+v", r.State, r.Reasons)
-	}
-}
-
-func TestWatchKeepsTheCheckFresh(t *testing.T) {
-	p := windowed(testPlan(plan.DualWrite))
-	old := t0.Add(-50 * time.Hour)
-	base := replaced(world(p), KindCheck, made(p, old, good(p, KindCheck, old)))
-	if r := mustGate(t, Judge(p, base, t0), "replica-in-sync"); r.State != Unknown || !has(r, ReasonEvidenceStale) {
-		t.Fatalf("%s %+v", r.State, r.Reasons)
-	}
-	for run, want := range map[string]State{"1": Pass, "2": Unknown, "": Unknown} {
-		w := good(p, KindWatch, t0).(Watch)
-		w.BaseRun = run
-		if r := mustGate(t, Judge(p, replaced(base, KindWatch, made(p, t0, w)), t0), "replica-in-sync"); r.State != want {
-			t.Errorf("watch on run %q: %s %+v", run, r.State, r.Reasons)
-		}
-		for id, bad := range bads(p, KindWatch, t0) {
-			b := bad.(Watch)
-			b.BaseRun = "1"
-			if r := mustGate(t, Judge(p, replaced(base, KindWatch, made(p, t0, b)), t0), "replica-in-sync"); r.State.Open() && id != ReasonWatchShort {
-				t.Errorf("a watch with %s keeps the check fresh", id)
-			}
-		}
-	}
-}
-
 // TestOlderSessions: that nobody sees the sessions' steps may be acknowledged, not that some are older than the step.
 func TestOlderSessions(t *testing.T) {
 	p := windowed(testPlan(plan.DualWrite))
@@ -295,32 +254,6 @@ func TestOlderSessions(t *testing.T) {
 	c.Old.Stale = []Session{{ID: 8, User: "app", Host: "h"}}
 	if r := judged(); r.State != Fail || !has(r, ReasonStaleSessions) {
 		t.Errorf("with an older session: %s %+v", r.State, r.Reasons)
-	}
-}
-
-// TestWatchOnAnEarlierCheck: a check that is made beside a watch does not end what the watch keeps proven, unless it is
-// worse.
-func TestWatchOnAnEarlierCheck(t *testing.T) {
-	p := windowed(testPlan(plan.DualWrite))
-	first, second := t0.Add(-90*time.Hour), t0.Add(-50*time.Hour)
-	w := good(p, KindWatch, t0).(Watch)
-	w.BaseRun = "1"
-	base := replaced(replaced(world(p), KindWatch, made(p, t0, w)), KindCheck, made(p, first, good(p, KindCheck, first)))
-	again := good(p, KindCheck, second).(Check)
-	again.Run = "2"
-	if r := mustGate(t, Judge(p, append(base, made(p, second, again)), t0), "replica-in-sync"); r.State != Pass {
-		t.Errorf("two good checks: %s %+v", r.State, r.Reasons)
-	}
-	worse := again
-	worse.Verdict = Undecided
-	if r := mustGate(t, Judge(p, append(base, made(p, second, worse)), t0), "replica-in-sync"); r.State != Unknown {
-		t.Errorf("the second is undecided: %s %+v", r.State, r.Reasons)
-	}
-	bad := good(p, KindCheck, first).(Check)
-	bad.Complete = false
-	base = append(replaced(base, KindCheck, made(p, first, bad)), made(p, second, again))
-	if r := mustGate(t, Judge(p, base, t0), "replica-in-sync"); r.State != Unknown || !has(r, ReasonEvidenceStale) {
-		t.Errorf("the first is incomplete: %s %+v", r.State, r.Reasons)
 	}
 }
 
