@@ -39,12 +39,18 @@ func (d *Detector) meetDDL(s Side, i uint32) {
 	st, o := d.streams[s], d.streams[s.Other()]
 	if len(o.ddls) > 0 {
 		last := ^uint32(0)
+		var by *ddl
 		for c := st.win.txns.at(i).first; c != 0; c = st.win.changes.at(c).next {
 			if n := st.win.changes.at(c).layout; n != last {
-				last = n
+				last, by = n, nil
 				for _, x := range o.ddls {
-					d.race(s.Other(), x, d.layouts.list[n].table.name, c)
+					if d.race(s.Other(), x, d.layouts.list[n].table.name, c) {
+						by = x
+					}
 				}
+			}
+			if by != nil {
+				d.raced(s, c, by)
 			}
 		}
 	}
@@ -59,13 +65,23 @@ func (d *Detector) meetDDL(s Side, i uint32) {
 	}
 }
 
-// raceRows finds the first row change of each table in the other window.
+// raced marks a row change beside a schema change: what becomes of it on the other side has a cause that is known.
+func (d *Detector) raced(s Side, c uint32, by *ddl) {
+	w := d.streams[s].win
+	p := w.changes.at(c)
+	p.bits |= collided
+	var cause [2]uint64
+	cause[s], cause[s.Other()] = w.txns.at(p.txn).seq, d.streams[s.Other()].win.txns.at(by.Txn).seq
+	d.suspectRow(w, c, cause)
+}
+
+// raceRows finds the row changes of each table in the other window.
 func (d *Detector) raceRows(s Side, x *ddl) {
 	o := d.streams[s.Other()].win
-	wanted := map[string]bool{}
+	wanted := map[uint32]bool{}
 	for n := range o.perTable {
-		if t := d.layouts.list[n].table; touches(x, t.name) {
-			wanted[t.name] = true
+		if touches(x, d.layouts.list[n].table.name) {
+			wanted[n] = true
 		}
 	}
 	for i := o.head; i != 0 && len(wanted) > 0; i = o.txns.at(i).next {
@@ -73,24 +89,29 @@ func (d *Detector) raceRows(s Side, x *ddl) {
 			continue
 		}
 		for c := o.txns.at(i).first; c != 0; c = o.changes.at(c).next {
-			if name := d.layouts.list[o.changes.at(c).layout].table.name; wanted[name] {
-				delete(wanted, name)
-				d.race(s, x, name, c)
+			if n := o.changes.at(c).layout; wanted[n] {
+				d.race(s, x, d.layouts.list[n].table.name, c)
+				d.raced(s.Other(), c, x)
 			}
 		}
 	}
 }
 
-// race reports a schema change of side s and a row change of the other side.
-func (d *Detector) race(s Side, x *ddl, table string, c uint32) {
-	if slices.Contains(x.Met, table) || !touches(x, table) {
-		return
+// race reports a schema change of side s and a row change of the other side, the first of each table. It returns false
+// if the one does not concern the other.
+func (d *Detector) race(s Side, x *ddl, table string, c uint32) bool {
+	if slices.Contains(x.Met, table) {
+		return true
+	}
+	if !touches(x, table) {
+		return false
 	}
 	x.Met = append(x.Met, table)
 	o := d.streams[s.Other()].win
 	var acts [2]*Act
 	acts[s], acts[s.Other()] = d.txnAct(d.streams[s].win, x.Txn), d.act(o, c)
 	d.emitRace(s, x, table, acts)
+	return true
 }
 
 // raceDDL reports schema changes of one table on both sides.

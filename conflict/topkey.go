@@ -1,8 +1,8 @@
 package conflict
 
 // A generated key is higher than all keys that its server held when it was generated, and it was generated after its
-// statement began. So a key below one that was committed before that was given by the application, and no step tells
-// anything of it. Only what was committed on the same server counts, by its own clock.
+// statement began. So a key that is not above one that was committed before that was given by the application, and no
+// step tells anything of it. Only what was committed on the same server counts, by its own clock.
 
 // TopKey says that a side's table held a key at a time, in Unix seconds of its server: the highest one, as just read.
 // It is not bound to a place in the log.
