@@ -201,6 +201,9 @@ type ReadOnly struct {
 	NewApplied string `json:"new_applied"`
 	// Extra are transactions on new that old does not have; "" if none.
 	Extra string `json:"extra,omitempty"`
+	// NewThrough is new's position up to which its log is known to hold no transaction of its own; "" where that was not
+	// read from its log.
+	NewThrough string `json:"new_through,omitempty"`
 }
 
 // GTIDNode is one node on the way to GTIDs.

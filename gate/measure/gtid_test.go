@@ -430,6 +430,8 @@ func TestPair56(t *testing.T) {
 	if !first.Running || time.Since(first.Since) < time.Second {
 		r.Errorf("an idle applier's state is longer than the list of threads shows, and: %+v", first)
 	}
+	r.run(r.set.Old, r.row()) // anonymous in new's log, which new refuses to send later
+	r.caughtUp()
 	r.root.Old.DB().SetMaxIdleConns(0)
 	r.set.Old.DB().SetMaxIdleConns(0)
 	r.run(r.set.Old, "SET GLOBAL read_only = ON")

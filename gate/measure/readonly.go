@@ -52,7 +52,7 @@ func (m *measurement) readOnly(ctx context.Context) (gate.Content, error) {
 		}
 	}
 	if known {
-		if out.NewApplied, out.Extra, err = m.applied(ctx, p); err != nil {
+		if out.NewApplied, out.Extra, out.NewThrough, err = m.applied(ctx, p); err != nil {
 			return nil, err
 		}
 	}
@@ -240,37 +240,42 @@ func (m *measurement) windowStart(since time.Time) (time.Time, string) {
 	return c.T1, c.OldT1
 }
 
-// applied is how far new has applied old's log, in the form of old's position, and what new has besides.
-func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, extra string, err error) {
+// applied is how far new has applied old's log, in the form of old's position, what new has besides, and through where new's
+// log was read for that without finding anything.
+func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, extra, through string, err error) {
 	if m.r.Plan.Path == plan.GTIDConverter && p.Kind == gtid.File {
-		return m.appliedOverChain(ctx, p)
+		applied, extra, err = m.appliedOverChain(ctx, p)
+		return applied, extra, "", err
 	}
 	q, known, err := position(ctx, m.new)
 	if err != nil || !known {
-		return "", "", err
+		return "", "", "", err
 	}
 	switch {
 	case p.Kind == gtid.MySQLGTID:
 		if more := q.MySQL.Subtract(p.MySQL); !more.IsEmpty() {
 			extra = more.String()
 		}
-		return gtid.Position{Kind: gtid.MySQLGTID, MySQL: q.MySQL.Intersect(p.MySQL)}.String(), extra, nil
+		return gtid.Position{Kind: gtid.MySQLGTID, MySQL: q.MySQL.Intersect(p.MySQL)}.String(), extra, "", nil
 	case p.Kind == gtid.MariaDBGTID && q.Kind == gtid.MariaDBGTID:
 		applied, extra = appliedMaria(p.MariaDB, q.MariaDB)
-		return applied, extra, nil
+		return applied, extra, "", nil
 	}
 	hops, err := m.forward(ctx)
 	if err != nil || len(hops) == 0 {
-		return "", "", err
+		return "", "", "", err
 	}
 	if applied, err = appliedFile(ctx, hops[0], p); err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	extra, ok, err := m.writtenOn(ctx, node{nodeNew, m.new}, q)
-	if !ok {
+	switch {
+	case !ok:
 		applied = "" // what else new has is not known, so how it compares is not, either
+	case extra == "":
+		through = q.String()
 	}
-	return applied, extra, err
+	return applied, extra, through, err
 }
 
 // appliedMaria compares domain by domain.
@@ -360,12 +365,19 @@ func (m *measurement) appliedOverChain(ctx context.Context, p gtid.Position) (ap
 }
 
 // writtenOn says what a node has written itself since it was seen first, or since the newest full check, which would have
-// found what was written before. ok is false if that cannot be known.
+// found what was written before; of new, since where an earlier look at its log ended that found nothing. What is left of the
+// log is short then, and holds no anonymous transactions once new has GTIDs: a server does not send those any more. ok is
+// false if what was written cannot be known.
 func (m *measurement) writtenOn(ctx context.Context, n node, now gtid.Position) (text string, ok bool, err error) {
 	var base gtid.Position
 	for _, e := range m.earlier {
 		if p := at(e, n.name); !p.IsZero() && (base.IsZero() || e.Kind() == gate.KindCheck) {
 			base = p
+		}
+		if c, isWindow := e.Content.(gate.ReadOnly); isWindow && n.name == nodeNew && c.NewThrough != "" {
+			if base, err = gtid.ParsePosition(c.NewThrough); err != nil {
+				return "", false, nil //nolint:nilerr // what was stored cannot be read: then it is not known
+			}
 		}
 	}
 	if base.IsZero() {
