@@ -193,7 +193,7 @@ func replicationEntries() []Entry {
 		},
 		{
 			"step_offset_ignored", Warning, "auto_increment_offset is larger than the increment", "The server ignores such an offset without a word: the side generates keys that belong to the other.",
-			"Set the increment at least as large as the largest offset.",
+			"Set an offset within the increment that the other side does not have, or the increment at least as large as the largest offset.",
 		},
 		{
 			"step_differs", Warning, "generated keys go in other steps", "After the switch new leaves gaps that old did not, or generates keys of a rest that is not its own.", "Give both sides one step, unless it was set on purpose.",

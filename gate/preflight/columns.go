@@ -68,7 +68,7 @@ func (j *judge) missingColumn(lack *inspect.Side, has, without *inspect.Table, c
 	}
 	f := Finding{
 		ID: "column_missing", Side: lack.Label, Object: has.FullName() + "." + c.Name, Found: lack.Label + ": no column " + c.Name + " " + c.ColumnType,
-		Fixes: []Fix{{On: lack.Label, SQL: fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", without.QuotedName(), cluster.Quote(c.Name), c.ColumnType)}},
+		Fixes: []Fix{{On: lack.Label, SQL: fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s%s", without.QuotedName(), cluster.Quote(c.Name), definition(c, lack), place(has, without, c))}},
 	}
 	switch {
 	case !last:
@@ -79,11 +79,28 @@ func (j *judge) missingColumn(lack *inspect.Side, has, without *inspect.Table, c
 	j.add(f)
 }
 
+// place says where a column stands in the table that has it: behind the nearest
+// one before it that the other has, too.
+func place(has, without *inspect.Table, c *cluster.Column) string {
+	after := " FIRST"
+	for i := range has.Columns {
+		if x := &has.Columns[i]; x.Ordinal < c.Ordinal {
+			if y := without.Column(x.Name); y != nil {
+				after = " AFTER " + cluster.Quote(y.Name)
+			}
+		}
+	}
+	return after
+}
+
 // column compares one column that both sides have.
 func (j *judge) column(object string, o, n *inspect.Table, p pairOf) {
 	a, b := p.old, p.new
 	define := func(c *cluster.Column) []Fix {
-		return []Fix{{On: SideNew, SQL: fmt.Sprintf("ALTER TABLE %s MODIFY COLUMN %s %s", n.QuotedName(), cluster.Quote(b.Name), definition(c, j.new))}}
+		if !j.sameFamily() && (c.JSONText || slices.Contains([]string{"json", "inet4", "inet6", "uuid", "vector"}, c.DataType)) {
+			return nil // a type that the other family has not, or not like this
+		}
+		return j.altering(j.new, n, fmt.Sprintf("ALTER TABLE %s MODIFY COLUMN %s %s", n.QuotedName(), cluster.Quote(b.Name), definition(c, j.new)))
 	}
 	if j.unusable["the column "+object] {
 		return // it cannot be the same
@@ -141,6 +158,10 @@ func definition(c *cluster.Column, on *inspect.Side) string {
 		s = "JSON" // brings its check, and its charset, by itself
 	case c.Charset != "":
 		s += " CHARACTER SET " + c.Charset + " COLLATE " + spelled(c.Collation, on)
+	}
+	if c.Generated != "" {
+		// information_schema of MySQL writes quotes as within a literal.
+		return fmt.Sprintf("%s GENERATED ALWAYS AS (%s) %s", s, strings.ReplaceAll(c.GenerationExpr, `\'`, "'"), strings.ToUpper(string(c.Generated)))
 	}
 	if c.SRID != nil {
 		s += fmt.Sprintf(" SRID %d", *c.SRID)
@@ -340,13 +361,13 @@ func (j *judge) convert(o, n *inspect.Table, columns []pairOf) []Fix {
 		}
 	}
 	if len(columns) == texts && !slices.ContainsFunc(columns, func(p pairOf) bool { return p.old.Collation != o.Collation }) {
-		return []Fix{{On: SideNew, SQL: "ALTER TABLE " + n.QuotedName() + " CONVERT TO CHARACTER SET " + o.Charset + " COLLATE " + spelled(o.Collation, j.new)}}
+		return j.altering(j.new, n, "ALTER TABLE "+n.QuotedName()+" CONVERT TO CHARACTER SET "+o.Charset+" COLLATE "+spelled(o.Collation, j.new))
 	}
 	parts := make([]string, len(columns))
 	for i, p := range columns {
 		parts[i] = "MODIFY COLUMN " + cluster.Quote(p.new.Name) + " " + definition(p.old, j.new)
 	}
-	return []Fix{{On: SideNew, SQL: "ALTER TABLE " + n.QuotedName() + " " + strings.Join(parts, ", ")}}
+	return j.altering(j.new, n, "ALTER TABLE "+n.QuotedName()+" "+strings.Join(parts, ", "))
 }
 
 func objectOf(t *inspect.Table, columns []pairOf) string {

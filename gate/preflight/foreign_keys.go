@@ -77,6 +77,30 @@ func (j *judge) foreignKey(o, n inspect.ForeignKey) {
 	}
 }
 
+// altering is a statement that changes columns of a table. Servers refuse that
+// where a foreign key leads from or to the table, unless they do not look.
+func (j *judge) altering(s *inspect.Side, t *inspect.Table, sql string) []Fix {
+	fix := Fix{On: s.Label, SQL: sql}
+	if len(referring(s, t)) > 0 || slices.ContainsFunc(s.ForeignKeys, func(k inspect.ForeignKey) bool { return k.Schema == t.Schema && k.Table == t.Name }) {
+		return []Fix{{On: s.Label, SQL: "SET SESSION foreign_key_checks = 0"}, fix}
+	}
+	return []Fix{fix}
+}
+
+// referring are the columns by which other tables refer to one, as
+// "schema.table.column".
+func referring(s *inspect.Side, t *inspect.Table) []string {
+	var out []string
+	for _, k := range s.ForeignKeys {
+		if strings.EqualFold(k.References, t.Schema+"."+t.Name) {
+			for _, c := range k.Columns {
+				out = append(out, k.Schema+"."+k.Table+"."+c)
+			}
+		}
+	}
+	return out
+}
+
 // action is what a rule does to other rows; RESTRICT and NO ACTION do nothing.
 func action(rule string) string {
 	switch r := strings.ToUpper(rule); r {

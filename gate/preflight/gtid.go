@@ -69,10 +69,25 @@ func (j *judge) gtidModes() {
 		}
 		j.add(f)
 	case !back:
-		j.add(Finding{ID: "gtid_mode", Side: SideBoth, Object: "gtid_mode", Found: found + ": old cannot apply what comes back from new", Fixes: j.permissive(j.old)})
+		j.add(Finding{ID: "gtid_mode", Side: SideBoth, Object: "gtid_mode", Found: found + ": old cannot apply what comes back from new", Fixes: j.wayBack(o, n)})
 	default:
 		j.consistency(o, n)
 	}
+}
+
+// wayBack is how old is made to take what new writes: one that refuses unnamed
+// transactions must not go down the ladder, new must go up.
+func (j *judge) wayBack(o, n int) []Fix {
+	if o < 3 {
+		return j.permissive(j.old)
+	}
+	var out []Fix
+	for _, mode := range []string{"OFF_PERMISSIVE", "ON_PERMISSIVE"}[n:] {
+		f := set(j.new, "gtid_mode", mode)
+		f.SQL = strings.ReplaceAll(f.SQL, "'", "")
+		out = append(out, f)
+	}
+	return out
 }
 
 // permissive is how a server is made to take named transactions; before 5.7

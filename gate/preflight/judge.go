@@ -48,6 +48,31 @@ func (j *judge) run() {
 	j.brokenViews()
 	j.plugins()
 	j.size()
+	j.keepToOneSide()
+}
+
+// keepToOneSide puts the switch before statements that bring one side's schema
+// in line with the other's: logged, they would go over to the side that needs
+// none of it, and stop its replication.
+func (j *judge) keepToOneSide() {
+	for i := range j.findings {
+		f := &j.findings[i]
+		if f.ID == "table_without_key" || f.ID == "auto_increment_headroom" { // these are meant for both
+			continue
+		}
+		var fixes []Fix
+		off := map[string]bool{}
+		for _, x := range f.Fixes {
+			changes := strings.HasPrefix(x.SQL, "ALTER ") || strings.HasPrefix(x.SQL, "CREATE DATABASE ")
+			flows := slices.ContainsFunc(j.pair.Relation.Links, func(l inspect.Link) bool { return l.From == x.On })
+			if (changes || strings.HasPrefix(x.SQL, "SET SESSION foreign_key_checks")) && flows && !off[x.On] {
+				off[x.On] = true
+				fixes = append(fixes, Fix{On: x.On, SQL: "SET SESSION sql_log_bin = 0"})
+			}
+			fixes = append(fixes, x)
+		}
+		f.Fixes = fixes
+	}
 }
 
 func (j *judge) sides() []*inspect.Side { return []*inspect.Side{j.old, j.new} }

@@ -26,11 +26,14 @@ func (j *judge) programs() {
 	for i := range j.old.Programs {
 		o := &j.old.Programs[i]
 		n := index[key(o)]
-		delete(index, key(o))
+		if n == nil && o.Kind == inspect.Check {
+			n = j.sameCheck(o)
+		}
 		if n == nil {
 			j.missingProgram(j.new, o)
 			continue
 		}
+		delete(index, key(n))
 		j.programPair(o, n)
 	}
 	for i := range j.new.Programs {
@@ -38,6 +41,22 @@ func (j *judge) programs() {
 			j.missingProgram(j.old, n)
 		}
 	}
+}
+
+// sameCheck is new's check of the same table that asks for the same under a name
+// that old has no check of: each family names those without a name in its way.
+func (j *judge) sameCheck(o *inspect.Program) *inspect.Program {
+	of := func(p *inspect.Program) bool {
+		return p.Kind == inspect.Check && p.Schema == o.Schema && p.Table == o.Table
+	}
+	i := slices.IndexFunc(j.new.Programs, func(n inspect.Program) bool {
+		return of(&n) && plain(n.Body) == plain(o.Body) && n.Detail == o.Detail &&
+			!slices.ContainsFunc(j.old.Programs, func(p inspect.Program) bool { return of(&p) && strings.EqualFold(p.Name, n.Name) })
+	})
+	if i < 0 {
+		return nil
+	}
+	return &j.new.Programs[i]
 }
 
 // called is a program as findings call it.

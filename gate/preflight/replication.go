@@ -144,7 +144,7 @@ func (j *judge) binlog(s *inspect.Side) {
 	if v, ok := s.Value("binlog_format"); ok && !strings.EqualFold(v, "ROW") {
 		j.add(Finding{
 			ID: "binlog_format", Severity: severity, Side: s.Label, Object: "binlog_format", Found: s.Label + ": binlog_format " + v,
-			Fixes: []Fix{set(s, "binlog_format", "ROW")},
+			Fixes: stopped(s, set(s, "binlog_format", "ROW")),
 		})
 	} else if v := text(s, "binlog_row_image"); v != "" && !strings.EqualFold(v, "FULL") && !strings.EqualFold(v, "FULL_NODUP") {
 		j.add(Finding{
@@ -293,6 +293,19 @@ func (j *judge) replicaSettings(s *inspect.Side) {
 			Fixes: []Fix{set(s, "slave_run_triggers_for_rbr", "NO")},
 		})
 	}
+}
+
+// stopped puts a statement between those that stop and start the appliers, where
+// the server refuses it else.
+func stopped(s *inspect.Side, fix Fix) []Fix {
+	if s.Facts.IsMariaDB() || !s.Facts.AtLeast(8, 0, 0) || !slices.ContainsFunc(s.Channels, func(c cluster.ReplicaChannel) bool { return c.SQLRunning }) {
+		return []Fix{fix}
+	}
+	word := "REPLICA"
+	if !s.Facts.AtLeast(8, 0, 22) {
+		word = "SLAVE"
+	}
+	return []Fix{{On: s.Label, SQL: "STOP " + word + " SQL_THREAD"}, fix, {On: s.Label, SQL: "START " + word + " SQL_THREAD"}}
 }
 
 // arrival judges what keeps back what the other side writes.

@@ -231,6 +231,9 @@ func programCases() []wrong {
 			}
 			p.New.Refuses = map[inspect.Construct]bool{inspect.GroupByDirection: true}
 		}, want: []string{"fatal syntax_removed:GROUP BY … ASC or DESC new"}},
+		{name: "check of another name", old: maria(10, 11, 1), path: RollingUpgrade, do: func(p *inspect.Pair) {
+			p.Old.Programs[3].Name, p.Old.Programs[3].Body = "n", "`n` > 0"
+		}, want: []string{"fatal replication_unsupported:old→new new"}},
 		{name: "function", do: func(p *inspect.Pair) { p.New.Lacks["crc32"] = true }, want: []string{"fatal function_removed:CRC32 new"}},
 		{name: "function of what new lacks for it", do: func(p *inspect.Pair) {
 			p.New.Lacks["crc32"] = true

@@ -43,7 +43,11 @@ func TestOneWrongStartSetting(t *testing.T) {
 			}
 			switch family {
 			case fixtures.MySQL:
-				cases = append(cases, start{name: "gtid", gtid: fixtures.GTIDOff, want: []string{"fatal gtid_mode:gtid_mode both"}})
+				cases = append(cases, start{name: "gtid", gtid: fixtures.GTIDOff, want: []string{"fatal gtid_mode:gtid_mode both"}},
+					start{name: "filter of channels to come", variables: map[string]string{"replicate_ignore_table": "shop.tmp", "performance_schema": "ON"}, want: []string{"lossy replication_filter:replicate-ignore-table=shop.tmp new"}},
+					start{name: "binlog filter", variables: map[string]string{"binlog_do_db": "shop"}, want: []string{"lossy binlog_filter:binlog-do-db=shop new"}},
+					start{name: "tokens", variables: map[string]string{"innodb_ft_min_token_size": "2"}, want: []string{"warning config_innodb_ft_min_token_size:innodb_ft_min_token_size both"}},
+					start{name: "ignored names", variables: map[string]string{"replicate_wild_do_table": "shop.%", "performance_schema": "ON"}, want: []string{"lossy replication_filter:replicate-wild-do-table=shop.% new"}})
 			case fixtures.MySQL56:
 				cases = append(cases, start{name: "gtid", gtid: fixtures.GTIDOn, want: []string{"fatal gtid_mode:gtid_mode both"}},
 					start{name: "timestamps", variables: map[string]string{"explicit_defaults_for_timestamp": "0"}, want: []string{"warning config_explicit_defaults_for_timestamp:explicit_defaults_for_timestamp both"}})

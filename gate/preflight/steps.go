@@ -46,7 +46,7 @@ func (j *judge) steps() {
 			ignored = true
 			j.add(Finding{
 				ID: "step_offset_ignored", Side: s.Label, Object: "auto_increment_offset", Found: s.Label + ": " + st.String(),
-				Fixes: []Fix{set(s, "auto_increment_increment", fmt.Sprint(max(st.offset, stepOf(j.other(s)).increment)))},
+				Fixes: []Fix{ownRest(s, st, stepOf(j.other(s)))},
 			})
 		}
 	}
@@ -75,6 +75,19 @@ func (j *judge) steps() {
 	}
 	j.controlled()
 	j.headroom(2)
+}
+
+// ownRest gives a side whose offset is ignored one that counts and is not the
+// other's; a side that goes in steps of one needs an increment for that.
+func ownRest(s *inspect.Side, st, other step) Fix {
+	if st.increment < 2 || st.increment != other.increment {
+		return set(s, "auto_increment_increment", fmt.Sprint(max(st.offset, other.increment)))
+	}
+	offset := int64(1)
+	if other.effective().offset == 1 {
+		offset = 2
+	}
+	return set(s, "auto_increment_offset", fmt.Sprint(offset))
 }
 
 // controlled: cluster software that sets the step by itself.
@@ -127,10 +140,13 @@ func (j *judge) headroom(step uint64) {
 				Found: fmt.Sprintf("%s: %s.%s is at %d of %d: %d keys left in steps of %d", s.Label, t.FullName(), column.Name, t.NextAutoIncrement, limit,
 					left(limit, t.NextAutoIncrement)/step, step),
 			}
-			if limit != math.MaxUint64 { // else there is nothing wider
-				f.Fixes = []Fix{{On: s.Label, SQL: fmt.Sprintf("ALTER TABLE %s MODIFY %s BIGINT UNSIGNED NOT NULL AUTO_INCREMENT", t.QuotedName(), cluster.Quote(column.Name))}}
-			} else {
+			switch by := referring(s, t); {
+			case limit == math.MaxUint64:
 				f.Do = "There is no wider type: renumber the rows, or find out why the keys stand so high."
+			case len(by) > 0:
+				f.Do = "Widen the column and those that refer to it (" + list(by, "") + ") on both sides before the migration: drop the constraints, alter all, make them again."
+			default:
+				f.Fixes = []Fix{{On: s.Label, SQL: fmt.Sprintf("ALTER TABLE %s MODIFY %s BIGINT UNSIGNED NOT NULL AUTO_INCREMENT", t.QuotedName(), cluster.Quote(column.Name))}}
 			}
 			if share >= headroomEnd {
 				f.Severity = Fatal
