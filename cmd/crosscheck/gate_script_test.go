@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,9 +24,18 @@ func gateSets() map[string]fixtures.Spec {
 		"dual-write-mariadb.txtar": {Topology: fixtures.Dual, Old: fixtures.MariaDB},
 		"rolling-upgrade.txtar":    {Topology: fixtures.Pair, Old: fixtures.MySQL, OldOptions: seen, NewOptions: seen},
 		"gtid-restart.txtar":       {Topology: fixtures.Pair, Old: fixtures.MySQL, GTID: fixtures.GTIDOff, OldOptions: seen, NewOptions: seen},
+		"gtid-restart-56.txtar":    {Topology: fixtures.Pair, Old: fixtures.MySQL56, GTID: fixtures.GTIDOff},
 		"gtid-converter.txtar": {
 			Topology: fixtures.Chain, Old: fixtures.MySQL, OldOptions: off, NewOptions: seen, MiddleOptions: seen,
 		},
+	}
+}
+
+// rehearsalSets are further servers of a script, on which it rehearses first: $REHEARSAL is their option file.
+func rehearsalSets() map[string]fixtures.Spec {
+	seen := fixtures.ServerOptions{PerformanceSchema: true}
+	return map[string]fixtures.Spec{
+		"rolling-upgrade.txtar": {Topology: fixtures.Pair, Old: fixtures.MySQL, OldOptions: seen, NewOptions: seen},
 	}
 }
 
@@ -43,14 +54,21 @@ func TestGateScripts(t *testing.T) {
 			}
 			t.Parallel() // they mostly wait
 			set := fixtures.ForTest(t, spec)
+			set.Old.DB().SetMaxIdleConns(0) // the test's own sessions may write in spite of read_only
 			app := &application{set: set, sessions: make(map[string]*sql.DB), writers: make(map[string]*writer)}
+			if spec, ok := rehearsalSets()[name]; ok {
+				app.rehearsal = fixtures.ForTest(t, spec)
+			}
 			commands := scriptCommands(set)
 			commands["app"], commands["session"], commands["writer"] = app.run, app.session, app.write
-			commands["replication"], commands["caughtup"] = app.replication, app.caughtUp
+			commands["replication"], commands["caughtup"], commands["restart"] = app.replication, app.caughtUp, app.restart
 			testscript.Run(t, testscript.Params{
 				Files: []string{file}, RequireExplicitExec: true, Cmds: commands,
 				Setup: func(env *testscript.Env) error {
 					env.Defer(app.close)
+					if app.rehearsal != nil {
+						env.Setenv("REHEARSAL", app.rehearsal.DefaultsFile())
+					}
 					return setUpScript(set)(env)
 				},
 			})
@@ -60,17 +78,25 @@ func TestGateScripts(t *testing.T) {
 
 // application plays the application whose clusters migrate.
 type application struct {
-	set      *fixtures.Set
-	sessions map[string]*sql.DB
-	writers  map[string]*writer
+	set       *fixtures.Set
+	rehearsal *fixtures.Set // nil in most scripts
+	sessions  map[string]*sql.DB
+	writers   map[string]*writer
+}
+
+func (a *application) server(ts *testscript.TestScript, side string) *fixtures.Server {
+	servers := map[string]*fixtures.Server{"old": a.set.Old, "new": a.set.New, "middle": a.set.Middle}
+	if a.rehearsal != nil {
+		servers["rehearsal-old"], servers["rehearsal-new"] = a.rehearsal.Old, a.rehearsal.New
+	}
+	if servers[side] == nil {
+		ts.Fatalf("no side %s", side)
+	}
+	return servers[side]
 }
 
 func (a *application) open(ts *testscript.TestScript, side string) *sql.DB {
-	server := map[string]*fixtures.Server{"old": a.set.Old, "new": a.set.New, "middle": a.set.Middle}[side]
-	if server == nil {
-		ts.Fatalf("no side %s", side)
-	}
-	db, err := server.Open(fixtures.App, "")
+	db, err := a.server(ts, side).Open(fixtures.App, "")
 	ts.Check(err)
 	db.SetMaxOpenConns(1)
 	return db
@@ -88,7 +114,7 @@ func (a *application) close() {
 // run runs statements that are logged, in a session that ends: app old STATEMENT…
 func (a *application) run(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: app old|new STATEMENT…")
+		ts.Fatalf("usage: app SIDE STATEMENT…")
 	}
 	db := a.open(ts, args[0])
 	defer db.Close()
@@ -103,7 +129,7 @@ func (a *application) run(ts *testscript.TestScript, neg bool, args []string) {
 // session opens or closes a session that stays: session NAME old|new|close
 func (a *application) session(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: session NAME old|new|close")
+		ts.Fatalf("usage: session NAME SIDE|close")
 	}
 	if args[1] == "close" {
 		ts.Check(a.sessions[args[0]].Close())
@@ -132,7 +158,7 @@ func (w *writer) end() error {
 // write begins or ends to write on a side: writer old|new start|stop
 func (a *application) write(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: writer old|new start|stop")
+		ts.Fatalf("usage: writer SIDE start|stop")
 	}
 	if args[1] == "stop" {
 		w := a.writers[args[0]]
@@ -176,7 +202,25 @@ func (a *application) replication(ts *testscript.TestScript, neg bool, args []st
 
 // caughtUp waits until replication has arrived.
 func (a *application) caughtUp(ts *testscript.TestScript, _ bool, _ []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	ts.Check(a.set.WaitCaughtUp(ctx))
+	if a.rehearsal != nil {
+		ts.Check(a.rehearsal.WaitCaughtUp(ctx))
+	}
+}
+
+// restart writes lines into a server's option file and restarts it: restart new gtid_mode=ON…
+func (a *application) restart(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: restart old|new LINE…")
+	}
+	s := a.server(ts, args[0])
+	f, err := os.OpenFile(filepath.Join(s.Dir(), "my.cnf"), os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	_, err = f.WriteString(strings.Join(args[1:], "\n") + "\n")
+	ts.Check(errors.Join(err, f.Close()))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	ts.Check(s.Restart(ctx))
 }

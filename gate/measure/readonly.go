@@ -383,6 +383,9 @@ func (m *measurement) writtenOn(ctx context.Context, n node, now gtid.Position) 
 	if base.IsZero() {
 		return "", true, nil // nothing is claimed of the time before anybody looked: that is the check's
 	}
+	if now.Kind == gtid.File && base.Kind == gtid.MySQLGTID { // gtid_mode was turned down since
+		base = gtid.Position{Kind: gtid.File, File: base.File}
+	}
 	count, known, err := ownWrites(ctx, n.server, base, now)
 	if err != nil || !known || count == 0 {
 		return "", known, err
