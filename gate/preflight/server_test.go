@@ -230,7 +230,7 @@ func TestOneWrongSetting(t *testing.T) {
 					}
 				}
 			}
-			for _, f := range slices.Concat(r.settingFlips(family), r.schemaFlips(), r.programFlips(family)) {
+			for _, f := range slices.Concat(r.settingFlips(family), r.onOld(r.settingFlips(family)), r.schemaFlips(), unlikeFlips(family), r.programFlips(family)) {
 				if (f.only == "" || f.only == family) && f.not != family {
 					r.try(f)
 				}
@@ -282,7 +282,7 @@ func (r *rig) asApplication() {
 func (r *rig) global(name, value string, want ...string) flip {
 	was := r.value(r.set.New, "SELECT @@GLOBAL."+name)
 	quote := func(v string) string {
-		if v != "" && strings.Trim(v, "0123456789") == "" {
+		if v != "" && strings.Trim(v, "0123456789.") == "" {
 			return v
 		}
 		return "'" + v + "'"
@@ -290,6 +290,29 @@ func (r *rig) global(name, value string, want ...string) flip {
 	return flip{
 		name: name, new: []string{"SET GLOBAL " + name + "=" + quote(value)}, undoNew: []string{"SET GLOBAL " + name + "=" + quote(was)}, want: want,
 	}
+}
+
+// onOld is the same wrong on the other side, for the cases that are alike there.
+func (r *rig) onOld(flips []flip) []flip {
+	var out []flip
+	for _, f := range flips {
+		// These are about the two sides' own numbers, or about new alone.
+		if len(f.want) == 0 || strings.Contains(f.want[0], "server_id") || strings.Contains(f.want[0], "step_") || strings.Contains(f.want[0], "_domain_") || f.name == "wait_timeout" {
+			continue
+		}
+		m := flip{name: f.name + " on old", old: f.new, undoOld: f.undoNew}
+		if strings.Contains(f.want[0], " config_") { // what mends it gives new the value of old
+			m.undoNew = f.undoNew
+		}
+		for _, w := range f.want {
+			if name, ok := strings.CutSuffix(w, " new"); ok {
+				w = strings.Replace(name, "old→new", "new→old", 1) + " old"
+			}
+			m.want = append(m.want, w)
+		}
+		out = append(out, m)
+	}
+	return out
 }
 
 func (r *rig) settingFlips(family fixtures.Family) []flip {
@@ -320,6 +343,11 @@ func (r *rig) settingFlips(family fixtures.Family) []flip {
 		r.global("innodb_lock_wait_timeout", "7", warn("innodb_lock_wait_timeout")),
 		r.global("group_concat_max_len", "8192", warn("group_concat_max_len")),
 		r.global("wait_timeout", "60", warn("wait_timeout")),
+		r.global("local_infile", "OFF", warn("local_infile")),
+		r.global("max_join_size", "1000", warn("max_join_size")),
+		r.global("sql_select_limit", "100", warn("sql_select_limit")),
+		r.global("lock_wait_timeout", "5", warn("lock_wait_timeout")),
+		r.global(replica+"_max_allowed_packet", "1048576", "warning replica_max_allowed_packet:"+replica+"_max_allowed_packet new"),
 		r.global(replica+"_exec_mode", "IDEMPOTENT", "lossy replica_exec_mode:"+replica+"_exec_mode new"),
 		r.global("server_id", r.value(r.set.Old, "SELECT @@GLOBAL.server_id"), "fatal server_id_same:server_id both"),
 		r.global("auto_increment_offset", "1", "warning step_overlap:auto_increment_offset both"),
@@ -329,6 +357,10 @@ func (r *rig) settingFlips(family fixtures.Family) []flip {
 	switch family {
 	case fixtures.MySQL:
 		out = append(out,
+			flip{
+				name: "delay", new: []string{"STOP REPLICA", "CHANGE REPLICATION SOURCE TO SOURCE_DELAY=60", "START REPLICA"},
+				undoNew: []string{"STOP REPLICA", "CHANGE REPLICATION SOURCE TO SOURCE_DELAY=0", "START REPLICA"}, want: []string{"warning replication_delay:channel new"},
+			},
 			r.global("binlog_expire_logs_seconds", "86400", "warning binlog_retention:binlog_expire_logs_seconds new"),
 			r.global("binlog_row_value_options", "PARTIAL_JSON", "warning binlog_row_value_options:binlog_row_value_options new"),
 			r.global("default_collation_for_utf8mb4", "utf8mb4_general_ci", warn("default_collation_for_utf8mb4")),
@@ -343,6 +375,11 @@ func (r *rig) settingFlips(family fixtures.Family) []flip {
 		domain := r.global("gtid_domain_id", "1", "fatal gtid_domain_same:gtid_domain_id both")
 		out = append(out,
 			domain,
+			r.global("max_statement_time", "5.5", warn("max_statement_time")),
+			flip{
+				name: "delay", new: []string{"STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY=60", "START SLAVE"},
+				undoNew: []string{"STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY=0", "START SLAVE"}, want: []string{"warning replication_delay:channel new"},
+			},
 			r.global("expire_logs_days", "2", "warning binlog_retention:binlog_expire_logs_seconds new"),
 			flip{
 				name: "filter", new: []string{"STOP SLAVE", "SET GLOBAL replicate_ignore_db='tmp'", "START SLAVE"},
@@ -369,104 +406,6 @@ func (r *rig) settingFlips(family fixtures.Family) []flip {
 		name: "privilege", new: []string{"REVOKE PROCESS ON *.* FROM " + account}, undoNew: []string{"GRANT PROCESS ON *.* TO " + account},
 		want: []string{"warning privilege_missing:PROCESS new"},
 	})
-}
-
-func (r *rig) schemaFlips() []flip {
-	again := []string{"SET foreign_key_checks=0", "DROP TABLE IF EXISTS shop.t", sampleTable, "INSERT INTO shop.t (code, v) VALUES ('x', 'y')", "SET foreign_key_checks=1"}
-	alter := func(name, what string, want ...string) flip {
-		return flip{name: name, new: []string{"SET foreign_key_checks=0", "ALTER TABLE shop.t " + what, "SET foreign_key_checks=1"}, undoOld: again, undoNew: again, want: want}
-	}
-	return []flip{
-		alter("column at the end", "ADD COLUMN x INT NULL", "lossy column_missing:shop.t.x old"),
-		alter("column in the middle", "ADD COLUMN x INT NULL AFTER id", "fatal column_missing:shop.t.x old"),
-		alter("column gone", "DROP COLUMN at", "lossy column_missing:shop.t.at new"),
-		alter("longer text", "MODIFY v VARCHAR(60) NULL", "fatal column_type:shop.t.v both"),
-		alter("unsigned", "MODIFY n INT UNSIGNED NOT NULL DEFAULT 1", "lossy column_type:shop.t.n both"),
-		alter("labels", "MODIFY e ENUM('b','a') NOT NULL DEFAULT 'a'", "lossy column_type:shop.t.e both"),
-		alter("null", "MODIFY n INT NULL DEFAULT 1", "lossy column_null:shop.t.n both"),
-		alter("default", "ALTER COLUMN n SET DEFAULT 2", "warning column_default:shop.t.n both"),
-		alter("on update", "MODIFY at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP", "warning column_on_update:shop.t.at both"),
-		alter("auto_increment", "MODIFY id INT NOT NULL", "lossy column_auto_increment:shop.t.id both"),
-		alter("order", "MODIFY n INT NOT NULL DEFAULT 1 AFTER e", "fatal column_order:shop.t both"),
-		alter("charset of a column", "MODIFY v VARCHAR(50) CHARACTER SET latin1 NULL", "fatal column_charset:shop.t.v both"),
-		alter("charset of all", "CONVERT TO CHARACTER SET latin1", "fatal column_charset:shop.t both"),
-		alter("collation", "MODIFY v VARCHAR(50) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL", "warning column_collation:shop.t.v both"),
-		alter("collation of a key", "MODIFY code VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL", "lossy column_collation:shop.t.code both"),
-		alter("default charset", "DEFAULT CHARACTER SET latin1", "warning table_charset:shop.t both"),
-		alter("index gone", "DROP KEY n", "warning index_missing:shop.t.n new"),
-		alter("unique key gone", "DROP KEY code", "lossy unique_key_missing:shop.t.code new"),
-		alter("unique key more", "ADD UNIQUE KEY v (v)", "lossy unique_key_missing:shop.t.v old"),
-		{name: "engine", new: []string{"ALTER TABLE shop.varchar_key ENGINE=MyISAM"}, undoNew: []string{"ALTER TABLE shop.varchar_key ENGINE=InnoDB"}, want: []string{"warning engine:shop.varchar_key new"}},
-		alter("headroom", "AUTO_INCREMENT=1900000000", "warning auto_increment_headroom:shop.t new"),
-		alter("no headroom", "AUTO_INCREMENT=2147480000", "fatal auto_increment_headroom:shop.t new"),
-		{
-			name: "primary key gone", new: []string{"SET foreign_key_checks=0", "DROP TABLE shop.child", "CREATE TABLE shop.child (id INT NOT NULL, t INT NULL, KEY t (t), CONSTRAINT child_t FOREIGN KEY (t) REFERENCES shop.t (id)) ENGINE=InnoDB", "SET foreign_key_checks=1"},
-			undoNew: []string{"SET foreign_key_checks=0", "DROP TABLE shop.child", "CREATE TABLE shop.child (id INT NOT NULL PRIMARY KEY, t INT NULL, KEY t (t), CONSTRAINT child_t FOREIGN KEY (t) REFERENCES shop.t (id)) ENGINE=InnoDB", "SET foreign_key_checks=1"}, want: []string{"lossy primary_key:shop.child both"},
-		},
-		{name: "table gone", new: []string{"DROP TABLE shop.composite"}, undoNew: []string{"CREATE TABLE shop.composite LIKE shop.t"}, want: []string{"fatal table_missing:shop.composite new"}},
-		{
-			name: "table more", logged: []string{"DROP TABLE shop.composite"}, new: []string{"CREATE TABLE shop.more (id INT PRIMARY KEY) ENGINE=InnoDB"},
-			undoNew: []string{"DROP TABLE shop.more"}, want: []string{"fatal table_missing:shop.more old"},
-		},
-		{name: "partitions", new: []string{"ALTER TABLE shop.partitioned REMOVE PARTITIONING"}, undoOld: []string{"DROP TABLE shop.partitioned"}, undoNew: []string{"DROP TABLE shop.partitioned"}, want: []string{"warning table_partitions:shop.partitioned both"}},
-		{name: "schema", new: []string{"CREATE DATABASE extra", "CREATE TABLE extra.t (id INT PRIMARY KEY)"}, undoNew: []string{"DROP DATABASE extra"}, want: []string{"fatal schema_missing:extra old"}, keep: "its tables are to be copied"},
-		{name: "schema charset", new: []string{"ALTER DATABASE shop CHARACTER SET latin1"}, undoNew: []string{"ALTER DATABASE shop CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"}, want: []string{"warning schema_charset:shop both"}},
-		{
-			name: "no key", logged: []string{"CREATE TABLE shop.log (line VARCHAR(50)) ENGINE=InnoDB"}, undoOld: []string{"DROP TABLE shop.log"}, undoNew: []string{"DROP TABLE shop.log"},
-			want: []string{"warning table_without_key:shop.log both"},
-		},
-		{
-			name: "foreign key gone", new: []string{"ALTER TABLE shop.child DROP FOREIGN KEY child_t"},
-			undoNew: []string{"ALTER TABLE shop.child ADD CONSTRAINT child_t FOREIGN KEY (t) REFERENCES shop.t (id)"}, want: []string{"warning foreign_key_missing:shop.child.child_t new"},
-		},
-		{
-			name:    "cascade",
-			logged:  []string{"CREATE TABLE shop.part (id INT PRIMARY KEY, t INT NULL, KEY t (t), CONSTRAINT part_t FOREIGN KEY (t) REFERENCES shop.t (id) ON DELETE CASCADE) ENGINE=InnoDB"},
-			undoOld: []string{"DROP TABLE shop.part"}, undoNew: []string{"DROP TABLE shop.part"}, want: []string{"warning foreign_key_cascade:shop.part.part_t both"},
-		},
-	}
-}
-
-func (r *rig) programFlips(family fixtures.Family) []flip {
-	out := []flip{
-		{name: "view gone", new: []string{"DROP VIEW shop.busy"}, undoNew: []string{"CREATE VIEW shop.busy AS SELECT id, v FROM shop.t WHERE n > 5"}, want: []string{"warning view_missing:shop.busy new"}},
-		{
-			name: "view differs", root: true, new: []string{"ALTER VIEW shop.busy AS SELECT id, v FROM shop.t WHERE n > 6"},
-			undoNew: []string{"ALTER VIEW shop.busy AS SELECT id, v FROM shop.t WHERE n > 5"}, want: []string{"warning view_differs:shop.busy both"},
-		},
-		{
-			name: "trigger", root: true, logged: []string{"CREATE TRIGGER shop.tr BEFORE INSERT ON shop.t FOR EACH ROW SET NEW.n = 2"},
-			undoOld: []string{"DROP TRIGGER shop.tr"}, undoNew: []string{"DROP TRIGGER shop.tr"}, want: []string{"warning trigger_present:shop.tr both"},
-		},
-		{
-			name: "trigger on new", root: true, new: []string{"CREATE TRIGGER shop.tr BEFORE INSERT ON shop.t FOR EACH ROW SET NEW.n = 2"},
-			undoNew: []string{"DROP TRIGGER shop.tr"}, want: []string{"warning trigger_missing:shop.tr old"},
-		},
-		{
-			name: "event on both", root: true, logged: []string{"CREATE EVENT shop.ev ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.t WHERE id < 0"}, new: []string{"ALTER EVENT shop.ev ENABLE"},
-			undoOld: []string{"DROP EVENT shop.ev"}, undoNew: []string{"DROP EVENT shop.ev"}, want: []string{"warning event_on_both:shop.ev both"},
-		},
-		{
-			name: "procedure on old", old: []string{"CREATE PROCEDURE shop.p() SELECT 1"}, undoOld: []string{"DROP PROCEDURE shop.p"}, want: []string{"warning routine_missing:shop.p new"},
-		},
-		{
-			name: "procedure differs", old: []string{"CREATE PROCEDURE shop.p() SELECT 1"}, new: []string{"CREATE PROCEDURE shop.p() SELECT 2"},
-			undoOld: []string{"DROP PROCEDURE shop.p"}, undoNew: []string{"DROP PROCEDURE shop.p"}, want: []string{"warning routine_differs:shop.p both"},
-		},
-	}
-	if family == fixtures.MySQL { // its scheduler runs by default
-		out[4].want = []string{"lossy event_on_both:shop.ev both"}
-	}
-	if family != fixtures.MySQL56 {
-		out = append(out, flip{
-			name: "check on new", new: []string{"ALTER TABLE shop.t ADD CONSTRAINT few CHECK (n < 1000)"}, undoNew: []string{"ALTER TABLE shop.t DROP CONSTRAINT few"},
-			want: []string{"warning check_missing:shop.t.few old"},
-		}, flip{
-			name: "generated", old: []string{"ALTER TABLE shop.t ADD COLUMN g INT AS (n + 1)"}, new: []string{"ALTER TABLE shop.t ADD COLUMN g INT AS (n + 2)"},
-			undoOld: []string{"ALTER TABLE shop.t DROP COLUMN g"}, undoNew: []string{"ALTER TABLE shop.t DROP COLUMN g"}, want: []string{"lossy column_generated:shop.t.g both"},
-		})
-	}
-	return out
 }
 
 // TestAcrossFamilies has the same tables on servers of two families: what each
