@@ -101,6 +101,22 @@ type ValueDiff struct {
 	Cut    bool    `json:"cut,omitempty"`
 }
 
+// oldText is what old holds, empty if the row is not there.
+func (d *Difference) oldText(v ValueDiff) string {
+	if d.Kind == checksum.Extra {
+		return ""
+	}
+	return textOf(v.Old)
+}
+
+// newText is the same of new.
+func (d *Difference) newText(v ValueDiff) string {
+	if d.Kind == checksum.Missing {
+		return ""
+	}
+	return textOf(v.New)
+}
+
 // MaskedDiff says of both values of a column only what they are, never a part of them.
 type MaskedDiff struct {
 	Column string `json:"column"`

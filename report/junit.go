@@ -141,8 +141,11 @@ func junitDifference(b *strings.Builder, d *Difference) {
 		fmt.Fprintf(b, " × %s", number(d.Count))
 	}
 	for _, v := range d.Values {
-		old, new_ := shortenPair(textOf(v.Old), textOf(v.New), 200)
-		fmt.Fprintf(b, "\n    %s: %s → %s", visible(v.Column), old, new_)
+		old, new_ := shortenPair(d.oldText(v), d.newText(v), 200)
+		if old != "" && new_ != "" {
+			old += " → "
+		}
+		fmt.Fprintf(b, "\n    %s: %s%s", visible(v.Column), old, new_)
 	}
 	for _, m := range d.Masked {
 		fmt.Fprintf(b, "\n    %s: %s → %s", visible(m.Column), m.Old, m.New)

@@ -104,7 +104,7 @@ func markdownDifference(b *strings.Builder, d *Difference) {
 		line("", "", "", "")
 	}
 	for _, v := range d.Values {
-		line(v.Column, textOf(v.Old), textOf(v.New), v.Nature)
+		line(v.Column, d.oldText(v), d.newText(v), v.Nature)
 	}
 	for _, m := range d.Masked {
 		line(m.Column, m.Old, m.New, m.Nature)

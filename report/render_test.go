@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -49,10 +50,25 @@ func TestTerminalFitsItsWidth(t *testing.T) {
 	for name, doc := range samples() {
 		for _, w := range []int{0, 60, 80, 90, 100, 132, 200} {
 			for l := range strings.Lines(rendered(t, FormatTable, doc, TermOptions{Width: w, Color: w == 100})) {
-				if got := width(strings.TrimSuffix(l, "\n")); got > max(w, 80) {
+				if got := width(strings.TrimSuffix(l, "\n")); got > cmp.Or(w, 80) {
 					t.Errorf("%s in %d cells: a line of %d: %q", name, w, got, l)
 				}
 			}
+		}
+	}
+}
+
+// A row of a table without a key is named by its values: where it is missing nothing is said of the side that lacks it.
+func TestOneSidedValues(t *testing.T) {
+	three := "three"
+	doc := CheckDocument{ValuesShown: true, Tables: []Table{{Table: "s.t", Verdict: checksum.Different, Differences: []Difference{
+		{Kind: checksum.Missing, Columns: []string{"a", "b"}, Values: []ValueDiff{{Column: "a"}, {Column: "b", Old: &three}}},
+		{Kind: checksum.Extra, Columns: []string{"c"}, Values: []ValueDiff{{Column: "c", New: &three}}},
+	}}}}
+	for _, f := range []Format{FormatTable, FormatMarkdown, FormatJUnit} {
+		out := rendered(t, f, doc, TermOptions{})
+		if strings.Count(out, "NULL") != 1 || strings.Count(out, "three") != 2 || strings.Contains(out, "→ NULL") || strings.Contains(out, "NULL →") {
+			t.Errorf("%s:\n%s", f, out)
 		}
 	}
 }

@@ -13,7 +13,8 @@ import (
 // everything that came from a server passes through visible before it is written.
 
 const (
-	minWidth     = 80 // the list of tables needs it; a narrower terminal breaks the lines itself
+	minWidth     = 80 // of most forms, and where no terminal says its own; a narrower terminal breaks the lines itself
+	narrowWidth  = 60 // of the list of tables
 	detailIndent = "    "
 )
 
@@ -60,7 +61,7 @@ type terminal struct {
 }
 
 func renderTerminal(w io.Writer, doc *CheckDocument, opt TermOptions) error {
-	t := &terminal{w: w, paint: newPaint(opt.Color), width: max(opt.Width, minWidth), doc: doc, proof: doc.usualProof()}
+	t := &terminal{w: w, paint: newPaint(opt.Color), width: tableWidth(opt.Width), doc: doc, proof: doc.usualProof()}
 	t.header()
 	if len(doc.Tables) > 0 {
 		t.line("")
@@ -155,6 +156,13 @@ func (t *terminal) details(table *Table) {
 	}
 }
 
+func tableWidth(terminal int) int {
+	if terminal <= 0 {
+		return minWidth
+	}
+	return max(terminal, narrowWidth)
+}
+
 func fitBehind(head, tail string, n int) string {
 	if width(head)+width(tail) > n {
 		return ""
@@ -185,7 +193,7 @@ func (t *terminal) difference(d *Difference) {
 	}
 	names = min(names, 24)
 	for _, v := range d.Values {
-		t.values(v.Column, names, textOf(v.Old), textOf(v.New), v.Nature)
+		t.values(v.Column, names, d.oldText(v), d.newText(v), v.Nature)
 	}
 	for _, m := range d.Masked {
 		t.values(m.Column, names, m.Old, m.New, m.Nature)
@@ -199,6 +207,10 @@ func (t *terminal) values(column string, names int, old, new_, nature string) {
 	head := indent + column + strings.Repeat(" ", names-width(column)) + "  "
 	if nature != "" {
 		nature = "  (" + nature + ")"
+	}
+	if old == "" || new_ == "" { // the row is on one side only, and texts are never empty
+		t.line(head + shorten(old+new_, max(t.width-width(head), 12)))
+		return
 	}
 	if width(head)+width(old)+3+width(new_) <= t.width {
 		one := old + " → " + new_

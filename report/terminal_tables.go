@@ -122,6 +122,7 @@ func (t *terminal) columns() []column {
 	read := column{head: []string{"Rows"}, style: none}
 	speed := column{head: []string{"Rows/s"}, style: func(int) string { return t.paint.dim }}
 	verdicts := column{head: []string{"Verdict"}, left: true, style: func(i int) string { return t.paint.verdict(rows[i].Verdict) }}
+	marks := column{head: []string{""}, left: true, style: verdicts.style} // says the same in one sign
 	fast := false
 	for _, r := range rows {
 		names.cells = append(names.cells, visible(r.Table))
@@ -132,6 +133,7 @@ func (t *terminal) columns() []column {
 		speed.cells = append(speed.cells, rate(r.RowsPerSecond))
 		fast = fast || r.RowsPerSecond > 0
 		verdicts.cells = append(verdicts.cells, mark(r.Verdict)+" "+r.Verdict.String())
+		marks.cells = append(marks.cells, mark(r.Verdict))
 	}
 	missing := t.counts(rows, "Missing", t.paint.red, func(c checksum.Counts) int64 { return c.Missing })
 	extra := t.counts(rows, "Extra", t.paint.red, func(c checksum.Counts) int64 { return c.Extra })
@@ -165,7 +167,12 @@ func (t *terminal) columns() []column {
 			return c
 		}
 	}
-	return build(false, !flight.quiet, !undecided.quiet)
+	if t.width >= minWidth {
+		return build(false, !flight.quiet, !undecided.quiet)
+	}
+	narrow := build(false, false, !undecided.quiet)
+	narrow[len(narrow)-1] = marks
+	return narrow
 }
 
 func (t *terminal) counts(rows []Table, head, style string, of func(checksum.Counts) int64) column {
