@@ -36,11 +36,14 @@ func TestWordsOfTheServer(t *testing.T) {
 		{"read only, MySQL 5.7 and later", plan.GateReadOnly, judgeReadOnly, ReadOnly{ReadOnly: true}, ReasonNotReadOnly, Fail, "on old: SET GLOBAL super_read_only = ON"},
 		{"read only, others", plan.GateReadOnly, judgeReadOnly, ReadOnly{NoSuper: true}, ReasonNotReadOnly, Fail, "on old: SET GLOBAL read_only = ON"},
 		{
-			"sessions above it", plan.GateReadOnly, judgeReadOnly, ReadOnly{ReadOnly: true, NoSuper: true, Above: root}, ReasonNotReadOnly, Fail,
+			"sessions above it", plan.GateReadOnly, judgeReadOnly,
+			ReadOnly{ReadOnly: true, NoSuper: true, Above: root},
+			ReasonNotReadOnly, Fail,
 			"on old: KILL 12; KILL 15",
 		},
 		{
-			"not known who is above it", plan.GateReadOnly, judgeReadOnly, ReadOnly{ReadOnly: true, NoSuper: true, AboveUnseen: "no PROCESS"},
+			"not known who is above it", plan.GateReadOnly, judgeReadOnly,
+			ReadOnly{ReadOnly: true, NoSuper: true, AboveUnseen: "no PROCESS"},
 			ReasonSessionsUnseen, Unknown, "let the account see it, or end all other sessions with SUPER on old",
 		},
 		{"MySQL 8", plan.GateGTIDOn, judgeGTID, node("OFF", false, LadderPersist), ReasonGTIDOff, Fail, "on new: SET PERSIST enforce_gtid_consistency = ON; SET PERSIST gtid_mode = OFF_PERMISSIVE"},
