@@ -41,8 +41,8 @@ func (j *judge) takesWrites(c ReadOnly) *Reason {
 	case !c.ReadOnly:
 		return j.fail(ReasonNotReadOnly, "old takes writes", "on old: SET GLOBAL read_only = ON")
 	case len(c.Above) > 0:
-		return j.fail(ReasonNotReadOnly, fmt.Sprintf("old is read only, but %d sessions may write all the same, by SUPER or READ ONLY ADMIN: %s",
-			len(c.Above), people(c.Above)), "on old: "+kill(c.Above))
+		return j.fail(ReasonNotReadOnly, "old is read only, but some sessions may write all the same, by SUPER or READ ONLY ADMIN: "+
+			people(c.Above), "on old: "+kill(c.Above))
 	case c.AboveUnseen != "":
 		return j.unknown(ReasonSessionsUnseen, "old is read only, but has no super_read_only, and whether somebody may write all the same is not known: "+
 			c.AboveUnseen, "let the account see it, or end all other sessions with SUPER on old")
