@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,8 @@ func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options)
 	}
 	pair := Pair{Taken: time.Now().UTC()}
 	readers := []*reader{
-		{Server: oldSide, side: &pair.Old, filter: opt.Filter, log: opt.Log},
-		{Server: newSide, side: &pair.New, filter: opt.Filter, log: opt.Log},
+		{Server: oldSide, side: &pair.Old, filter: folded(opt.Filter, oldSide), log: opt.Log},
+		{Server: newSide, side: &pair.New, filter: folded(opt.Filter, newSide), log: opt.Log},
 	}
 	if err := onBoth(ctx, readers, (*reader).readFirst); err != nil {
 		return Pair{}, err
@@ -42,6 +43,7 @@ func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options)
 	if err := onBoth(ctx, readers, (*reader).readRest); err != nil {
 		return Pair{}, err
 	}
+	limit(readers)
 	ask := questionsOf(&pair.Old, &pair.New)
 	for _, r := range readers {
 		if err := r.probe(ctx, ask); err != nil {
@@ -54,6 +56,29 @@ func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options)
 	var err error
 	pair.Clock, err = compareClocks(ctx, readers)
 	return pair, err
+}
+
+func folded(f cluster.Filter, s *cluster.Server) cluster.Filter {
+	return f.FoldCase(s.Facts().LowerCaseTableNames != 0)
+}
+
+// limit leaves out the schemas that none of the chosen tables is in, on either
+// side, with their routines and events.
+func limit(readers []*reader) {
+	chosen := map[string]bool{}
+	for _, r := range readers {
+		for i := range r.side.Tables {
+			chosen[strings.ToLower(r.side.Tables[i].Schema)] = true
+		}
+	}
+	for _, r := range readers {
+		out := func(schema string) bool {
+			// No table has an empty name: what matches it matches the whole schema.
+			return !chosen[strings.ToLower(schema)] && !r.filter.Match(schema, "")
+		}
+		r.side.Schemas = slices.DeleteFunc(r.side.Schemas, func(s Schema) bool { return out(s.Name) })
+		r.side.Programs = slices.DeleteFunc(r.side.Programs, func(p Program) bool { return out(p.Schema) })
+	}
 }
 
 // reader fills one side.

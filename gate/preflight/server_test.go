@@ -238,8 +238,34 @@ func TestOneWrongSetting(t *testing.T) {
 			if got := open(r.judge(true, preflight.Options{})); len(got) > 0 {
 				t.Errorf("after all cases were undone: %q", got)
 			}
+			r.chosen()
 			r.asApplication()
 		})
+	}
+}
+
+// chosen looks at some tables only: what is wrong in other schemas is not told.
+func (r *rig) chosen() {
+	r.run(r.set.New, false, "CREATE DATABASE other CHARACTER SET latin1", "CREATE TABLE other.t (id INT)", "CREATE PROCEDURE other.p() SELECT 1")
+	r.run(r.set.Old, false, "CREATE DATABASE other CHARACTER SET utf8mb4", "CREATE TABLE other.t (id INT)")
+	for _, c := range []struct {
+		include, exclude []string
+		open             bool
+	}{{nil, nil, true}, {[]string{"shop.*"}, nil, false}, {[]string{"shop.t"}, nil, false}, {nil, []string{"other.*"}, false}} {
+		filter, err := cluster.NewFilter(c.include, c.exclude)
+		if err != nil {
+			r.Fatal(err)
+		}
+		pair, err := inspect.Collect(r.Context(), r.oldRoot, r.newRoot, inspect.Options{Filter: filter})
+		if err != nil {
+			r.Fatal(err)
+		}
+		if got := open(preflight.Judge(pair, preflight.Options{})); (len(got) > 0) != c.open {
+			r.Errorf("tables %q but %q: %q", c.include, c.exclude, got)
+		}
+	}
+	for _, s := range []*fixtures.Server{r.set.Old, r.set.New} {
+		r.run(s, false, "DROP DATABASE other")
 	}
 }
 
