@@ -184,6 +184,9 @@ func watchServers(ctx context.Context, old, new *cluster.Server, filter cluster.
 	if err = resumeAccount(ctx, book, account, survey, &opt); err != nil {
 		return status, nil, err
 	}
+	if err = out.catchUp(ctx, account, o); err != nil {
+		return status, nil, err
+	}
 	switch {
 	case opt.From != nil:
 		out.view.Notice(fmt.Sprintf("going on with the account of %s", opt.Since.Local().Format(time.DateTime)))
