@@ -85,6 +85,7 @@ type Link struct {
 	Skips    bool          `json:"skips,omitempty"` // errors or transactions are skipped, or rows applied idempotently
 	// Since is from when on the link is known to have run without a break; zero: not known.
 	Since time.Time `json:"since,omitzero"`
+	Words Words     `json:"words,omitempty"` // of the server at To
 }
 
 // Sync is the state of replication at a moment.

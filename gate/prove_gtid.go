@@ -60,7 +60,7 @@ func judgePositions(j *judge, e Evidence) []Reason {
 	switch {
 	case c.NewApplied == "":
 		out = append(out, *j.unknown(ReasonPositionsUnknown, "how far new has applied old's log is not known",
-			"on new: SHOW REPLICA STATUS (before MySQL 8.0.22: SHOW SLAVE STATUS)"))
+			"on new: "+Words("").show()))
 	case c.OldT2 != "" && c.NewApplied != c.OldT2:
 		out = append(out, *j.fail(ReasonPositionsDiffer, fmt.Sprintf("new has applied %s, old stands at %s", c.NewApplied, c.OldT2), "wait until new has caught up"))
 	}

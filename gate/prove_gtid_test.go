@@ -59,6 +59,17 @@ func TestWordsOfTheServer(t *testing.T) {
 		},
 		{"MariaDB", plan.GateGTIDOn, judgeGTID, node("", false, LadderNone), ReasonGTIDOff, Fail, "take another path: both servers of this one must be MySQL"},
 		{
+			"MySQL 5.6 that stopped", plan.GateCaughtUp, judgeOldToNew, stopped(WordsSlave), ReasonReplicationStopped, Fail, "on new: START SLAVE",
+		},
+		{
+			"MariaDB that skips", plan.GateCaughtUp, judgeOldToNew, skipping(WordsMixed), ReasonReplicationSkips, Fail,
+			"on new: SET GLOBAL slave_exec_mode = 'STRICT', and remove slave_skip_errors",
+		},
+		{
+			"MySQL 8 that skips", plan.GateCaughtUp, judgeOldToNew, skipping(WordsReplica), ReasonReplicationSkips, Fail,
+			"on new: SET GLOBAL replica_exec_mode = 'STRICT', and remove replica_skip_errors",
+		},
+		{
 			"a second converter", plan.GateSingleConverter, judgeConverter, assigns("converter", "new"), ReasonConverterSecond, Fail,
 			"on new: STOP REPLICA; CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = OFF; START REPLICA",
 		},
@@ -78,6 +89,16 @@ func TestWordsOfTheServer(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
+}
+
+func judgeOldToNew(j *judge, e Evidence) []Reason {
+	return judgeLinks(j, e, [][2]string{{"old", "new"}})
+}
+
+func stopped(w Words) Sync { return Sync{Links: []Link{{From: "old", To: "new", Words: w}}} }
+
+func skipping(w Words) Sync {
+	return Sync{Links: []Link{{From: "old", To: "new", Running: true, LagKnown: true, Skips: true, Words: w}}}
 }
 
 // TestRungsEndAtOn: whoever does what each rung says gets to ON, one rung at a time.

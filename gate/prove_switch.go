@@ -147,7 +147,7 @@ func judgeDrainedReadOnly(j *judge, e Evidence) []Reason {
 		out = append(out, *j.unknown(ReasonWritesUnseen, "since when old takes no write is not known", j.measure("", KindWatch)))
 	}
 	if !c.EchoesComplete || c.OldThrough == "" {
-		out = append(out, *j.unknown(ReasonEchoes, "not all of old's transactions are known to have arrived on new", "wait; on new: SHOW REPLICA STATUS"))
+		out = append(out, *j.unknown(ReasonEchoes, "not all of old's transactions are known to have arrived on new", "wait; on new: "+Words("").show()))
 	}
 	return out
 }

@@ -427,7 +427,7 @@ func TestPair56(t *testing.T) {
 	r.shop()
 	time.Sleep(2100 * time.Millisecond)
 	first := linkBetween(r, measured[gate.Sync](r, ""), "old", "new")
-	if !first.Running || time.Since(first.Since) < time.Second {
+	if !first.Running || time.Since(first.Since) < time.Second || first.Words != gate.WordsSlave {
 		r.Errorf("an idle applier's state is longer than the list of threads shows, and: %+v", first)
 	}
 	r.run(r.set.Old, r.row()) // anonymous in new's log, which new refuses to send later
@@ -491,7 +491,7 @@ func TestOldToMariaDB(t *testing.T) {
 	r.shop()
 	time.Sleep(2100 * time.Millisecond)
 	c := measured[gate.Sync](r, "")
-	if l := linkBetween(r, c, "old", "new"); !l.Running || !l.LagKnown || len(c.Links) != 1 || time.Since(l.Since) < time.Second {
+	if l := linkBetween(r, c, "old", "new"); !l.Running || !l.LagKnown || len(c.Links) != 1 || time.Since(l.Since) < time.Second || l.Words != gate.WordsMixed {
 		r.Errorf("%+v, taken %s", c, time.Now())
 	}
 	if s := measured[gate.Steps](r, ""); s.Old.SessionsSeen || s.Old.Persisted != nil || s.Old.PersistedKnown || s.Old.Global != (gate.Step{Increment: 1, Offset: 1}) {

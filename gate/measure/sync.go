@@ -83,7 +83,7 @@ func (m *measurement) sync(ctx context.Context) (gate.Content, error) {
 const maxLagWait = 10 * time.Second
 
 func (m *measurement) link(ctx context.Context, h hop) (gate.Link, error) {
-	l := gate.Link{From: h.from.name, To: h.to.name}
+	l := gate.Link{From: h.from.name, To: h.to.name, Words: words(h.to.server.Facts())}
 	lag, known, err := m.lag(ctx, h)
 	var fence *cluster.FenceError
 	missing := ""
@@ -118,6 +118,17 @@ func (m *measurement) link(ctx context.Context, h hop) (gate.Link, error) {
 	}
 	l.Since, err = m.unbroken(ctx, h)
 	return l, err
+}
+
+// words are a server's words for replication.
+func words(f cluster.Facts) gate.Words {
+	switch maria := f.IsMariaDB(); {
+	case !maria && f.AtLeast(8, 0, 26):
+		return gate.WordsReplica
+	case maria && f.AtLeast(10, 5, 1), !maria && f.AtLeast(8, 0, 22):
+		return gate.WordsMixed
+	}
+	return gate.WordsSlave
 }
 
 // lag is how long the replica takes to reach where its source stands now. What the server says of its lag is 0 while it
