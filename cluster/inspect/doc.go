@@ -86,9 +86,11 @@ type Side struct {
 
 	// Reserved are those of both schemas' names that this server takes for
 	// words of the language; Lacks are the functions that both sides' programs
-	// call and this server does not have. Both in lower case.
+	// call and this server does not have; Grammar are those of these functions
+	// that are words of its language instead. All in lower case.
 	Reserved map[string]bool
 	Lacks    map[string]bool
+	Grammar  map[string]bool
 	// Refuses are the constructs, of those that both sides' programs use, that
 	// this server cannot read.
 	Refuses map[Construct]bool
@@ -120,6 +122,8 @@ type Table struct {
 	// Scheme is how the table is partitioned: the methods and expressions first,
 	// then each partition with what it holds. Nil if it is not.
 	Scheme []string
+	// PartitionBy are the expressions of the scheme.
+	PartitionBy []string
 }
 
 // ForeignKey is a foreign key constraint.

@@ -87,7 +87,7 @@ func tableSQL(t *Table) []string {
 			out = append(out, p.Expression)
 		}
 	}
-	return append(out, t.Scheme...)
+	return append(out, t.PartitionBy...)
 }
 
 // call is a name before a parenthesis. What stands before it is looked at
@@ -184,7 +184,7 @@ func withoutParentheses(s string) string {
 // probe asks the server itself, by preparing statements that are never run:
 // surer than lists of versions, and true for forks and plugins.
 func (r *reader) probe(ctx context.Context, ask questions) error {
-	r.side.Reserved, r.side.Lacks, r.side.Refuses = map[string]bool{}, map[string]bool{}, map[Construct]bool{}
+	r.side.Reserved, r.side.Lacks, r.side.Grammar, r.side.Refuses = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[Construct]bool{}
 	return r.attempt(ctx, "words and functions of the version", func(ctx context.Context) error {
 		for _, w := range ask.words {
 			switch n, err := r.prepare(ctx, "SELECT 1 AS "+w); {
@@ -203,6 +203,8 @@ func (r *reader) probe(ctx context.Context, ask questions) error {
 			switch {
 			case n == errNoFunction, n == errNoDatabase, n == errSyntax && query != "SELECT "+f+"()":
 				r.side.Lacks[f] = true
+			case n == errSyntax:
+				r.side.Grammar[f] = true
 			case err != nil && n == 0:
 				return err
 			}

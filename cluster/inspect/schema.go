@@ -101,7 +101,7 @@ func (r *reader) readSchemes(ctx context.Context) error {
 			return nil
 		}
 		if t.Scheme == nil {
-			t.Scheme = []string{method.String + " (" + by.String + ")"}
+			t.Scheme, t.PartitionBy = []string{method.String + " (" + by.String + ")"}, []string{by.String, subBy.String}
 			if subMethod.String != "" {
 				t.Scheme[0] += ", then " + subMethod.String + " (" + subBy.String + ")"
 			}

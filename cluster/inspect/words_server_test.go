@@ -61,13 +61,16 @@ func TestEverReserved(t *testing.T) {
 	}
 	reserved := map[fixtures.Family]map[string]bool{}
 	for f, r := range readers {
-		if err := r.probe(t.Context(), questions{words: words, functions: []string{"md5", "no_such_function", "password"}, constructs: []Construct{GroupByDirection, NullAsN, QueryCacheHint}}); err != nil {
+		if err := r.probe(t.Context(), questions{words: words, functions: []string{"columns", "in", "md5", "no_such_function", "password"}, constructs: []Construct{GroupByDirection, NullAsN, QueryCacheHint}}); err != nil {
 			t.Fatal(err)
 		}
 		reserved[f] = r.side.Reserved
 		newest := f == fixtures.MySQL
 		if len(r.side.Unknown) > 0 || r.side.Lacks["md5"] != newest || r.side.Lacks["password"] != newest || !r.side.Lacks["no_such_function"] {
 			t.Errorf("%s: functions that it lacks: %v %v", f, r.side.Lacks, r.side.Unknown)
+		}
+		if !r.side.Grammar["in"] || r.side.Grammar["md5"] || f == fixtures.MySQL56 && !r.side.Grammar["columns"] && !r.side.Lacks["columns"] {
+			t.Errorf("%s: words of the language: %v", f, r.side.Grammar)
 		}
 		if n := len(r.side.Refuses); (newest && n != 3) || (!newest && n != 0) {
 			t.Errorf("%s refuses %v", f, r.side.Refuses)

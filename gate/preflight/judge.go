@@ -243,13 +243,14 @@ func (j *judge) clocks() {
 	if !c.Known || off-c.Bound <= time.Second { // a second is what DATETIME without fractions can tell
 		return
 	}
+	const tick = 100 * time.Microsecond // finer nobody wants to read; rounded up, for nothing is exact
 	word := "ahead of"
 	if c.Offset < 0 {
 		word = "behind"
 	}
 	j.add(Finding{
 		ID: "clock_skew", Side: SideBoth, Object: "clock",
-		Found: fmt.Sprintf("new is %s %s old, ± %s", off.Round(time.Millisecond), word, c.Bound.Round(100*time.Microsecond)),
+		Found: fmt.Sprintf("new is %s %s old, ± %s", off.Round(time.Millisecond), word, (c.Bound + tick - 1).Truncate(tick)),
 	})
 }
 

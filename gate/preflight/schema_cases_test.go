@@ -244,6 +244,9 @@ func programCases() []wrong {
 			p.Old.Tables[0].Column("at").Generated, p.Old.Tables[0].Column("at").GenerationExpr = cluster.GeneratedStored, "md5(`code`)"
 			p.New.Tables, p.New.ForeignKeys = nil, nil
 		}, want: []string{"fatal function_removed:MD5 new"}},
+		{name: "word that is no function on old", do: func(p *inspect.Pair) {
+			p.New.Lacks["crc32"], p.Old.Grammar = true, map[string]bool{"crc32": true}
+		}},
 		{name: "function that old lacks, too", do: func(p *inspect.Pair) { p.New.Lacks["crc32"], p.Old.Lacks["crc32"] = true, true }},
 		{name: "reserved word", do: func(p *inspect.Pair) { p.New.Reserved["n"] = true }, want: []string{"warning reserved_word:shop.t.n new"}},
 		{name: "reserved on both", do: func(p *inspect.Pair) { p.New.Reserved["n"], p.Old.Reserved["n"] = true, true }},

@@ -470,6 +470,14 @@ func TestAcrossFamilies(t *testing.T) {
 					}
 				}
 			}
+			for _, s := range []*fixtures.Server{r.set.Old, r.set.New} {
+				if c.topology != fixtures.Pair || s == r.set.Old {
+					r.run(s, c.topology == fixtures.Pair, partitioned()...)
+				}
+			}
+			if err := r.set.WaitCaughtUp(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			res := r.judge(true, preflight.Options{})
 			if got := open(res); !slices.Equal(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
@@ -480,5 +488,16 @@ func TestAcrossFamilies(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// partitioned are tables in ways that each server writes as it likes.
+func partitioned() []string {
+	return []string{
+		"CREATE TABLE shop.p1 (a INT NOT NULL, d DATE NOT NULL, PRIMARY KEY (a, d)) COLLATE utf8mb4_general_ci PARTITION BY RANGE (TO_DAYS(d)) SUBPARTITION BY HASH (a) SUBPARTITIONS 2 " +
+			"(PARTITION p0 VALUES LESS THAN (TO_DAYS('2020-01-01')), PARTITION p1 VALUES LESS THAN MAXVALUE)",
+		"CREATE TABLE shop.p2 (a VARCHAR(10) NOT NULL PRIMARY KEY) COLLATE utf8mb4_general_ci PARTITION BY LIST COLUMNS (a) (PARTITION p0 VALUES IN ('x', 'Y z'), PARTITION p1 VALUES IN ('Z'))",
+		"CREATE TABLE shop.p3 (a DATETIME NOT NULL PRIMARY KEY) COLLATE utf8mb4_general_ci PARTITION BY RANGE COLUMNS (a) (PARTITION p0 VALUES LESS THAN ('2020-01-01 00:00:00'), PARTITION p1 VALUES LESS THAN (MAXVALUE))",
+		"CREATE TABLE shop.p4 (a INT PRIMARY KEY) COLLATE utf8mb4_general_ci PARTITION BY KEY () PARTITIONS 3",
 	}
 }

@@ -30,8 +30,8 @@ func (j *judge) users() []user {
 				out = append(out, user{"the key " + name + "." + k.Name, name, p.Expression})
 			}
 		}
-		if len(t.Scheme) > 0 {
-			out = append(out, user{"the partitions of " + name, name, t.Scheme[0]})
+		for _, by := range t.PartitionBy {
+			out = append(out, user{"the partitions of " + name, name, by})
 		}
 	}
 	for i := range j.old.Programs {
@@ -53,7 +53,7 @@ func (j *judge) words() {
 	var functions, constructs uses
 	for _, u := range j.users() {
 		for _, f := range inspect.Calls(u.sql) {
-			if j.new.Lacks[f] && !j.old.Lacks[f] {
+			if j.new.Lacks[f] && !j.old.Lacks[f] && !j.old.Grammar[f] {
 				functions.note(f, u.what)
 				j.unusable[u.what], j.unusable["the table "+u.table] = true, true
 			}
