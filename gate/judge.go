@@ -88,6 +88,9 @@ func (h *history) judge(now time.Time, evidence []piece, before time.Time) (Stat
 	}
 	for i := range specs {
 		r := j.after(own[i], s.Gates)
+		if r.State != Pass && own[i].State == Pass { // it is shut by a gate before it only
+			held[i] = h.held(j, specs[i], open, before)
+		}
 		if r.State != Pass && held[i] != nil {
 			r = *held[i]
 		}

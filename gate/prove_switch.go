@@ -95,7 +95,7 @@ func judgeSwitched(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	out := j.offOld(c.AppOnOld, c.OldWrites, "within "+c.Window.String())
+	out := j.offOld(c.AppOnOld, c.OldWrites, "within "+c.Window.Round(time.Millisecond).String())
 	out = append(out, j.declared(plan.GateSwitched, "reads and writes", c.By, c.Switched, c.Traffic)...)
 	return append(out, j.newWritten(c.Traffic)...)
 }

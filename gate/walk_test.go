@@ -150,6 +150,24 @@ func TestWalkGTIDRestart(t *testing.T) {
 	}
 }
 
+// TestKeptBehindAShutGate: what a later gate keeps open stays so also while its own proof is still fresh and only a gate
+// before it is shut.
+func TestKeptBehindAShutGate(t *testing.T) {
+	p := windowed(testPlan(plan.GTIDRestart))
+	foreign := made(p, t0.Add(time.Second), good(p, KindCheck, t0))
+	foreign.Old = uuidElse
+	list := append(world(p), made(p, t0, Decision{Gate: "switched", State: Pass}), foreign)
+	s := Judge(p, list, t0.Add(2*time.Second))
+	if mustGate(t, s, "caught-up").State.Open() {
+		t.Fatalf("the check is of another server:\n%s", states(s))
+	}
+	for _, name := range []string{"read-only", "positions-equal", "gtid-on", "switched"} {
+		if !mustGate(t, s, name).State.Open() {
+			t.Errorf("%s is shut:\n%s", name, states(s))
+		}
+	}
+}
+
 // TestDecisionsProveNothing: a decision without the evidence that it rested on opens nothing.
 func TestDecisionsProveNothing(t *testing.T) {
 	for _, path := range plan.Paths() {
