@@ -29,6 +29,7 @@ func (p *tablePlan) cells(values []cellValue, columns []rowstream.Column, differ
 			Column: c.new.Name, Literal: lit, Key: c.key,
 			Guard:     guard(c, columns[i], v, lit),
 			Generated: c.new.Generated != cluster.GeneratedNone,
+			Lax:       !v.null && lit == "0" && classOf(c.new) == classEnum,
 		})
 	}
 	return out
@@ -64,7 +65,8 @@ func literal(c planColumn, wire rowstream.Column, v cellValue) string {
 			return strconv.FormatUint(set, 10)
 		}
 	case classEnum:
-		if string(content) == "\x00" && c.proj.new != cluster.Quote(c.new.Name) {
+		converted := c.proj.new != cluster.Quote(c.new.Name)
+		if string(content) == "\x00" && converted || len(content) == 0 && !slices.Contains(c.new.Labels, "") {
 			return "0" // the value that is no label
 		}
 	case classBit:

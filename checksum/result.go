@@ -117,6 +117,7 @@ type Cell struct {
 	Guard     string `json:"g"`           // predicate on the new side's row that holds only for exactly this value
 	Key       bool   `json:"k,omitempty"` // part of the walk key
 	Generated bool   `json:"x,omitempty"` // computed by the server: never written
+	Lax       bool   `json:"z,omitempty"` // strict mode refuses the literal: an ENUM's number 0, which is no label
 }
 
 // Counts are the numbers of a table or of a part of it. Rows and bytes are those of the pass that compared them.

@@ -190,8 +190,15 @@ func (r *repair) difference(table string, d checksum.Difference) {
 		r.comment("This table has no key: the next statement finds its rows by their values only. Run it once.")
 		r.sum.Unguarded += stmts.count
 	}
+	if stmts.lax {
+		r.comment("A value that is none of an ENUM's labels, as old has it; strict mode refuses that.")
+		r.printf("SET SESSION sql_mode = '%s';\n", laxMode)
+	}
 	for range stmts.count {
 		r.statement(stmts.sql)
+	}
+	if stmts.lax {
+		r.printf("SET SESSION sql_mode = '%s';\n", strictMode)
 	}
 	switch d.Kind {
 	case checksum.Extra:

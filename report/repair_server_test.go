@@ -59,6 +59,7 @@ func repairOneServer(t *testing.T, db *sql.DB, family fixtures.Family) {
 		"CREATE TABLE `t``1` (id VARCHAR(20) PRIMARY KEY, note VARCHAR(20) UNIQUE, "+
 		"at TIMESTAMP NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP"+generated+");"+
 		"CREATE TABLE nokey (note VARCHAR(20), n INT);"+
+		"CREATE TABLE members (id INT PRIMARY KEY, e ENUM('a','b')); INSERT INTO members VALUES (1,'a');"+
 		"INSERT INTO `t``1` (id, note, at) VALUES ('same', 's', "+repairNow+"), ('change', 'new', "+repairNow+"), ('B', 'case', "+repairNow+"), "+
 		"('extra', 'taken', "+repairNow+"), ('moved', 'since', "+repairNow+"), ('nulls', NULL, NULL);"+
 		"INSERT INTO nokey VALUES ('a', 1), ('a', 1), ('a', 1), ('b', NULL)")
@@ -90,6 +91,13 @@ func repairOneServer(t *testing.T, db *sql.DB, family fixtures.Family) {
 			textCell("note", "c"), {Column: "n", Literal: "NULL", Guard: "`n` IS NULL"},
 		}}},
 	}
+	// A value that is no label, which strict mode refuses.
+	member := func(id, e string) []checksum.Cell {
+		return []checksum.Cell{keyCell(id), {Column: "e", Literal: e, Guard: "`e` = " + e, Lax: e == "0"}}
+	}
+	list = append(list, tableDifference{"members", checksum.Difference{
+		Kind: checksum.Changed, Count: 1, Columns: []checksum.ColumnDiff{{Column: "e"}}, OldRow: member("1", "0"), NewRow: member("1", "1"),
+	}}, tableDifference{"members", checksum.Difference{Kind: checksum.Missing, Count: 1, OldRow: member("2", "0")}})
 	opts := RepairOptions{BatchSize: 2, SplitTable: func(table string) (string, string, bool) {
 		return "re`pair", strings.ReplaceAll(table, "t1", "t`1"), true
 	}}
@@ -110,6 +118,12 @@ func repairOneServer(t *testing.T, db *sql.DB, family fixtures.Family) {
 	const noKey = "SELECT GROUP_CONCAT(note, IFNULL(n, 'N') ORDER BY note SEPARATOR ' ') FROM `re``pair`.nokey"
 	if got := scalar(t, db, noKey); got != "a1 bN cN cN" {
 		t.Errorf("table without a key: %s", got)
+	}
+	if got := scalar(t, db, "SELECT GROUP_CONCAT(id, ':', e+0 ORDER BY id) FROM `re``pair`.members"); got != "1:0,2:0" {
+		t.Errorf("values that are no labels: %s", got)
+	}
+	if got := scalar(t, db, "SELECT @@sql_mode LIKE '%STRICT_ALL_TABLES%'"); got != "1" {
+		t.Error("the repair left strict mode")
 	}
 	// A second run finds nothing left to do in the table with a key.
 	again, _ := repairOf(t, opts, list[:8]...)

@@ -22,6 +22,7 @@ func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") 
 type repeated struct {
 	sql   string
 	count int64
+	lax   bool // strict mode would refuse it
 }
 
 // repairStatements returns what makes new's rows like old's for one difference. unguarded is true where a second run
@@ -43,8 +44,10 @@ func repairStatements(table string, d checksum.Difference) (stmts repeated, ungu
 // insertRow inserts the row unless one with its key is there.
 func insertRow(table string, d checksum.Difference) (repeated, bool, error) {
 	var columns, literals []string
+	lax := false
 	for _, c := range d.OldRow {
 		if !c.Generated {
+			lax = lax || c.Lax
 			columns = append(columns, quoteName(c.Column))
 			literals = append(literals, c.Literal)
 		}
@@ -55,9 +58,9 @@ func insertRow(table string, d checksum.Difference) (repeated, bool, error) {
 	sql := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM DUAL", table, strings.Join(columns, ", "), strings.Join(literals, ", "))
 	key := guards(d.OldRow, func(c checksum.Cell) bool { return c.Key })
 	if key == "" {
-		return repeated{sql: sql, count: max(1, d.Count)}, true, nil
+		return repeated{sql: sql, count: max(1, d.Count), lax: lax}, true, nil
 	}
-	return repeated{sql: sql + " WHERE NOT EXISTS (SELECT 1 FROM " + table + " WHERE " + key + ")", count: 1}, false, nil
+	return repeated{sql: sql + " WHERE NOT EXISTS (SELECT 1 FROM " + table + " WHERE " + key + ")", count: 1, lax: lax}, false, nil
 }
 
 // deleteRow deletes the row if it is still what was proven to be extra.
@@ -80,12 +83,13 @@ func deleteRow(table string, d checksum.Difference) (repeated, bool, error) {
 func updateRow(table string, d checksum.Difference) (repeated, error) {
 	differs := differing(d)
 	var set, keep []string
-	generatedOnly := len(differs) > 0
+	generatedOnly, lax := len(differs) > 0, false
 	for _, c := range d.OldRow {
 		switch name := quoteName(c.Column); {
 		case c.Generated:
 		case differs[strings.ToLower(c.Column)]:
 			generatedOnly = false
+			lax = lax || c.Lax
 			set = append(set, name+" = "+c.Literal)
 		case maybeTime(c.Literal):
 			keep = append(keep, name+" = "+name)
@@ -100,7 +104,7 @@ func updateRow(table string, d checksum.Difference) (repeated, error) {
 		return repeated{}, errUnclear
 	}
 	sql := fmt.Sprintf("UPDATE %s SET %s WHERE %s", table, strings.Join(append(set, keep...), ", "), both(key, values))
-	return repeated{sql: sql, count: 1}, nil
+	return repeated{sql: sql, count: 1, lax: lax}, nil
 }
 
 // maybeTime reports whether a literal can be one of a point in time. A column that has ON UPDATE CURRENT_TIMESTAMP is

@@ -7,6 +7,12 @@ import (
 	"crosscheck/checksum"
 )
 
+// The session's modes: each value is stored exactly, or the statement fails; but for those that strict mode refuses.
+const (
+	laxMode    = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"
+	strictMode = "NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES"
+)
+
 // header says what the file is and sets the session up so that each value is stored exactly.
 func (r *repair) header() {
 	o := r.opts
@@ -31,9 +37,9 @@ func (r *repair) header() {
 			"may be missing there: their replicated copies would stop old's applier (1062, 1032) or change old. Before you run\n" +
 			"this, SET SESSION sql_log_bin = 0 and run it on each server of new, or stop that replication and skip it.")
 	}
-	r.printf("\nSET NAMES utf8mb4;\n" +
-		"SET SESSION time_zone = '+00:00', SESSION foreign_key_checks = 0, SESSION sql_safe_updates = 0,\n" +
-		"  SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES';\n")
+	r.printf("\nSET NAMES utf8mb4;\n"+
+		"SET SESSION time_zone = '+00:00', SESSION foreign_key_checks = 0, SESSION sql_safe_updates = 0,\n"+
+		"  SESSION sql_mode = '%s';\n", strictMode)
 	if o.New.Flavor == "mysql" && isUUID(o.New.ServerUUID) {
 		r.comment("On any other server than the one that was checked this ends with error 1242. Take it out only if you know why.")
 		r.printf("SET @crosscheck_server = (SELECT n FROM (SELECT 1 AS n UNION ALL SELECT 2) AS wrong_server WHERE @@server_uuid <> '%s');\n", o.New.ServerUUID)

@@ -1,0 +1,36 @@
+package checksum
+
+import (
+	"testing"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/rowstream"
+)
+
+// An ENUM's number 0 reads as an empty string. It is stored by its number, and only without strict mode; an empty label
+// is stored as one.
+func TestCellOfNoLabel(t *testing.T) {
+	wire := rowstream.Column{Type: mysql.MYSQL_TYPE_STRING}
+	for _, c := range []struct {
+		labels  []string
+		raw     string // length-prefixed
+		literal string
+		lax     bool
+	}{
+		{[]string{"a"}, "\x00", "0", true},
+		{[]string{"", "a"}, "\x00", "_utf8mb4 X''", false},
+		{[]string{"", "a"}, "\x01\x00", "0", true}, // as the projection writes number 0 beside an empty label
+		{[]string{"0"}, "\x010", "_utf8mb4 X'30'", false},
+	} {
+		col := cluster.Column{Name: "e", DataType: "enum", ColumnType: "enum", Labels: c.labels, Charset: "utf8mb4", Collation: "utf8mb4_general_ci"}
+		plan := planColumn{old: &col, new: &col}
+		plan.proj = project(&col, &col)
+		p := &tablePlan{columns: []planColumn{plan}}
+		got := p.cells([]cellValue{{raw: []byte(c.raw)}}, []rowstream.Column{wire}, nil)[0]
+		if got.Literal != c.literal || got.Lax != c.lax {
+			t.Errorf("%q of %q: %s, lax %t", c.raw, c.labels, got.Literal, got.Lax)
+		}
+	}
+}
