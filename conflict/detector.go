@@ -16,6 +16,10 @@ type Config struct {
 	// transaction then proves that all earlier ones were passed. Without GTIDs it
 	// is also what ties an echo to its original (see doc of anonymous matching).
 	InOrder [2]bool
+	// Apart says that the two positions of Start are not of one moment. Without GTIDs
+	// nothing tells then whether the first transactions of a side arrived on the
+	// other before its position: such rows come under doubt if they have no echo.
+	Apart bool
 	// WindowBytes bounds the memory of both windows; 0: 176 MiB. Images go first,
 	// then the keys of the oldest transactions, which is reported as unjudged.
 	WindowBytes int
@@ -76,6 +80,7 @@ type stream struct {
 
 	fences []fence // of this log, not yet reached in the other
 	fenced bool    // the other side has reached the first of them
+	met    bool    // an echo of this side's transactions was read
 	voided uint64  // fences up to this number mean nothing: the log was begun anew
 
 	step      Step

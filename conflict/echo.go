@@ -194,6 +194,7 @@ func (d *Detector) match(s Side, e *echo, tx *binlog.Transaction) bool {
 			o.lost = 0
 		}
 	}
+	o.met = true
 	d.compareEcho(s, e, i, tx)
 	d.leave(s.Other(), i)
 	return true
@@ -373,6 +374,7 @@ func (d *Detector) passed(s Side, i uint32) {
 	explained := t.flags&(txnBlind|txnGapped) != 0
 	one := uint32(0)
 	blocked := d.blocked(w, i)
+	before := d.cfg.Apart && t.source == 0 && t.flags&txnUnfenced != 0 && !d.streams[s].met
 	for c := t.first; c != 0; c = w.changes.at(c).next {
 		p := w.changes.at(c)
 		r, ok := rowEntry(w.data.get(p.data))
@@ -382,6 +384,11 @@ func (d *Detector) passed(s Side, i uint32) {
 		}
 		if !ok && t.source == 0 {
 			continue // nothing tells an echo of such rows
+		}
+		if before { // its echo may stand before the other stream's start
+			d.count.Sides[s].Unjudged++
+			d.suspectRow(w, c, d.causeNow(s, i))
+			continue
 		}
 		if slices.Contains(blocked, d.layouts.list[p.layout].table) {
 			d.count.Sides[s].Explained++
@@ -395,7 +402,7 @@ func (d *Detector) passed(s Side, i uint32) {
 			d.suspectRow(w, c, d.causeNow(s, i))
 		}
 	}
-	if !explained && (one != 0 || t.flags&txnDDL != 0) {
+	if !explained && !before && (one != 0 || t.flags&txnDDL != 0) {
 		a := d.txnAct(w, i)
 		f := Finding{Kind: MissingEcho, Possible: t.source == 0, Detail: "the other side's applier passed this transaction and logged nothing"}
 		if one != 0 {

@@ -109,12 +109,13 @@ func (e *engine) restore(ctx context.Context) error {
 		cfg.InOrder[s] = e.inOrder(ctx, conflict.Side(s))
 	}
 	if c := e.opt.From; c != nil {
+		if err := json.Unmarshal(c.Engine, &e.mem); err != nil {
+			return fmt.Errorf("continue the account: %w", err)
+		}
+		cfg.Apart = e.mem.Base != nil
 		d, err := conflict.Restore(bytes.NewReader(c.Snapshot), cfg)
 		if err != nil {
 			return fmt.Errorf("continue the account: %w (start a new one in another state folder)", err)
-		}
-		if err = json.Unmarshal(c.Engine, &e.mem); err != nil {
-			return fmt.Errorf("continue the account: %w", err)
 		}
 		if e.begins, err = gtid.ParsePosition(e.mem.Begin); err != nil {
 			return fmt.Errorf("continue the account: %w", err)
@@ -147,7 +148,7 @@ func (e *engine) restore(ctx context.Context) error {
 		e.mem.Begin, e.begins = begin.String(), begin
 		e.comeTo(e.start[conflict.Old])
 	}
-	cfg.Start = e.start
+	cfg.Start, cfg.Apart = e.start, e.mem.Base != nil // a check's positions
 	e.det = conflict.NewDetector(cfg)
 	return nil
 }
