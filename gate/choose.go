@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -34,7 +35,13 @@ func (j *judge) prove(r *Result, p proof) {
 			r.Taken = e.Taken
 		}
 	}
-	r.Reasons = append(r.Reasons, worst...)
+	known := len(r.Reasons)
+	for _, x := range worst { // two sorts of evidence may tell one thing
+		if !slices.ContainsFunc(r.Reasons[:known], func(y Reason) bool { return x.ID == y.ID && x.State == y.State && y.judged }) {
+			x.judged = true
+			r.Reasons = append(r.Reasons, x)
+		}
+	}
 	if disagree {
 		r.Reasons = append(r.Reasons, *j.unknown(ReasonContradicting,
 			fmt.Sprintf("%d measurements of %s of one time disagree; the worse counts", len(chosen), p.kind), j.measure(r.Gate, p.kind)))

@@ -133,7 +133,7 @@ func refusals(p plan.Plan, k Kind, piece Evidence) []refusal {
 func TestEveryFaultIsNamed(t *testing.T) {
 	// Some faults of a kind are none for each gate that rests on the kind.
 	harmless := map[string]string{
-		"read-only": ReasonPositionsDiffer, "drained": ReasonDrainedShort, "watch-period": "",
+		"read-only": ReasonPositionsDiffer, "drained": ReasonDrainedShort, "switched": ReasonDrainedShort, "watch-period": "",
 	}
 	for _, path := range plan.Paths() {
 		p := windowed(testPlan(path))

@@ -138,7 +138,10 @@ func rollingUpgrade() []spec {
 		{name: plan.GateRestoredCopy, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindRestoredCopy, age: ageCopy, judge: judgeCopy}}},
 		{name: plan.GateRehearsal, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindRehearsal, judge: judgeRehearsal}}},
 		{name: plan.GateHealth, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindHealth, age: ageHealth, judge: judgeHealth}}},
-		{name: plan.GateSwitched, kept: by(plan.GateSignedOff), proofs: []proof{{kind: KindWritesSwitch, age: ageState, judge: judgeSwitched}}},
+		{name: plan.GateSwitched, kept: by(plan.GateSignedOff), proofs: []proof{
+			{kind: KindWritesSwitch, age: ageState, judge: judgeSwitched},
+			{kind: KindDrained, age: ageState, judge: judgeDrainedReadOnly},
+		}},
 		{name: plan.GateWatchPeriod, kept: by(plan.GateSignedOff), proofs: []proof{{kind: KindHealth, age: ageHealth, judge: judgeWatchPeriod}}},
 		{name: plan.GateSignedOff, kept: by(plan.GateSignedOff), proofs: []proof{proofSignOff(KindHealth)}},
 	}

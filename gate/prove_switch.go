@@ -136,7 +136,8 @@ func judgeDrained(j *judge, e Evidence) []Reason {
 	return out
 }
 
-// judgeDrainedReadOnly judges the same on a server that cannot be written: there is nothing to wait for.
+// judgeDrainedReadOnly judges the same without a time of quiet: on a server that cannot be written, or where nothing but the
+// switch is asked for, there is nothing to wait for.
 func judgeDrainedReadOnly(j *judge, e Evidence) []Reason {
 	c, ok := e.Content.(Drained)
 	if !ok {

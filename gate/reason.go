@@ -22,6 +22,8 @@ type Reason struct {
 	Next  string `json:"next"` // the exact statement or command to go on with
 	// Evidence is what it was read from; "" if nothing was there.
 	Evidence EvidenceID `json:"evidence,omitempty"`
+
+	judged bool // it is what evidence says, not that there is none
 }
 
 // ReasonInfo is an entry of the registry of reasons.

@@ -335,7 +335,7 @@ func needs(p plan.Path) map[string][]Kind {
 		return map[string][]Kind{
 			"preflight": {KindPreflight}, "schema-parity": {KindSchema}, "config-parity": {KindConfig},
 			"restored-copy-checked": {KindRestoredCopy}, "rehearsal": {KindRehearsal}, "health": {KindHealth},
-			"switched": {KindWritesSwitch}, "watch-period": {KindHealth}, "signed-off": {KindSignOff},
+			"switched": {KindWritesSwitch, KindDrained}, "watch-period": {KindHealth}, "signed-off": {KindSignOff},
 		}
 	}
 	return nil
