@@ -28,7 +28,7 @@ func TestWatchThatGoesOnIsRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	status := func() watch.Status { return watch.Status{At: time.Now(), Since: account.Since()} }
-	if err := account.SaveStatus(t.Context(), status()); err != nil {
+	if err = account.SaveStatus(t.Context(), status()); err != nil {
 		t.Fatal(err)
 	}
 	p := shopPlan()
@@ -45,8 +45,8 @@ func TestWatchThatGoesOnIsRunning(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				if err := account.SaveStatus(t.Context(), status()); err != nil {
-					t.Error(err)
+				if serr := account.SaveStatus(t.Context(), status()); serr != nil {
+					t.Error(serr)
 					return
 				}
 			}
