@@ -80,7 +80,7 @@ type stream struct {
 
 	fences []fence // of this log, not yet reached in the other
 	fenced bool    // the other side has reached the first of them
-	met    bool    // an echo of this side's transactions was read
+	first  uint64  // the first of this side's transactions whose echo was read
 	voided uint64  // fences up to this number mean nothing: the log was begun anew
 
 	step      Step

@@ -122,6 +122,8 @@ func TestStartsApart(t *testing.T) {
 		}
 		feed(New, 2) // 1 may have arrived before
 		feed(New, 4) // 3 came after, so its echo is missing in any case
+		d.Feed(Old, FenceTaken{1})
+		d.Feed(New, FenceReached{1})
 		want := map[bool]int{false: 2, true: 1}[apart]
 		if found := d.Take(); len(found) != want || found[0].Kind != MissingEcho {
 			t.Errorf("apart %v: %d findings, want %d: %v", apart, len(found), want, found)

@@ -29,6 +29,10 @@ const (
 const (
 	maxHeldEvents = 2048
 	maxHeldBytes  = 8 << 20
+	// While the other stream waits for this one to come to a place, it must be read on, or the two wait for each other:
+	// without GTIDs that is so where the logs hold echoes of what was made before the account's beginning.
+	maxSoughtEvents = 1 << 15
+	maxSoughtBytes  = 16 << 20
 )
 
 // engine is the one goroutine that owns the detector. Others read the logs and ask the servers; they hand over what
@@ -147,7 +151,11 @@ func (e *engine) end(ctx, outer context.Context, err error) (Status, error) {
 
 // input is a side's stream, or nothing while too much of it waits for the other side's.
 func (e *engine) input(s conflict.Side) <-chan item {
-	if e.det.Held(s) > maxHeldEvents || e.held[s] > maxHeldBytes {
+	events, bytes := maxHeldEvents, int64(maxHeldBytes)
+	if e.alone[s.Other()].asked {
+		events, bytes = maxSoughtEvents, maxSoughtBytes
+	}
+	if e.det.Held(s) > events || e.held[s] > bytes {
 		return nil
 	}
 	return e.readers[s].out
