@@ -169,6 +169,9 @@ func (d *PreflightDocument) Summary() string {
 	}
 	switch preflight.Verdict(d.Verdict) {
 	case preflight.Pass:
+		if hidden := d.hidden(); len(hidden) > 0 {
+			tail += "; not judged: " + strings.Join(hidden, ", ")
+		}
 		return "pass: nothing stands in the way of " + d.Path + tail
 	case preflight.Unknown:
 		return fmt.Sprintf("unknown: %s could not be found out%s", plural(int64(c.Unseen), "thing"), tail)
@@ -193,4 +196,15 @@ func severityTitle(s preflight.Severity) string {
 		return "nothing to decide"
 	}
 	return ""
+}
+
+// hidden lists what the account could not see, and so was not judged.
+func (d *PreflightDocument) hidden() []string {
+	var out []string
+	for i := range d.Findings {
+		if f := &d.Findings[i]; f.ID == preflight.NotVisible && !f.Accepted {
+			out = append(out, f.Object)
+		}
+	}
+	return out
 }

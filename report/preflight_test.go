@@ -100,6 +100,11 @@ func TestPreflightCounts(t *testing.T) {
 	if s := doc.Summary(); s != "pass: nothing stands in the way of dual-write" {
 		t.Error(s)
 	}
+	hidden := doc
+	hidden.Findings = []PreflightFinding{{ID: preflight.NotVisible, Object: "triggers", Severity: "info"}}
+	if s := hidden.Summary(); s != "pass: nothing stands in the way of dual-write; not judged: triggers" {
+		t.Error(s)
+	}
 	if raw, err := json.Marshal(doc); err != nil || !strings.Contains(string(raw), `"findings":[]`) {
 		t.Errorf("%s %v", raw, err)
 	}

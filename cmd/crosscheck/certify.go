@@ -16,6 +16,7 @@ import (
 	"crosscheck/gate"
 	"crosscheck/gate/certificate"
 	"crosscheck/gate/plan"
+	"crosscheck/gate/preflight"
 	"crosscheck/report"
 )
 
@@ -68,7 +69,9 @@ func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, file strin
 	if err != nil {
 		return err
 	}
-	doc := certificate.New(s, m.plan, m.evidence.All(), certificate.Options{Version: version(), OldVersion: old, NewVersion: new})
+	doc := certificate.New(s, m.plan, m.evidence.All(), certificate.Options{
+		Version: version(), OldVersion: old, NewVersion: new, Further: m.hidden(s),
+	})
 	text, err := certificate.Sign(doc, key)
 	if err != nil {
 		return err
@@ -85,6 +88,24 @@ func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, file strin
 	}
 	if !m.g.quiet {
 		fmt.Fprintf(m.g.std.err, "%s: %s, signed by %s\n", file, s.State, certificate.Fingerprint(public(key)))
+	}
+	return nil
+}
+
+// hidden lists what the newest preflight of the plan could not see.
+func (m *migration) hidden(s gate.Status) []string {
+	for e := range m.evidence.Backward() {
+		c, ok := e.Content.(gate.Preflight)
+		if !ok || e.Old != s.Old || e.New != s.New || e.Plan != m.hash {
+			continue
+		}
+		var out []string
+		for _, f := range c.Findings {
+			if f.ID == preflight.NotVisible {
+				out = append(out, f.Object+" ("+f.Found+")")
+			}
+		}
+		return out
 	}
 	return nil
 }

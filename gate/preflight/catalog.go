@@ -63,7 +63,7 @@ func accessEntries() []Entry {
 			"Mend what the message says and run preflight again.",
 		},
 		{
-			"not_visible", Info, "something is hidden from the account", "Triggers and events show only to accounts that may make them, so crosscheck does not ask for that by itself: what is hidden was not judged.",
+			NotVisible, Info, "something is hidden from the account", "Triggers and events show only to accounts that may make them, so crosscheck does not ask for that by itself: what is hidden was not judged.",
 			"Give the privilege for the time of the preflight, or look with an account that has it.",
 		},
 		{

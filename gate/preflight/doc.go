@@ -52,6 +52,9 @@ const (
 // Severities lists all severities, worst first.
 func Severities() []Severity { return []Severity{Fatal, Lossy, Warning, Info} }
 
+// NotVisible is the id of the finding that says what the account could not see.
+const NotVisible = "not_visible"
+
 // rank orders severities: 0 is worst.
 func (s Severity) rank() int { return slices.Index(Severities(), s) }
 

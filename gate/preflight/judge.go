@@ -218,7 +218,7 @@ func (j *judge) hidden() {
 		if len(by[what]) == 1 {
 			side = by[what][0].Label
 		}
-		j.add(Finding{ID: "not_visible", Side: side, Object: what, Found: side + ": " + why[what] + ", so " + what + " were not judged", Fixes: grants[what]})
+		j.add(Finding{ID: NotVisible, Side: side, Object: what, Found: side + ": " + why[what] + ", so " + what + " were not judged", Fixes: grants[what]})
 	}
 }
 
