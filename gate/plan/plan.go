@@ -196,11 +196,13 @@ func (p Plan) Acknowledges(id string) bool {
 }
 
 // Application tells whether an account belongs to the application: whether a pattern "user@host" matches it, where % stands
-// for any text and _ is a plain character, since names of accounts are full of it.
+// for any text and _ is a plain character, since names of accounts are full of it. Who comes over the loopback address has
+// the account of localhost where the server resolves names, and is shown by the address.
 func (p Plan) Application(user, host string) bool {
+	loopback := host == "localhost" || host == "127.0.0.1" || host == "::1"
 	return slices.ContainsFunc(p.Accounts, func(pattern string) bool {
 		u, h, _ := strings.Cut(pattern, "@")
-		return like(u, user) && like(h, host)
+		return like(u, user) && (like(h, host) || loopback && h == "localhost")
 	})
 }
 

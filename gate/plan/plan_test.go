@@ -68,6 +68,12 @@ reason = "floats"
 			t.Errorf("Application(%s, %s) = %v", c.user, c.host, got)
 		}
 	}
+	local := Plan{Accounts: []string{"app@localhost"}}
+	for host, want := range map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true, "10.0.0.1": false} {
+		if got := local.Application("app", host); got != want || local.Application("other", host) {
+			t.Errorf("app@localhost and %s: %v", host, got)
+		}
+	}
 	if !p.Accepts("no_key", "shop.log") || p.Accepts("no_key", "shop.other") || p.Accepts("no_key", "") {
 		t.Error("an accepted object is not that object alone")
 	}
