@@ -102,6 +102,7 @@ func (e *engine) sideStatus(s conflict.Side, now time.Time) SideStatus {
 	out := SideStatus{
 		Label: server.Label(), Addr: server.Config().Addr, UUID: f.ServerUUID, Version: f.Version, Position: pos.String(),
 		Lag: e.lag(s, now), Read: e.readers[s].current().Connected(),
+		Arrived:               e.fences[s].reached,
 		TransactionsPerSecond: e.rates[s].perTx, ChangesPerSecond: e.rates[s].perRow, Reconnects: n.Reconnects,
 		Step: e.mem.Watermarks[s].Seen, Sessions: len(x.sessions), Stale: x.stale,
 	}

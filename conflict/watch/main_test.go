@@ -346,13 +346,12 @@ func (w *watching) until(what string, ok func(Status) bool) Status {
 	return Status{}
 }
 
-// quiet waits until all that was written has arrived and is judged: n changes on each side at least.
+// quiet waits until all that was written has arrived and is judged.
 func (w *watching) quiet() Status {
 	w.t.Helper()
 	begin := time.Now()
 	return w.until("all has arrived", func(s Status) bool {
-		return s.At.Sub(begin) > 3*time.Second && s.Account.Waiting == [2]int{} && s.Account.Questions == 0 &&
-			s.Sides[0].Lag == 0 && s.Sides[1].Lag == 0
+		return s.Sides[0].Arrived.After(begin) && s.Sides[1].Arrived.After(begin) && s.Account.Waiting == [2]int{} && s.Account.Questions == 0
 	})
 }
 

@@ -49,7 +49,13 @@ func TestNetworkCuts(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				w.burst(func() { p.cut(5 * time.Second) })
+				w.burst(func() {
+					p.Stop()
+					seen.until("the tail is away", func(s Status) bool { return !s.Sides[side].Read && s.Sides[side].Lag > 4*time.Second })
+					if err := p.Start(); err != nil {
+						t.Error(err)
+					}
+				})
 				w.flow(20)
 				seen.quiet()
 				st := seen.end()

@@ -41,6 +41,7 @@ type sight struct {
 	up       time.Time
 	// places are positions of the server with the time they were read, oldest first: how far reading is behind.
 	places []place
+	heard  time.Time // when the log was last being read
 }
 
 type place struct {
@@ -229,14 +230,19 @@ func (e *engine) inOrder(ctx context.Context, s conflict.Side) bool {
 	return err == nil && ordered(c)
 }
 
-// lag is how far the reading of a side is behind: since when the oldest place that was not read is known.
+// lag is how far the reading of a side is behind: since when the oldest place that was not read is known, or since when
+// the log is not being read.
 func (e *engine) lag(s conflict.Side, now time.Time) time.Duration {
 	x := &e.sights[s]
 	for len(x.places) > 0 && e.readers[s].reached(x.places[0].pos) {
 		x.places = x.places[1:]
 	}
-	if len(x.places) == 0 {
-		return 0
+	if e.readers[s].current().Connected() || x.heard.IsZero() {
+		x.heard = now
 	}
-	return now.Sub(x.places[0].at)
+	since := x.heard
+	if len(x.places) > 0 && x.places[0].at.Before(since) {
+		since = x.places[0].at
+	}
+	return now.Sub(since)
 }

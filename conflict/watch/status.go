@@ -65,6 +65,9 @@ type SideStatus struct {
 	Position string        // end of what was read
 	Lag      time.Duration // how far reading is behind the server
 	Read     bool          // the tail is connected and reading
+	// Arrived is a time: what had been read of this side by then has arrived on the other, and was read there too. Zero:
+	// not known yet.
+	Arrived time.Time
 
 	TransactionsPerSecond, ChangesPerSecond float64
 	Reconnects                              int
