@@ -69,27 +69,32 @@ func connectAs(ctx context.Context, cfg Config, log *slog.Logger) (*Server, erro
 	if err != nil {
 		return nil, s.Explain("connect", err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	stop := hangUp(ctx, c)
 	defer func() {
 		stop()
 		_ = c.Close()
 	}()
 	_ = c.SetDeadline(time.Now().Add(setUpTimeout))
 	if err = s.learn(c); err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return nil, s.Explain("connect", err)
+		return nil, s.Explain("connect", ended(ctx, err))
 	}
 	if s.db, err = s.openPool(); err != nil {
 		return nil, s.Explain("connect", err)
 	}
 	if err = s.db.PingContext(ctx); err != nil {
 		_ = s.db.Close()
-		return nil, s.Explain("connect", err)
+		return nil, s.Explain("connect", ended(ctx, err))
 	}
 	s.log.Debug("connected", "version", s.facts.Version, "uuid", s.facts.ServerUUID, "account", s.facts.Account, "tls", s.facts.TLS)
 	return s, nil
+}
+
+// ended is the cause where a context's end came out as a broken connection.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }
 
 // firstDial dials, asks for a password if only that is missing, and gives TLS

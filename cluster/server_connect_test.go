@@ -181,6 +181,25 @@ func checkCancel(t *testing.T, srv *fixtures.Server, s *Server) {
 	if _, err := s.DialRaw(ended); !errors.Is(err, context.Canceled) {
 		t.Errorf("DialRaw with an ended context gave %v", err)
 	}
+	// A context that ends at any moment of the set-up; the race detector sees who else holds the connection.
+	for i := range 80 {
+		for name, op := range map[string]func(context.Context) (io.Closer, error){
+			"DialRaw": func(ctx context.Context) (io.Closer, error) { return s.DialRaw(ctx) },
+			"Open":    func(ctx context.Context) (io.Closer, error) { return Open(ctx, s.Config(), quiet()) },
+		} {
+			ctx, cancel := context.WithCancel(t.Context())
+			stop := time.AfterFunc(time.Duration(i)*200*time.Microsecond, cancel)
+			c, err := op(ctx)
+			switch {
+			case err == nil:
+				_ = c.Close()
+			case !errors.Is(err, context.Canceled):
+				t.Errorf("%s, ended after %d times 0.2 ms: %v", name, i, err)
+			}
+			stop.Stop()
+			cancel()
+		}
+	}
 	if err := srv.Pause(); err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func (s *Server) dialRaw(ctx context.Context, setUp func(*client.Conn) error) (*
 	if err != nil {
 		return nil, s.Explain("connect", err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	stop := hangUp(ctx, c)
 	_ = c.SetDeadline(time.Now().Add(setUpTimeout))
 	err = setUp(c)
 	if !stop() {
@@ -70,6 +70,13 @@ func (s *Server) dialRaw(ctx context.Context, setUp func(*client.Conn) error) (*
 		return nil, s.Explain("connect", err)
 	}
 	return c, nil
+}
+
+// hangUp closes the socket below a connection when ctx ends, which ends what runs on it. The connection's own Close is
+// for whoever uses it: it writes to its state.
+func hangUp(ctx context.Context, c *client.Conn) (stop func() bool) {
+	socket := c.Conn.Conn
+	return context.AfterFunc(ctx, func() { _ = socket.Close() })
 }
 
 // dial connects and authenticates. It reads the server's greeting itself first,

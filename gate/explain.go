@@ -3,7 +3,6 @@ package gate
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // explain says of gates that are shut what a look at them alone does not tell: that they were open, and what keeps them no
@@ -22,7 +21,7 @@ func (h *history) explain(j *judge, s *Status) {
 	if !ok {
 		return
 	}
-	text, next := fmt.Sprintf("the gate %s before it is %s: %s", first.Gate, first.State, reasonIDs(first)), ""
+	text, next := fmt.Sprintf("the gate %s before it is %s: %s", first.Gate, first.State, first.ReasonIDs()), ""
 	if i := slices.IndexFunc(first.Reasons, func(r Reason) bool { return r.ID == ReasonKeeper }); i >= 0 {
 		text, next = fmt.Sprintf("the gate %s before it is %s: %s", first.Gate, first.State, first.Reasons[i].Text), first.Reasons[i].Next
 	}
@@ -47,22 +46,8 @@ func (h *history) lost(j *judge, spec spec, s *Status) *Reason {
 		}
 		if r := h.held(j, spec, map[string]bool{k.by: true}, s.At); r != nil {
 			return j.unknown(ReasonKeeper, fmt.Sprintf("it was open at %s, and would still be while the gate %s is: that is %s: %s",
-				moment(r.Stays), k.by, keeper.State, reasonIDs(keeper)), fmt.Sprintf("crosscheck gate check %s --plan PLAN", k.by))
+				moment(r.Stays), k.by, keeper.State, keeper.ReasonIDs()), fmt.Sprintf("crosscheck gate check %s --plan PLAN", k.by))
 		}
 	}
 	return nil
-}
-
-// reasonIDs lists the ids of a gate's reasons once each, without that of another gate being shut where there are others.
-func reasonIDs(r Result) string {
-	var out []string
-	for _, x := range r.Reasons {
-		if !slices.Contains(out, x.ID) && x.ID != ReasonEarlierGate {
-			out = append(out, x.ID)
-		}
-	}
-	if len(out) == 0 {
-		return ReasonEarlierGate
-	}
-	return strings.Join(out, ", ")
 }

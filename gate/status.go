@@ -2,6 +2,7 @@ package gate
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"crosscheck/gate/plan"
@@ -25,6 +26,21 @@ type Result struct {
 // WantsHook tells that nothing but the gate's hook is missing.
 func (r Result) WantsHook() bool {
 	return len(r.Reasons) == 1 && (r.Reasons[0].ID == ReasonHookNotRun || r.Reasons[0].ID == ReasonHookTimedOut)
+}
+
+// ReasonIDs lists the ids of the reasons once each, with commas between them; that of an earlier gate being shut only
+// where there is no other.
+func (r Result) ReasonIDs() string {
+	var out []string
+	for _, x := range r.Reasons {
+		if !slices.Contains(out, x.ID) && x.ID != ReasonEarlierGate {
+			out = append(out, x.ID)
+		}
+	}
+	if len(out) == 0 && len(r.Reasons) > 0 {
+		return ReasonEarlierGate
+	}
+	return strings.Join(out, ", ")
 }
 
 // OverrideNote is an override as it stays visible.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -148,20 +147,12 @@ func waitText(s gate.Status, r gate.Result, notes []string) string {
 		return fmt.Sprintf("%s: %s", r.Gate, notes[0])
 	}
 	if next, ok := s.Next(); ok && next.Gate != r.Gate && !r.State.Open() {
-		return fmt.Sprintf("%s waits for %s: %s", r.Gate, next.Gate, reasonIDs(next))
+		return fmt.Sprintf("%s waits for %s: %s", r.Gate, next.Gate, next.ReasonIDs())
 	}
 	if r.State.Open() {
 		return fmt.Sprintf("%s: %s", r.Gate, r.State)
 	}
-	return fmt.Sprintf("%s: %s: %s", r.Gate, r.State, reasonIDs(r))
-}
-
-func reasonIDs(r gate.Result) string {
-	var ids []string
-	for _, x := range r.Reasons {
-		ids = append(ids, x.ID)
-	}
-	return strings.Join(ids, ", ")
+	return fmt.Sprintf("%s: %s: %s", r.Gate, r.State, r.ReasonIDs())
 }
 
 // waitView shows on stderr how it stands: on a terminal a picture that changes, else a line per change.
