@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"crosscheck/cluster"
 	"crosscheck/fixtures"
 )
 
@@ -68,5 +69,34 @@ func TestNetworkCuts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A definition that is needed is waited for as long as its server may be gone, and no longer.
+func TestDefinitionOfAServerThatIsGone(t *testing.T) {
+	set := sharedDual(t, some("mariadb")[0])
+	old, _, name := database(t, set)
+	mustExec(t, old, "CREATE TABLE t (id INT PRIMARY KEY)")
+	p := newProxy(t, set.Old)
+	servers := through(t, set, [2]*proxy{p})
+	for _, s := range servers {
+		t.Cleanup(func() { _ = s.Close() })
+	}
+	filter, err := cluster.NewFilter([]string{name + ".*"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defs, _, _, err := loadDefinitions(t.Context(), servers[0], filter, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Stop()
+	if _, err = defs.load(t.Context(), name, "t"); !cluster.IsTransient(err) {
+		t.Errorf("the definition of a server that is gone: %v", err)
+	}
+	defs.patience = time.Hour
+	time.AfterFunc(time.Second, func() { _ = p.Start() })
+	if def, err := defs.load(t.Context(), name, "t"); err != nil || def.Table == nil {
+		t.Errorf("the definition of a server that came back: %+v, %v", def.Table, err)
 	}
 }

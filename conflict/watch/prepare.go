@@ -64,7 +64,7 @@ func (e *engine) prepare(ctx context.Context) error {
 // openSide gives the detector a side's tables and begins to read its log.
 func (e *engine) openSide(ctx context.Context, s conflict.Side) (tables int, err error) {
 	server := e.servers[s]
-	defs, list, known, err := loadDefinitions(ctx, server, e.opt.Filter)
+	defs, list, known, err := loadDefinitions(ctx, server, e.opt.Filter, e.opt.RetryFor)
 	if err != nil {
 		return 0, err
 	}

@@ -21,10 +21,12 @@ type definitions struct {
 	// touched counts, by Table.FullName, the statements that may have changed a definition.
 	touched map[string]int
 	seen    map[*binlog.Table]bool // decoders' tables whose definition was looked at
+	// patience is how long a server may be gone while a definition is needed.
+	patience time.Duration
 }
 
 // loadDefinitions reads all tables of a side that the filter chooses.
-func loadDefinitions(ctx context.Context, server *cluster.Server, f cluster.Filter) (*definitions, []conflict.Definition, []cluster.Table, error) {
+func loadDefinitions(ctx context.Context, server *cluster.Server, f cluster.Filter, patience time.Duration) (*definitions, []conflict.Definition, []cluster.Table, error) {
 	tables, err := cluster.LoadTables(ctx, server, f)
 	if err != nil {
 		return nil, nil, nil, err
@@ -35,7 +37,7 @@ func loadDefinitions(ctx context.Context, server *cluster.Server, f cluster.Filt
 	}
 	d := &definitions{
 		server: server, given: map[string]cluster.TableName{}, stale: map[string]bool{}, touched: map[string]int{}, seen: map[*binlog.Table]bool{},
-		last: map[string]*cluster.Table{},
+		last: map[string]*cluster.Table{}, patience: patience,
 	}
 	var out []conflict.Definition
 	for i := range tables {
@@ -157,6 +159,7 @@ func (d *definitions) need(ctx context.Context, tx *binlog.Transaction) ([]confl
 }
 
 func (d *definitions) load(ctx context.Context, schema, table string) (conflict.Definition, error) {
+	since := time.Now()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		t, err := cluster.LoadTable(ctx, d.server, schema, table)
 		var keys []cluster.ForeignKey
@@ -166,7 +169,7 @@ func (d *definitions) load(ctx context.Context, schema, table string) (conflict.
 		if err == nil {
 			return conflict.Definition{Table: t, ForeignKeys: foreignKeys(keys)}, nil
 		}
-		if ctx.Err() != nil || !cluster.IsTransient(err) {
+		if ctx.Err() != nil || !cluster.IsTransient(err) || time.Since(since) > d.patience {
 			return conflict.Definition{}, fmt.Errorf("read the definition of %s.%s: %w", schema, table, err)
 		}
 		select {
