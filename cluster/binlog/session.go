@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -30,6 +31,7 @@ type session struct {
 	raw   net.Conn
 	queue queue
 	done  chan struct{}
+	over  sync.Once // see close
 }
 
 // dial opens a connection and leaves it ready for statements.
@@ -282,15 +284,27 @@ func (s *session) receive(limit time.Duration) error {
 	return fmt.Errorf("a packet begins with %#x: %w", data[0], mysql.ErrBadConn)
 }
 
-// close ends the session and waits for its goroutine, if it was started.
+// close ends the session and waits for its goroutine, if it was started. The tail's reader, whose stream has ended, and
+// whoever closes the tail may call it at the same time.
 func (s *session) close(started bool) {
 	s.queue.close(ErrClosed)
+	if s.conn == nil {
+		return
+	}
 	if started {
-		// The connection's own Close says goodbye first, for which the goroutine must have let go of it.
+		// The connection's own Close writes to its state, so the goroutine must have let go of it.
 		_ = s.raw.Close()
 		<-s.done
 	}
-	_ = s.conn.Close() // its end is what is wanted
+	s.over.Do(func() { _ = s.conn.Close() }) // its end is what is wanted
+}
+
+// closed stands in the place of a session that was closed; its stream ends by cause.
+func closed(cause error) *session {
+	s := &session{done: make(chan struct{})}
+	close(s.done)
+	s.queue.close(cause)
+	return s
 }
 
 // serverIDs picks an id that no known replica has, high, where people seldom

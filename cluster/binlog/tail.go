@@ -321,11 +321,8 @@ func (t *Tailer) reconnect(ctx context.Context, cause error) error {
 
 // resumable leaves the tail so that the next Next tries to connect again.
 func (t *Tailer) resumable(ctx context.Context, cause error) error {
-	dead := &session{done: make(chan struct{}), conn: t.sess.conn, raw: t.sess.raw}
-	close(dead.done)
-	dead.queue.close(fmt.Errorf("not connected: %w", cause))
 	t.mu.Lock()
-	t.sess = dead
+	t.sess = closed(fmt.Errorf("not connected: %w", cause))
 	t.mu.Unlock()
 	return ctx.Err()
 }
