@@ -66,7 +66,7 @@ func (j *judge) choose(gate string, p proof) ([]piece, *Reason) {
 	}
 	next := j.measure(gate, p.kind)
 	if e, ok := rejected[ReasonEvidenceFuture]; ok {
-		return out, j.reject(ReasonEvidenceFuture, e, "correct the clock; evidence counts again from "+e.Taken.UTC().Format(time.RFC3339)+" on")
+		return out, j.ahead(e)
 	}
 	for _, id := range []string{ReasonEvidenceMalformed, ReasonForeignServer} {
 		if e, ok := rejected[id]; ok && (len(out) == 0 || e.Taken.After(out[0].Taken)) {
@@ -102,6 +102,11 @@ func (j *judge) staleness(gate string, p proof, e piece) *Reason {
 	r := j.reject(ReasonEvidenceStale, e, j.measure(gate, p.kind))
 	r.Text = fmt.Sprintf("the evidence of %s is %s old; the plan allows %s", describe(p.kind), age.Round(time.Second), limit)
 	return r
+}
+
+// ahead is the reason for a piece of a time to come.
+func (j *judge) ahead(e piece) *Reason {
+	return j.reject(ReasonEvidenceFuture, e, "correct the clock; evidence counts again from "+e.Taken.UTC().Format(time.RFC3339)+" on")
 }
 
 // reject makes the reason for a piece that does not count.

@@ -213,6 +213,15 @@ func (j *judge) newest(k Kind) (Evidence, bool) {
 	return Evidence{}, false
 }
 
+// latest is the newest piece of a kind that counts, where no piece is of a time to come: of those, nobody knows which is the
+// last word.
+func (j *judge) latest(k Kind) (Evidence, bool) {
+	if slices.ContainsFunc(j.pieces[k], func(p piece) bool { return j.rejects(p) == ReasonEvidenceFuture }) {
+		return Evidence{}, false
+	}
+	return j.newest(k)
+}
+
 func (j *judge) overrides() []OverrideNote {
 	var out []OverrideNote
 	for _, p := range slices.Backward(j.pieces[KindOverride]) {
@@ -284,6 +293,10 @@ func (j *judge) hook(r *Result) {
 	var worst *Reason
 	for _, p := range j.pieces[KindHook] {
 		c, isHook := p.Content.(Hook)
+		if isHook && c.Gate == r.Gate && j.rejects(p) == ReasonEvidenceFuture { // it may be a veto
+			r.Reasons = append(r.Reasons, *j.ahead(p))
+			return
+		}
 		if !isHook || c.Gate != r.Gate || j.rejects(p) != "" || j.now.Sub(p.Taken) > j.plan.Ages.State {
 			continue
 		}

@@ -350,6 +350,7 @@ func TestHooks(t *testing.T) {
 		{"vetoed after", []Evidence{at(-2*time.Second, Hook{}), at(-time.Second, Hook{Exit: 1})}, Fail},
 		{"contradicting", []Evidence{at(-time.Second, Hook{}), at(-time.Second, Hook{Exit: 1})}, Fail},
 		{"of another gate", []Evidence{made(p, t0, Hook{Gate: "preflight"})}, Unknown},
+		{"vetoed, then the clock went backwards", []Evidence{at(-time.Second, Hook{}), at(time.Minute, Hook{Exit: 1})}, Unknown},
 	} {
 		if r := mustGate(t, Judge(p, append(slices.Clone(base), c.hooks...), t0), "steps-set"); r.State != c.want {
 			t.Errorf("%s: %s %+v", c.name, r.State, r.Reasons)

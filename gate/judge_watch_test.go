@@ -25,6 +25,21 @@ func TestReplicationBrokenForASecond(t *testing.T) {
 	}
 }
 
+// TestReplicationBrokenDuringTheCheck: what was compared before the break is not known to be so after it.
+func TestReplicationBrokenDuringTheCheck(t *testing.T) {
+	p := windowed(testPlan(plan.DualWrite))
+	check := made(p, t0.Add(-10*time.Minute), good(p, KindCheck, t0))
+	check.From = t0.Add(-40 * time.Minute)
+	for since, want := range map[time.Duration]State{-9 * time.Minute: Unknown, -11 * time.Minute: Unknown, -39 * time.Minute: Unknown, -40 * time.Minute: Pass} {
+		sync := good(p, KindSync, t0).(Sync)
+		sync.Links[0].Since = t0.Add(since)
+		list := replaced(replaced(world(p), KindCheck, check), KindSync, made(p, t0, sync))
+		if r := mustGate(t, Judge(p, list, t0), "replica-in-sync"); r.State != want || want == Unknown && !has(r, ReasonReplicationBroken) {
+			t.Errorf("unbroken for %s, the check began 40m ago and ended 10m ago: %s %+v", -since, r.State, r.Reasons)
+		}
+	}
+}
+
 func TestWatchKeepsTheCheckFresh(t *testing.T) {
 	p := windowed(testPlan(plan.DualWrite))
 	old := t0.Add(-50 * time.Hour)

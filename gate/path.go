@@ -162,7 +162,7 @@ func KeptBy(p plan.Path, name string) []string {
 
 // stillReadOnly tells that old has not been written since a moment: it is read only since before, and stands where it did.
 func stillReadOnly(j *judge, passed time.Time) bool {
-	e, ok := j.newest(KindReadOnly)
+	e, ok := j.latest(KindReadOnly)
 	c, isWindow := e.Content.(ReadOnly)
 	return ok && isWindow && c.ReadOnly && c.SuperReadOnly && !c.Since.IsZero() && !c.Since.After(passed) &&
 		!c.T1.IsZero() && !c.T1.After(passed) && c.OldT1 != "" && c.OldT1 == c.OldT2 && j.now.Sub(e.Taken) <= j.plan.Ages.State
@@ -170,7 +170,7 @@ func stillReadOnly(j *judge, passed time.Time) bool {
 
 // stillDrained tells that nobody has come back to old since a moment.
 func stillDrained(j *judge, passed time.Time) bool {
-	e, ok := j.newest(KindDrained)
+	e, ok := j.latest(KindDrained)
 	c, isDrained := e.Content.(Drained)
 	return ok && isDrained && c.SessionsSeen && len(c.AppOnOld) == 0 && c.OldWrites == 0 && !c.Since.IsZero() &&
 		!c.Since.After(passed) && j.now.Sub(e.Taken) <= j.plan.Ages.State

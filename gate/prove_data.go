@@ -182,9 +182,10 @@ func judgeSync(j *judge, e Evidence, links [][2]string) []Reason {
 		return out
 	}
 	for _, want := range links {
-		if l, there := c.link(want); there && l.Running && (l.Since.IsZero() || l.Since.After(check.Taken)) {
-			out = append(out, *j.unknown(ReasonReplicationBroken, fmt.Sprintf("replication %s→%s is known to run without a break only since %s, the check ended at %s",
-				l.From, l.To, moment(l.Since), moment(check.Taken)), j.measure("", KindCheck)))
+		// What the check compared first it knows since it began: a break after that may have passed over a change of it.
+		if l, there := c.link(want); there && l.Running && (l.Since.IsZero() || l.Since.After(check.from())) {
+			out = append(out, *j.unknown(ReasonReplicationBroken, fmt.Sprintf("replication %s→%s is known to run without a break only since %s, the check began at %s",
+				l.From, l.To, moment(l.Since), moment(check.from())), j.measure("", KindCheck)))
 		}
 	}
 	return out

@@ -1,11 +1,55 @@
 package gate
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"crosscheck/gate/plan"
 )
+
+// TestStepsByTheirStatements: whoever runs what the gate says, in its order, comes to steps that open it.
+func TestStepsByTheirStatements(t *testing.T) {
+	p := testPlan(plan.DualWrite)
+	j := &judge{plan: p, hash: p.Hash(), now: t0, old: uuidOld, new: uuidNew}
+	for _, pair := range [][2]Step{
+		{{1, 1}, {1, 1}}, {{2, 1}, {2, 1}}, {{2, 2}, {2, 2}}, {{2, 3}, {2, 1}}, {{4, 2}, {6, 4}}, {{2, 2}, {1, 1}}, {{3, 3}, {3, 3}}, {{0, 0}, {2, 1}},
+	} {
+		side := func(s Step) StepSide { return StepSide{Global: s, PersistedKnown: true, SessionsSeen: true} }
+		c := Steps{Old: side(pair[0]), New: side(pair[1])}
+		for round := 0; ; round++ {
+			reasons := judgeSteps(j, made(p, t0, c))
+			if len(reasons) == 0 {
+				break
+			}
+			if round == 3 {
+				t.Errorf("from %v: still %+v", pair, reasons)
+				break
+			}
+			for _, r := range reasons {
+				name, statements, _ := strings.Cut(strings.TrimPrefix(r.Next, "on "), ": ")
+				of := map[string]*StepSide{"old": &c.Old, "new": &c.New}[name]
+				var to Step
+				if n, err := fmt.Sscanf(statements, "SET PERSIST auto_increment_offset = %d; SET PERSIST auto_increment_increment = %d",
+					&to.Offset, &to.Increment); n != 2 || of == nil {
+					t.Fatalf("%q: %v", r.Next, err)
+				}
+				of.Global, of.Persisted = to, &to
+			}
+		}
+	}
+	maria := judgeSteps(j, made(p, t0, Steps{Old: StepSide{Global: Step{1, 1}, SessionsSeen: true}, New: StepSide{Global: Step{1, 1}, SessionsSeen: true}}))
+	for i, want := range []string{
+		"on old: SET GLOBAL auto_increment_offset = 1; SET GLOBAL auto_increment_increment = 2",
+		"write auto_increment_offset = 1 and auto_increment_increment = 2 into old's option file, ",
+		"on new: SET GLOBAL auto_increment_offset = 2; SET GLOBAL auto_increment_increment = 2",
+		"write auto_increment_offset = 2 and auto_increment_increment = 2 into new's option file, ",
+	} {
+		if len(maria) != 4 || !strings.HasPrefix(maria[i].Next, want) {
+			t.Errorf("where nothing can be persisted: %+v, want %s", maria, want)
+		}
+	}
+}
 
 // TestWordsOfTheServer: what to do next is told in the words of the server at hand, and can be run as it stands.
 func TestWordsOfTheServer(t *testing.T) {

@@ -21,7 +21,7 @@ func judgeSteps(j *judge, e Evidence) []Reason {
 	})
 	if !ownFault && overlap(c.Old.Global, c.New.Global) {
 		out = append(out, *j.fail(ReasonStepOverlap, fmt.Sprintf("old's step %s and new's %s make common keys", c.Old.Global, c.New.Global),
-			"on new: "+setStep(Step{2, 2})))
+			"on new: "+c.New.set(c.Old.Global.beside())))
 	}
 	return out
 }
@@ -29,10 +29,17 @@ func judgeSteps(j *judge, e Evidence) []Reason {
 // String is the step as increment and offset.
 func (s Step) String() string { return fmt.Sprintf("%d, offset %d", s.Increment, s.Offset) }
 
-// setStep is the statement that sets a step: the offset first, so that no session starts in between with a pair that the
-// other side has.
-func setStep(s Step) string {
-	return fmt.Sprintf("SET GLOBAL auto_increment_offset = %d; SET GLOBAL auto_increment_increment = %d", s.Offset, s.Increment)
+// beside is a step that makes no key of this one, which must be at least 2 with an offset within it.
+func (s Step) beside() Step { return Step{Increment: s.Increment, Offset: s.Offset%s.Increment + 1} }
+
+// set is the statement that gives a side a step, for good where its server keeps it: the offset first, so that no session
+// starts in between with a pair that the other side has.
+func (s StepSide) set(to Step) string {
+	set := "SET GLOBAL"
+	if s.PersistedKnown {
+		set = "SET PERSIST"
+	}
+	return fmt.Sprintf("%s auto_increment_offset = %d; %s auto_increment_increment = %d", set, to.Offset, set, to.Increment)
 }
 
 // overlap tells whether two steps can make one key: their offsets agree modulo the greatest common divisor of the
@@ -48,27 +55,31 @@ func overlap(a, b Step) bool {
 func (j *judge) stepSide(side string, s StepSide, advice Step) []Reason {
 	var out []Reason
 	on := "on " + side + ": "
+	want := s.Global // what is wrong must not be persisted
 	switch {
 	case s.Overridden != "":
 		out = append(out, *j.fail(ReasonStepOverridden, side+"'s step is set by "+s.Overridden, on+"turn its control of the step off"))
 	case s.Global.Increment < 2 || s.Global.Offset < 1:
-		out = append(out, *j.fail(ReasonStepWrong, side+"'s step is "+s.Global.String(), on+setStep(advice)))
+		want = advice
+		out = append(out, *j.fail(ReasonStepWrong, side+"'s step is "+s.Global.String(), on+s.set(want)))
 	case s.Global.Offset > s.Global.Increment:
-		out = append(out, *j.fail(ReasonStepIgnored, side+"'s step is "+s.Global.String()+": the server ignores the offset", on+setStep(advice)))
+		want = advice
+		out = append(out, *j.fail(ReasonStepIgnored, side+"'s step is "+s.Global.String()+": the server ignores the offset", on+s.set(want)))
 	}
-	out = append(out, j.persisted(side, s)...)
+	out = append(out, j.persisted(side, s, want)...)
 	return append(out, j.staleSessions(side, s)...)
 }
 
-func (j *judge) persisted(side string, s StepSide) []Reason {
+// persisted judges whether a restart keeps the step that is wanted.
+func (j *judge) persisted(side string, s StepSide, want Step) []Reason {
 	if s.Persisted != nil && *s.Persisted == s.Global || j.plan.Acknowledges(plan.AckNotPersisted) {
 		return nil
 	}
-	next := fmt.Sprintf("on %s: SET PERSIST auto_increment_offset = %d; SET PERSIST auto_increment_increment = %d", side, s.Global.Offset, s.Global.Increment)
+	next := "on " + side + ": " + s.set(want)
 	text := side + "'s step is not persisted: a restart loses it"
 	if !s.PersistedKnown {
 		next = fmt.Sprintf("write auto_increment_offset = %d and auto_increment_increment = %d into %s's option file, and acknowledge it in the plan: "+
-			`[[acknowledge]] with id = "step_not_persisted", by, reason`, s.Global.Offset, s.Global.Increment, side)
+			`[[acknowledge]] with id = "step_not_persisted", by, reason`, want.Offset, want.Increment, side)
 		text = side + " cannot tell whether its step is persisted"
 	}
 	return []Reason{*j.fail(ReasonStepNotPersisted, text, next)}

@@ -152,7 +152,7 @@ func Reasons() []ReasonInfo {
 		{ReasonReplicationLag, f, "the replica is too far behind"},
 		{ReasonReplicationLagUnseen, u, "how far the replica is behind is not known"},
 		{ReasonReplicationSkips, f, "the replica skips errors or transactions"},
-		{ReasonReplicationBroken, u, "replication was not without a break since the check"},
+		{ReasonReplicationBroken, u, "replication was not without a break since the check began"},
 		{ReasonReplicationTrouble, f, "the watch sees trouble with replication or steps"},
 		{ReasonNotDeclared, u, "nobody said that the application was switched"},
 		{ReasonAccountsUnknown, u, "the plan does not name the application's accounts"},

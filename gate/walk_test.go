@@ -137,6 +137,14 @@ func TestWalkGTIDRestart(t *testing.T) {
 		t.Errorf("long after:\n%s", states(s))
 	}
 
+	// Old takes writes again, and the clock goes backwards behind that.
+	back := &walk{T: t, p: w.p, now: aborted.now, list: slices.Clone(aborted.list)}
+	back.take(ReadOnly{OldT1: "b.1:9", OldT2: "b.1:9"})
+	back.later(-500 * time.Millisecond)
+	if r := mustGate(t, Judge(back.p, back.list, back.now), "positions-equal"); r.State.Open() {
+		t.Errorf("with a newer look at old that is of a time to come, positions-equal is %s", r.State)
+	}
+
 	// Aborted: old took writes in between. The equal positions are worth nothing any more.
 	moved := window(t1, "b.1:10") // measured anew, so that it does not know of the old position
 	moved.T1, moved.OldT1 = aborted.now, "b.1:10"
