@@ -92,6 +92,9 @@ type stream struct {
 	lost      uint64 // transactions up to this number were dropped whole; 0 none
 	ddls      []*ddl
 	orphan    bool // the head of held is known to have no original
+	// keyless is the version of the definitions by which rows of echoes lack their table's key for good: none that could
+	// come made a difference.
+	keyless uint64
 	// blurred is where echoes of this side's anonymous transactions that stand in a
 	// gap of the other end; renumbered says that names may have been used before.
 	blurred    gtid.Position

@@ -18,6 +18,7 @@ type echo struct {
 	scanned uint64         // originals up to this number do not fit
 	version uint64         // of the definitions by which the rows were read
 	vague   bool           // some of its rows could not be read
+	ahead   bool           // of an anonymous one: its table has another key than the definitions say
 	loose   bool           // it has rows of a table whose changes keep no order
 }
 
@@ -45,7 +46,10 @@ func (d *Detector) echoed(s Side, tx *binlog.Transaction) bool {
 	if tx.Part == 0 && !e.ended && e.id.source != 0 && !st.orphan && !d.originalRead(s, e.id, tx.Mark) {
 		return false // definitions that the rows need may stand before the original
 	}
-	if again := e.ended && single && e.version != d.version; again || !e.ended {
+	if e.ahead && e.version == d.version && !st.orphan {
+		return false
+	}
+	if again := e.ahead || e.ended && single && e.version != d.version; again || !e.ended {
 		if again { // definitions came while it waited
 			d.count.Sides[s].Echoed -= uint64(len(tx.Changes))
 			*e = echo{id: e.id}
@@ -58,6 +62,12 @@ func (d *Detector) echoed(s Side, tx *binlog.Transaction) bool {
 		}
 		for _, x := range tx.DDL {
 			e.ddl += xxh3.HashString(x.Statement) | 1
+		}
+		if e.ahead = e.ahead && tx.Part == 0 && st.keyless != d.version; e.ahead {
+			if !st.orphan {
+				return false // as above; nothing names its original
+			}
+			e.ahead, st.keyless = false, d.version
 		}
 	}
 	if !tx.Last {
@@ -91,6 +101,7 @@ func (d *Detector) echoRow(s Side, e *echo, c *binlog.Change, single bool) {
 	x.extract(l, c)
 	if !x.identity {
 		e.vague = true
+		e.ahead = e.ahead || e.id.source == 0 && l.foreign()
 		return
 	}
 	if e.id.source == 0 {

@@ -2,6 +2,7 @@ package conflict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"crosscheck/cluster/binlog"
@@ -112,6 +113,12 @@ func (d *Detector) newLayout(def *binlog.Table) *layout {
 		l.keys = append(l.keys, p)
 	}
 	return l
+}
+
+// foreign tells whether the rows lack columns of the key that the newest definitions name: these are of another time, or
+// the two sides' tables differ.
+func (l *layout) foreign() bool {
+	return !l.misfit && len(l.keys) > 0 && l.keys[0].roles == classRow && slices.Contains(l.keys[0].columns, -1)
 }
 
 // nameless tells whether a decoder had no definition that fits its rows: MariaDB logs columns that it shows nowhere, or

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
 )
@@ -131,5 +132,69 @@ func TestStartsApart(t *testing.T) {
 		if m := d.Summary(); m.Doubts != 2 || m.Sides[Old].Verified != 2 {
 			t.Errorf("apart %v: %d rows under doubt, want 2; %d verified, want 2", apart, m.Doubts, m.Sides[Old].Verified)
 		}
+	}
+}
+
+// Without GTIDs, the echo of rows of a table that was made anew with another key may be read before the original and
+// its definition. It waits for them; where none can come it is passed over, and so are the next ones.
+func TestEchoBeforeItsDefinition(t *testing.T) {
+	anonymous := func(side Side, n uint64, ddl string, changes ...binlog.Change) Transaction {
+		ev := localTx(side, Old, n, changes...)
+		ev.Tx.Mark.MySQL, ev.Tx.GTID = gtid.GTID{}, ""
+		if ddl != "" {
+			ev.Tx.DDL = []binlog.DDL{{Schema: "s", Statement: ddl}}
+		}
+		return ev
+	}
+	was, is := simTable("t"), simTable("t")
+	is.Columns = is.Columns[1:]
+	is.Keys = []cluster.Key{{Name: "PRIMARY", Primary: true, Unique: true, Parts: []cluster.KeyPart{{Column: "email"}}}}
+	def := binlog.TableOf(is)
+	row := func(n int) binlog.Change {
+		return binlog.Change{
+			Schema: "s", Table: "t", Def: def, Kind: binlog.Insert,
+			After: simImage("t", &simRow{email: fmt.Sprint("row", n), code: fmt.Sprint(n)})[1:],
+		}
+	}
+	for _, parts := range []int{1, 2} {
+		d := NewDetector(Config{InOrder: [2]bool{true, true}})
+		for _, s := range []Side{Old, New} {
+			d.Feed(s, Definition{Table: was})
+		}
+		write := func(side Side) {
+			for part := range parts {
+				ev := anonymous(side, 2, "", row(2*part), row(2*part+1))
+				ev.Tx.Part, ev.Tx.Last = part, part == parts-1
+				d.Feed(side, ev)
+			}
+		}
+		d.Feed(New, anonymous(New, 1, "made anew"))
+		d.Feed(New, Definition{Table: is})
+		write(New)
+		d.Feed(New, anonymous(New, 3, "", row(5)))
+		d.Feed(Old, anonymous(Old, 1, "made anew")) // which frees what new has held so far
+		d.Feed(Old, Definition{Table: is})
+		write(Old)
+		d.Feed(Old, anonymous(Old, 3, "", row(5)))
+		if found := d.Take(); len(found) > 0 || d.Held(New) > 0 {
+			t.Errorf("%d parts: found %v, %d events are held", parts, found, d.Held(New))
+		}
+		if m := d.Summary(); m.Sides[Old].Verified != uint64(2*parts+1) || m.Sides[New].Echoed != uint64(2*parts+1) {
+			t.Errorf("%d parts: %+v", parts, m.Sides)
+		}
+	}
+	// New's table lacks the key for good.
+	d := NewDetector(Config{InOrder: [2]bool{true, true}})
+	d.Feed(Old, Definition{Table: was})
+	d.Feed(New, Definition{Table: is})
+	for n := range 3 {
+		d.Feed(New, anonymous(New, uint64(n+1), "", row(n)))
+	}
+	head, isEcho, ok := d.Blocked(New)
+	if !ok || !isEcho || d.Held(New) != 3 {
+		t.Fatalf("%d events are held, an echo %v", d.Held(New), isEcho)
+	}
+	if d.Feed(New, NoOriginal{Head: head}); d.Held(New) != 0 {
+		t.Errorf("%d events are held", d.Held(New))
 	}
 }
