@@ -42,6 +42,9 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 		proof, still := s.proof(ctx, b.plan, sp, now)
 		if !still || o.image != wasOld || n.image != wasNew {
 			sp.state.disturbed()
+			proof = ""
+		}
+		if proof == "" {
 			open = append(open, sp)
 			continue
 		}
@@ -64,21 +67,31 @@ func (s *settler) sourcePosition(ctx context.Context) gtid.Position {
 	return s.tail.position(ctx)
 }
 
-// proof returns what a difference is proven by. An observed row must not have changed while it was observed; if it
-// did, its observation begins anew.
+// proof returns what a difference is proven by, "" if it is not yet. An observed row must not have changed while it was
+// observed; if it did, it is not still, and its observation begins anew. Where the log neither shows a change of the row
+// nor excludes one (statements instead of rows, a schema change), rounds prove as they do without a log: those that the
+// row has stood still through count on.
 func (s *settler) proof(ctx context.Context, p *tablePlan, sp *suspect, now gtid.Position) (proof Proof, still bool) {
 	if sp.watched == nil || s.tail.err != nil {
-		return s.fence.proof(), sp.state.agreed >= ruleFor(false, false).agree
+		if sp.state.agreed < ruleFor(false, false).agree {
+			return "", false
+		}
+		return s.fence.proof(), true
 	}
 	a, ok := s.tail.changes(ctx, p, sp, now)
-	if !ok {
+	switch {
+	case !ok:
 		return "", false
-	}
-	if !a.Quiet() {
+	case a.Quiet():
+		return ProofBinlog, true
+	case a.Count > 0:
 		sp.from = now
 		return "", false
+	case sp.state.agreed >= ruleFor(false, false).agree:
+		return s.fence.proof(), true
 	}
-	return ProofBinlog, true
+	sp.unclear = true
+	return "", true
 }
 
 // cool settles rows that change too often to be still across rounds: if the replica's row equals a value that the

@@ -43,6 +43,7 @@ type suspect struct {
 
 	watched []binlog.Value // the key in the tail's form, while the tail observes it
 	from    gtid.Position  // where its observation began, or was begun anew
+	unclear bool           // the log cannot tell whether the row changed: rounds prove as if there were none
 }
 
 // batch is a group of suspects of one table that go through rounds together.
@@ -248,7 +249,7 @@ func (s *settler) round(ctx context.Context, b *batch) error {
 	}
 	var again, proven, hot []*suspect
 	for i, sp := range b.suspects {
-		switch sp.state.judge(ruleFor(observed[i], s.fence.bothSides()), rounds[i]) {
+		switch sp.state.judge(ruleFor(observed[i] && !sp.unclear, s.fence.bothSides()), rounds[i]) {
 		case rowSame:
 			s.forget(b.plan, sp)
 			sp.owner.same(ctx)
@@ -278,7 +279,7 @@ func (s *settler) round(ctx context.Context, b *batch) error {
 	s.free(b, len(again))
 	b.suspects = again
 	if len(again) > 0 {
-		tailed := s.tail != nil && s.tail.err == nil
+		tailed := s.tail != nil && s.tail.err == nil && !slices.ContainsFunc(again, func(sp *suspect) bool { return sp.unclear })
 		b.due = time.Now().Add(again[0].state.delay(ruleFor(tailed, s.fence.bothSides())))
 		s.push(b)
 	}
