@@ -57,6 +57,7 @@ type Detector struct {
 	cases    map[uint64]*pairCase
 	lastCase uint64
 	suspects map[uint64]*suspect
+	stamp    uint64 // the last of Doubt.Stamp
 	fresh    []Doubt
 	out      []Finding
 	count    counters

@@ -14,7 +14,7 @@ type Doubt struct {
 	Key     []binlog.Value
 	// Since are the ends of the two streams when it arose.
 	Since [2]Place
-	// Stamp tells the states of a doubt apart: it grows with each cause.
+	// Stamp tells the states of a doubt apart, and the doubt from an earlier one of the row: it grows with each cause.
 	Stamp uint64
 }
 
@@ -58,7 +58,8 @@ func (d *Detector) suspect(ns uint32, tuple []byte, cause [2]uint64) {
 		d.suspects[h] = x
 		d.fresh = append(d.fresh, x.Row)
 	}
-	x.Row.Stamp++
+	d.stamp++
+	x.Row.Stamp = d.stamp
 	switch {
 	case slices.Contains(x.Causes, cause):
 	case len(x.Causes) < maxCauses:

@@ -181,6 +181,9 @@ func Restore(r io.Reader, cfg Config) (*Detector, error) {
 	}
 	if h.Suspects != nil {
 		d.suspects = h.Suspects
+		for _, x := range d.suspects {
+			d.stamp = max(d.stamp, x.Row.Stamp)
+		}
 	}
 	for i := range d.sources[1:] {
 		d.sourceNum[d.sources[i+1]] = uint32(i + 1)

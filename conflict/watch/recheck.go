@@ -81,7 +81,7 @@ func (e *engine) recheck(ctx context.Context, now time.Time) {
 	if len(batch) == 0 {
 		return
 	}
-	keys := make([]RowKey, len(batch))
+	table, keys := batch[0].Table, make([]RowKey, len(batch))
 	asked := make([]conflict.Doubt, len(batch))
 	for i, x := range batch {
 		asked[i], _ = e.det.Doubt(x.Doubt)
@@ -89,7 +89,7 @@ func (e *engine) recheck(ctx context.Context, now time.Time) {
 	}
 	e.rows.busy = true
 	e.spawn(ctx, func(ctx context.Context) func() {
-		verdicts, reason, err := e.opt.Rechecker.Recheck(ctx, batch[0].Table, keys)
+		verdicts, reason, err := e.opt.Rechecker.Recheck(ctx, table, keys)
 		return func() {
 			e.rows.busy = false
 			if err != nil {
