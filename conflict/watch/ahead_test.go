@@ -19,7 +19,7 @@ func TestAheadOfGTIDExecuted(t *testing.T) {
 			old, _, _ := database(t, set)
 			s := open(t, set.Old, "old")
 			defer s.Close()
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			ctx, cancel := context.WithTimeout(context.Background(), longWait)
 			defer cancel()
 			at, err := s.Position(ctx)
 			if err != nil {

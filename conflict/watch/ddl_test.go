@@ -70,6 +70,9 @@ func TestSchemaChanges(t *testing.T) {
 			during("ALTER TABLE t DROP KEY code, MODIFY n BIGINT NOT NULL", "t", "id")
 			collide("INSERT INTO t (id, code, n) VALUES (4, 9, 1), (100, 1, 1)", "INSERT INTO t (id, code, n) VALUES (5, 9, 1), (100, 1, 2)", "insert_insert_pk t 100")
 			during("RENAME TABLE t TO u", "t", "id")
+			mustExec(t, w.old, "INSERT INTO u (id, n) VALUES (50, 0)") // whose definition is read before u is changed again
+			w.settle()
+			seen.quiet()
 			during("ALTER TABLE u ADD COLUMN c3 INT", "u", "id")
 			mustExec(t, w.old, "INSERT INTO u (id, n) VALUES (6, 0)")
 			w.settle()

@@ -215,7 +215,7 @@ func TestAnotherServer(t *testing.T) {
 			}
 			select {
 			case <-seen.done:
-			case <-time.After(30 * time.Second):
+			case <-time.After(longWait):
 				t.Fatal("the watch goes on with another server")
 			}
 			plain := func(when string, w *watching) {
@@ -230,7 +230,7 @@ func TestAnotherServer(t *testing.T) {
 			again := watchServers(t, Sides{open(t, w.set.Old, "old"), openAt(t, w.set.New, "new", p.Listen)}, w.name, store, nil)
 			select {
 			case <-again.done:
-			case <-time.After(30 * time.Second):
+			case <-time.After(longWait):
 				t.Fatal("the watch goes on with another server")
 			}
 			plain("after a restart", again)

@@ -3,6 +3,7 @@ package watch
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,8 +28,10 @@ func TestNetworkCuts(t *testing.T) {
 				seen.until("it reads", func(s Status) bool { return s.Verdict == Clean })
 				// Cut while both sides have written and nothing was applied, and while it arrives.
 				w.burst(func() { p.cut(0); time.Sleep(300 * time.Millisecond) })
-				go func() { time.Sleep(50 * time.Millisecond); p.cut(0) }()
+				var cut sync.WaitGroup
+				cut.Go(func() { time.Sleep(50 * time.Millisecond); p.cut(0) })
 				w.flow(100)
+				cut.Wait()
 				p.toxic(`{"name":"slow","type":"latency","attributes":{"latency":150,"jitter":100}}`)
 				w.burst(nil)
 				p.toxic(`{"name":"cut","type":"limit_data","attributes":{"bytes":1500000}}`)

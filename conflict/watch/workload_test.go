@@ -72,7 +72,7 @@ func (w *work) another(s *fixtures.Server) *sql.DB {
 func (w *work) persist(db *sql.DB, queries ...string) {
 	w.t.Helper()
 	for _, q := range queries {
-		deadline := time.Now().Add(time.Minute)
+		deadline := time.Now().Add(longWait)
 		for {
 			_, err := db.Exec(q)
 			if err == nil {
@@ -114,7 +114,7 @@ func (w *work) flow(n int) {
 func (w *work) settle() {
 	w.t.Helper()
 	var err error
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(longWait); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		err = w.set.WaitCaughtUp(ctx)
 		cancel()
@@ -221,8 +221,8 @@ func (w *watching) kill9(m *mortalStore) {
 	w.stop()
 	select {
 	case <-w.done:
-	case <-time.After(20 * time.Second):
-		w.t.Fatal("the watch did not end within 20 s")
+	case <-time.After(longWait):
+		w.t.Fatal("the watch did not end")
 	}
 }
 
