@@ -112,6 +112,7 @@ func (p *pairCase) rowVerdict(k *sharedKey) verdict {
 		if old == binlog.Delete || new == binlog.Delete {
 			v.kind = InsertDelete
 		}
+		v.aftermath = v.kind == UpdatePK && p.inPlace()
 	case old == binlog.Delete || new == binlog.Delete:
 		v.kind = InsertDelete
 	default:
@@ -119,6 +120,19 @@ func (p *pairCase) rowVerdict(k *sharedKey) verdict {
 		v.aftermath = old != new // an insert and an update
 	}
 	return v
+}
+
+// inPlace tells whether each primary key that the changes share is one of a row which one of them writes in place. The
+// other side cannot give such a key to another row unless one of the two sides had changed before whose the key is, and
+// that tells it.
+func (p *pairCase) inPlace() bool {
+	for i := range p.Hits {
+		r := p.Hits[i].Role
+		if (r[Old]|r[New])&(roleBefore|roleAfter|roleTransit) != 0 && r[Old] != roleBefore|roleAfter && r[New] != roleBefore|roleAfter {
+			return false
+		}
+	}
+	return true
 }
 
 // moves tells whether a side's change is an update that leaves or takes this key.

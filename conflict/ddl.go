@@ -14,7 +14,7 @@ import (
 type ddl struct {
 	Txn       uint32
 	Schema    string
-	Statement string
+	Statement string   // without comments
 	Met       []string // tables of which a race was found
 }
 
@@ -28,8 +28,8 @@ func (d *Detector) ddlText(s Side, tx *binlog.Transaction) {
 			t.flags |= txnDDL
 			st.win.ddl++
 		}
-		if !harmless(x.Statement) {
-			st.ddls = append(st.ddls, &ddl{Txn: st.cur, Schema: x.Schema, Statement: x.Statement})
+		if q := uncommented(x.Statement); !harmless(q) {
+			st.ddls = append(st.ddls, &ddl{Txn: st.cur, Schema: x.Schema, Statement: q})
 		}
 	}
 }
@@ -154,16 +154,52 @@ func harmless(q string) bool {
 	return false
 }
 
-// firstWord skips spaces and comments and returns a word in upper case.
+// uncommented is a statement without its comments, whose quotes would be taken for those of the statement. What stands in
+// version comments stays, as servers may execute it.
+func uncommented(q string) string {
+	var out strings.Builder
+	for q != "" {
+		switch {
+		case q[0] == '\'' || q[0] == '"' || q[0] == '`':
+			n := quotedEnd(q)
+			out.WriteString(q[:n])
+			q = q[n:]
+			continue
+		case strings.HasPrefix(q, "/*!"), strings.HasPrefix(q, "/*M!"):
+			_, q, _ = strings.Cut(q, "!")
+			q = strings.TrimLeft(q, "0123456789")
+		case strings.HasPrefix(q, "*/"):
+			q = q[2:]
+		case strings.HasPrefix(q, "/*"):
+			_, q, _ = strings.Cut(q[2:], "*/")
+		case q[0] == '#', strings.HasPrefix(q, "-- "), strings.HasPrefix(q, "--\t"), strings.HasPrefix(q, "--\n"):
+			_, q, _ = strings.Cut(q, "\n")
+		default:
+			out.WriteByte(q[0])
+			q = q[1:]
+			continue
+		}
+		out.WriteByte(' ')
+	}
+	return out.String()
+}
+
+// quotedEnd is where a quoted text at the beginning of q ends. A quote that nothing closes stands for itself.
+func quotedEnd(q string) int {
+	for i := 1; i < len(q); i++ {
+		switch {
+		case q[i] == q[0]:
+			return i + 1
+		case q[i] == '\\' && q[0] != '`':
+			i++
+		}
+	}
+	return 1
+}
+
+// firstWord skips spaces and returns a word in upper case.
 func firstWord(q string) (word, rest string) {
 	q = strings.TrimLeft(q, " \t\r\n;(")
-	for strings.HasPrefix(q, "/*") && !strings.HasPrefix(q, "/*!") {
-		_, after, _ := strings.Cut(q, "*/")
-		q = strings.TrimLeft(after, " \t\r\n")
-	}
-	if strings.HasPrefix(q, "/*!") {
-		q = strings.TrimLeft(q[3:], "0123456789 ")
-	}
 	i := 0
 	for i < len(q) && isNameByte(q[i]) {
 		i++
@@ -207,13 +243,10 @@ func eachName(q string, f func(name string, next byte)) {
 		start, end := i, i
 		switch c := q[i]; {
 		case c == '`' || c == '\'' || c == '"':
-			n := strings.IndexByte(q[i+1:], c)
-			if n < 0 {
-				return
-			}
-			start, end = i+1, i+1+n
-			i = end + 1
-			if c == '\'' {
+			n := quotedEnd(q[i:])
+			start, end = i+1, i+n-1
+			i += n
+			if c == '\'' || n == 1 {
 				continue
 			}
 		case isNameByte(c):

@@ -208,28 +208,41 @@ func (c *simChange) passes(id int) bool {
 	return !has(c.before, id) && !has(c.after, id) && slices.ContainsFunc(c.between, func(r simRow) bool { return r.id == id })
 }
 
+// roleAt says how a change has a primary key: 0 not at all, 1 in between, 2 before or after, 3 before and after.
+func (c *simChange) roleAt(id int) int {
+	switch {
+	case c.passes(id):
+		return 1
+	case has(c.before, id) && has(c.after, id):
+		return 3
+	case has(c.before, id) || has(c.after, id):
+		return 2
+	}
+	return 0
+}
+
 // meetsBetween tells whether two changes share a primary key that one of them has in between only, and whether one of
 // them is an update that does not merely write the row in place under it.
 func meetsBetween(a, b *simChange) (shared, moves bool) {
 	for id := range 100 {
-		var role [2]int // 1 in between, 2 before or after, 3 before and after
-		for i, c := range []*simChange{a, b} {
-			switch {
-			case c.passes(id):
-				role[i] = 1
-			case has(c.before, id) && has(c.after, id):
-				role[i] = 3
-			case has(c.before, id) || has(c.after, id):
-				role[i] = 2
-			}
-		}
-		if role[0]*role[1] == 0 || role[0] != 1 && role[1] != 1 {
+		x, y := a.roleAt(id), b.roleAt(id)
+		if x*y == 0 || x != 1 && y != 1 {
 			continue
 		}
 		shared = true
-		moves = moves || a.kind() == binlog.Update && role[0] != 3 || b.kind() == binlog.Update && role[1] != 3
+		moves = moves || a.kind() == binlog.Update && x != 3 || b.kind() == binlog.Update && y != 3
 	}
 	return shared, moves
+}
+
+// inPlace tells whether one of two changes writes its row in place, under each key that they share.
+func inPlace(a, b *simChange) bool {
+	for id := range 100 {
+		if x, y := a.roleAt(id), b.roleAt(id); x*y != 0 && x != 3 && y != 3 {
+			return false
+		}
+	}
+	return true
 }
 
 // orphan tells whether the first change takes away the parent of the second.
@@ -263,7 +276,7 @@ func rowKind(x, y *simChange) (k Kind, aftermath bool) {
 		case del:
 			return InsertDelete, false
 		case moves:
-			return UpdatePK, false
+			return UpdatePK, inPlace(x, y)
 		}
 		return InsertInsertPK, !ins
 	case del:
@@ -271,7 +284,7 @@ func rowKind(x, y *simChange) (k Kind, aftermath bool) {
 	case ins:
 		return InsertInsertPK, false
 	case moved(a) && leavesOrTakes(a, b), moved(b) && leavesOrTakes(b, a):
-		return UpdatePK, false
+		return UpdatePK, inPlace(x, y)
 	}
 	return InsertInsertPK, true
 }
