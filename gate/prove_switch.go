@@ -73,7 +73,7 @@ func (j *judge) newWritten(t Traffic) []Reason {
 		return []Reason{*j.unknown(ReasonWritesUnseen, "the writes on both sides were not counted",
 			"on old and on new: GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO the account of crosscheck")}
 	case t.NewWrites == 0:
-		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took no write within %s", t.Window), "point the application's writes at new, then wait")}
+		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took no write within %s", t.Window.Round(time.Millisecond)), "point the application's writes at new, then wait")}
 	}
 	return nil
 }
@@ -109,8 +109,12 @@ func judgeSwitchedInWindow(j *judge, e Evidence) []Reason {
 	if !ok || c.Switched.IsZero() {
 		return out
 	}
-	if !there || !isWindow || window.Since.IsZero() || window.Since.After(c.Switched) {
+	switch {
+	case !there || !isWindow || window.Since.IsZero():
 		return append(out, *j.unknown(ReasonWindowUnmeasured, "old is not known to have been read only before the switch", j.measure(plan.GateReadOnly, KindReadOnly)))
+	case window.Since.After(c.Switched):
+		return append(out, *j.unknown(ReasonNotDeclared, fmt.Sprintf("the switch was declared at %s, before old was read only at %s",
+			moment(c.Switched), moment(window.Since)), j.measure(plan.GateSwitched, KindWritesSwitch)))
 	}
 	return append(out, j.window(c.Switched.Sub(window.Since))...)
 }

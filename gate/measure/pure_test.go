@@ -110,6 +110,9 @@ func TestDeclared(t *testing.T) {
 		}
 		return gate.Evidence{Taken: at(min), Content: c}
 	}
+	shut := func(min int) gate.Evidence {
+		return gate.Evidence{Taken: at(min + 1), Content: gate.ReadOnly{ReadOnly: true, SuperReadOnly: true, Since: at(min), T1: at(min)}}
+	}
 	for _, c := range []struct {
 		name    string
 		earlier []gate.Evidence
@@ -122,6 +125,9 @@ func TestDeclared(t *testing.T) {
 		{name: "said again", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), said(9, "ann", 0, 1, 0)}, by: "bob", want: declaration{"ann", at(0)}},
 		{name: "said too early", earlier: []gate.Evidence{said(1, "ann", 0, 1, 0)}, by: "bob", want: declaration{"bob", at(60)}},
 		{name: "corrected before", earlier: []gate.Evidence{said(1, "ann", 0, 0, 0), said(5, "bob", 5, 1, 1), said(6, "", 0, 1, 1)}, want: declaration{"bob", at(5)}},
+		{name: "said before the window", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), shut(5)}, by: "bob", want: declaration{"bob", at(60)}},
+		{name: "said before the window, and not again", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), shut(5)}, want: declaration{"ann", at(0)}},
+		{name: "said in the window, and again", earlier: []gate.Evidence{shut(5), said(8, "ann", 7, 1, 1)}, by: "bob", want: declaration{"ann", at(7)}},
 		{name: "used before it was said", earlier: []gate.Evidence{said(1, "", 0, 1, 1)}, by: "ann", want: declaration{"ann", at(60)}},
 	} {
 		m := &measurement{r: Request{By: c.by}, now: func() time.Time { return at(60) }, earlier: c.earlier}

@@ -155,7 +155,8 @@ type declaration struct {
 }
 
 // declared finds out since when the switch is declared. A word stays the same while it is repeated, so that repeating it
-// does not move the switch; a word that was given too early, before anything was seen on new, is replaced by a later one.
+// does not move the switch; a word that was given too early, before anything was seen on new or before the window that is
+// open now, is replaced by a later one.
 func (m *measurement) declared(kind gate.Kind) declaration {
 	var d declaration
 	confirmed := false
@@ -166,10 +167,16 @@ func (m *measurement) declared(kind gate.Kind) declaration {
 		}
 		confirmed = confirmed || !d.when.IsZero() && seen
 	}
-	if by := strings.TrimSpace(m.r.By); by != "" && !confirmed {
+	if by := strings.TrimSpace(m.r.By); by != "" && (!confirmed || m.beforeWindow(kind, d.when)) {
 		return declaration{by, m.now()}
 	}
 	return d
+}
+
+// beforeWindow tells whether a word was given before old was read only, on a path that switches within such a window.
+func (m *measurement) beforeWindow(kind gate.Kind, when time.Time) bool {
+	c, _, ok := newest[gate.ReadOnly](m)
+	return ok && kind == gate.KindWritesSwitch && when.Before(c.Since)
 }
 
 // switchOf reads an earlier declaration, and whether the application was seen on new then.

@@ -76,6 +76,8 @@ func settings() []setting {
 		{names: []string{"group_concat_max_len"}, severity: Warning, why: "GROUP_CONCAT cuts its result at another length."},
 		v("Divisions have another number of digits.", "div_precision_increment"),
 		v("WEEK() counts otherwise.", "default_week_format"),
+		or("", "Regular expressions find other text.", "default_regex_flags"),
+		or("ON", "Sums and averages over windows are rounded otherwise.", "windowing_use_high_precision"),
 		v("Names of days and months come in another language.", "lc_time_names"),
 		v("Values that agree in so many first bytes sort by chance.", "max_sort_length"),
 		v("Sessions commit each statement on one side only.", "autocommit"),
