@@ -123,7 +123,7 @@ func checkRestart(t *testing.T, set *fixtures.Set, l *Link, o *Server) {
 		t.Errorf("canceled, yet Wait says %v", err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- l.Wait(ctx, p, WaitOptions{Timeout: 60 * time.Second, StopGrace: 10 * time.Second}) }()
+	go func() { done <- l.Wait(ctx, p, WaitOptions{Timeout: 3 * time.Minute, StopGrace: time.Minute}) }()
 	if err = set.New.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}

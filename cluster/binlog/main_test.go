@@ -18,6 +18,9 @@ import (
 	"crosscheck/fixtures"
 )
 
+// patience is how long a test waits for what must come. It costs nothing where it comes, and the machine may be busy.
+const patience = 3 * time.Minute
+
 // The servers are shared by the tests of this package: starting one costs
 // seconds. Tests that restart or purge start their own.
 var shared struct {
@@ -160,7 +163,7 @@ func tailFrom(t testing.TB, srv *cluster.Server, schema string, from gtid.Positi
 // and returns all that came, parts joined, heartbeats and the end left out.
 func until(t testing.TB, tl *Tailer, end string) []*Transaction {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var out []*Transaction
 	for {

@@ -56,7 +56,7 @@ func TestReconnectInsideLargeTransaction(t *testing.T) {
 		fill(t, db, n, 1000)
 		exec(t, db, "INSERT INTO fin VALUES (1)")
 		tl := tailFrom(t, srv, name, from, Options{})
-		ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		seen, parts, kills := make([]byte, n), 0, 0
 		for done := false; !done; {
@@ -115,7 +115,7 @@ func TestReconnectBetweenTransactions(t *testing.T) {
 				exec(t, s.DB(), "FLUSH LOGS")
 			}
 			if i%20 == 7 || i%20 == 8 { // let the tail notice
-				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
 				for want := now(t, tl.srv); ; {
 					if ok, err := tl.CaughtUpTo(want); err != nil || ok {
 						break
@@ -169,12 +169,12 @@ func TestRestartPurgeReset(t *testing.T) {
 			db := s.DB()
 			exec(t, db, "CREATE DATABASE d", "CREATE TABLE d.t (id INT PRIMARY KEY)", "CREATE TABLE d.fin (id INT)")
 			srv := open(t, s)
-			tl := tail(t, srv, "d", Options{MaxOutage: 30 * time.Second, ReadTimeout: 4 * time.Second})
+			tl := tail(t, srv, "d", Options{MaxOutage: patience, ReadTimeout: 4 * time.Second})
 			from := tl.Position()
 			exec(t, db, "INSERT INTO d.t VALUES (1)")
 			restarted := make(chan error, 1)
 			go func() { restarted <- s.Restart(context.Background()) }()
-			ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			tx, err := tl.Next(ctx)
 			for err == nil && tx.Heartbeat {
@@ -322,7 +322,7 @@ func TestLargeTransactionMemory(t *testing.T) {
 			fill(t, db, 1<<20, 10)
 			exec(t, db, "INSERT INTO fin VALUES (1)")
 			tl := tailFrom(t, srv, name, from, Options{})
-			ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			var base, m runtime.MemStats
 			runtime.GC()

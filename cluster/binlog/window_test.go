@@ -37,7 +37,7 @@ func textKey(parts ...string) []Value {
 
 func TestWindow(t *testing.T) {
 	eachFamily(t, func(t *testing.T, s *fixtures.Server) {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		db, name := database(t, s)
 		exec(t, db, "SET NAMES utf8mb4", "CREATE TABLE t (name VARCHAR(50), n INT, v INT, PRIMARY KEY (name, n))", "CREATE TABLE other (id INT PRIMARY KEY)",
