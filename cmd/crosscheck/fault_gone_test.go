@@ -3,7 +3,6 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"crosscheck/fixtures"
 )
@@ -19,11 +18,11 @@ func TestServerGoneForTooLong(t *testing.T) {
 			state := t.TempDir()
 			args := []string{"--table", "gone.*", "--state", state, "--max-differences", "100"}
 			p := startCheck(t, set, append(args, "--max-rows-per-second", "3000", "--retry-for", "500ms")...)
-			until(t, 30*time.Second, "a difference is proven", func() bool { return readProven(t, state).missing > 0 })
+			until(t, patience, "a difference is proven", func() bool { return readProven(t, state).missing > 0 })
 			if err := set.Server(side).Stop(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if code := p.wait(20 * time.Second); code != exitFailed {
+			if code := p.wait(patience); code != exitFailed {
 				t.Errorf("exit code %d\n%s", code, p.stderr.String())
 			}
 			if line := p.oneLineError(); !strings.Contains(line, string(side)+" (") || !strings.Contains(line, "gave up after 500ms") {

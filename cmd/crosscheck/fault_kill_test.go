@@ -38,7 +38,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 				p := startCheck(t, set, append(args, "--max-rows-per-second", "1500")...)
 				if kills%3 == 2 { // however slow the machine is, something gets proven
 					had := readProven(t, state).chunks
-					until(t, 20*time.Second, "a further chunk is proven", func() bool { return readProven(t, state).chunks > had })
+					until(t, patience, "a further chunk is proven", func() bool { return readProven(t, state).chunks > had })
 				} else {
 					select {
 					case <-p.done:
@@ -46,7 +46,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 					}
 				}
 				_ = p.cmd.Process.Kill() // it may just have ended
-				if code := p.wait(10 * time.Second); code >= 0 {
+				if code := p.wait(patience); code >= 0 {
 					t.Fatalf("it ended with %d before it was killed often enough\n%s", code, p.stderr.String())
 				}
 				kills++

@@ -64,7 +64,7 @@ func (r *relay) serve() {
 			continue
 		}
 		r.mu.Lock()
-		out, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp4", r.target)
+		out, err := (&net.Dialer{Timeout: 20 * time.Second}).DialContext(context.Background(), "tcp4", r.target)
 		if err != nil {
 			_ = in.Close()
 			r.mu.Unlock()
@@ -111,7 +111,7 @@ func TestServerReplaced(t *testing.T) {
 			p := start(t, nil, args...)
 			underWay(t, p, state)
 			r.turn(stranger.Addr())
-			if code := p.wait(20 * time.Second); code != exitFailed {
+			if code := p.wait(patience); code != exitFailed {
 				t.Errorf("exit code %d\n%s", code, p.stderr.String())
 			}
 			if line := p.oneLineError(); !strings.Contains(line, "another server answers now") {
@@ -119,7 +119,7 @@ func TestServerReplaced(t *testing.T) {
 			}
 			// Nor may another day's resume trust the ledger.
 			p = start(t, nil, append(args, "--resume")...)
-			if code := p.wait(20 * time.Second); code != exitFailed {
+			if code := p.wait(patience); code != exitFailed {
 				t.Errorf("resumed: exit code %d\n%s", code, p.stderr.String())
 			}
 			if line := p.oneLineError(); !strings.Contains(line, string(side)+" is another server") {

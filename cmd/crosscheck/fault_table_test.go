@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"crosscheck/checksum"
 	"crosscheck/fixtures"
@@ -106,7 +105,7 @@ func TestStateDiskFull(t *testing.T) {
 	underWay(t, p, state)
 	ballast := filepath.Join(dir, "ballast")
 	_ = os.WriteFile(ballast, make([]byte, 1<<20), 0o600) // it takes what is left
-	if code := p.wait(30 * time.Second); code != exitFailed {
+	if code := p.wait(patience); code != exitFailed {
 		t.Errorf("exit code %d\n%s", code, p.stderr.String())
 	}
 	if line := p.oneLineError(); !strings.Contains(line, "no space left") || !strings.Contains(line, state) {
@@ -114,7 +113,7 @@ func TestStateDiskFull(t *testing.T) {
 	}
 	// From the start, too.
 	p = startCheck(t, set, "--table", "diskfull.*", "--state", filepath.Join(dir, "other"))
-	if code := p.wait(30 * time.Second); code != exitFailed {
+	if code := p.wait(patience); code != exitFailed {
 		t.Errorf("exit code %d\n%s", code, p.stderr.String())
 	}
 	if line := p.oneLineError(); !strings.Contains(line, "no space left") {

@@ -95,7 +95,9 @@ func (m *migration) runHook(ctx context.Context, h plan.Hook, r gate.Result) (ga
 		out.TimedOut, out.Exit = true, -1
 	case err == nil:
 	case errors.As(err, &exit):
-		out.Exit = exit.ExitCode()
+		if out.Exit = exit.ExitCode(); out.Exit < 0 { // a signal ended it, which it had no time to tell
+			said.last, said.part = []byte(exit.Error()), nil
+		}
 	default: // it could not be run
 		out.Exit = -1
 		said.last = []byte(oneLine(err.Error()))

@@ -119,7 +119,7 @@ func (a *application) run(ts *testscript.TestScript, neg bool, args []string) {
 	db := a.open(ts, args[0])
 	defer db.Close()
 	for _, q := range args[1:] {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		_, err := db.ExecContext(ctx, q)
 		cancel()
 		ts.Check(err)
@@ -195,14 +195,14 @@ func (a *application) replication(ts *testscript.TestScript, neg bool, args []st
 	if args[1] == "stop" {
 		do = a.set.StopReplication
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ts.Check(do(ctx, fixtures.Side(args[0])))
 }
 
 // caughtUp waits until replication has arrived.
 func (a *application) caughtUp(ts *testscript.TestScript, _ bool, _ []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ts.Check(a.set.WaitCaughtUp(ctx))
 	if a.rehearsal != nil {
@@ -220,7 +220,7 @@ func (a *application) restart(ts *testscript.TestScript, neg bool, args []string
 	ts.Check(err)
 	_, err = f.WriteString(strings.Join(args[1:], "\n") + "\n")
 	ts.Check(errors.Join(err, f.Close()))
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ts.Check(s.Restart(ctx))
 }

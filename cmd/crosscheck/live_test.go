@@ -68,12 +68,12 @@ func sysbench(t testing.TB, set *fixtures.Set, database string, tables, rows int
 		caughtUp(t, set)
 	})
 	before := writes(t, set.Old)
-	until(t, 20*time.Second, "sysbench writes", func() bool { return writes(t, set.Old) > before+200 })
+	until(t, patience, "sysbench writes", func() bool { return writes(t, set.Old) > before+200 })
 }
 
 func caughtUp(t testing.TB, set *fixtures.Set) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := set.WaitCaughtUp(ctx); err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func liveStopped(t *testing.T, set *fixtures.Set, args []string) {
 		t.Fatal(err)
 	}
 	before := writes(t, set.Old)
-	until(t, 20*time.Second, "sysbench writes", func() bool { return writes(t, set.Old) > before+100 })
+	until(t, patience, "sysbench writes", func() bool { return writes(t, set.Old) > before+100 })
 	d := check(t, set, exitUndecided, args...)
 	for _, table := range d.Tables {
 		if n := table.Missing + table.Extra + table.Changed; n > 0 || table.Verdict == checksum.Different {
@@ -206,8 +206,8 @@ func liveStopped(t *testing.T, set *fixtures.Set, args []string) {
 	}
 	t.Logf("stopped: %d undecided: %s", d.Totals.Undecided, d.Tables[0].Reason)
 	// It comes back while a run is on its way: what was in flight arrives.
-	p := startCheck(t, set, append(args, "--max-rows-per-second", "20000")...)
-	until(t, 10*time.Second, "a table is begun", func() bool { return strings.Contains(p.stderr.String(), "started") })
+	p := startCheck(t, set, append(args, "--max-rows-per-second", "10000")...)
+	until(t, patience, "a table is begun", func() bool { return strings.Contains(p.stderr.String(), "started") })
 	if err := set.StartReplication(t.Context(), fixtures.New); err != nil {
 		t.Fatal(err)
 	}
@@ -246,10 +246,11 @@ func TestLagging(t *testing.T) {
 				t.Fatal(err)
 			}
 			at := load.Stats().Rows
-			until(t, 20*time.Second, "new falls behind", func() bool { return load.Stats().Rows > at+100 })
+			until(t, patience, "new falls behind", func() bool { return load.Stats().Rows > at+100 })
 			unlogged(t, set.New) // nothing: only proves that new still answers
+			read := readNext(t, set.New)
 			p := startCheck(t, set, "--table", "lagging.*")
-			until(t, 10*time.Second, "a table is begun", func() bool { return strings.Contains(p.stderr.String(), "started") })
+			until(t, patience, "new was read while it lags", func() bool { return readNext(t, set.New) >= read+4000 })
 			time.Sleep(500 * time.Millisecond) // a lag that the fence has to wait for
 			if _, err = conn.ExecContext(t.Context(), "UNLOCK TABLES"); err != nil {
 				t.Fatal(err)

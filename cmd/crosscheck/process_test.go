@@ -104,7 +104,7 @@ func (p *process) wait(limit time.Duration) int {
 // document waits for the end, demands the exit code and decodes the result.
 func (p *process) document(want int) report.CheckDocument {
 	p.t.Helper()
-	got := p.wait(3 * time.Minute)
+	got := p.wait(patience)
 	var d report.CheckDocument
 	if err := json.Unmarshal([]byte(p.stdout.String()), &d); err != nil && want != exitFailed {
 		p.t.Fatalf("exit code %d, want %d; no document: %v\nstdout: %s\nstderr: %s", got, want, err, p.stdout.String(), p.stderr.String())
@@ -146,6 +146,9 @@ func (p *process) oneLineError() string {
 	return lines[0]
 }
 
+// patience is how long a test waits for what must come. It costs nothing where it comes, and the machine may be busy.
+const patience = 3 * time.Minute
+
 // until polls a condition; the tests wait for what they need to see, never for a time to pass.
 func until(t testing.TB, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
@@ -159,7 +162,7 @@ func until(t testing.TB, limit time.Duration, what string, ok func() bool) {
 func exec1(t testing.TB, s *fixtures.Server, statements ...string) {
 	t.Helper()
 	for _, q := range statements {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		_, err := s.DB().ExecContext(ctx, q)
 		cancel()
 		if err != nil {
@@ -171,7 +174,7 @@ func exec1(t testing.TB, s *fixtures.Server, statements ...string) {
 // unlogged runs statements that stay out of the binary log: a change that replication does not know.
 func unlogged(t testing.TB, s *fixtures.Server, statements ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, err := s.DB().Conn(ctx)
 	if err != nil {
@@ -194,7 +197,7 @@ func fill(t testing.TB, set *fixtures.Set, database string, rows int64, tables .
 	if len(tables) == 0 {
 		tables = []string{"orders"}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	t.Cleanup(func() {
 		for _, s := range []*fixtures.Server{set.Old, set.New} {

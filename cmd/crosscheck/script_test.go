@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -28,7 +27,7 @@ func TestScripts(t *testing.T) {
 func TestFixtureScripts(t *testing.T) {
 	pool.get(t, mariaPair) // or skips where there is no server to start
 	t.Cleanup(func() {     // of a script that failed half-way
-		start(t, nil, "fixture", "down", "--quiet", "--name", scriptSet()).wait(time.Minute)
+		start(t, nil, "fixture", "down", "--quiet", "--name", scriptSet()).wait(patience)
 	})
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/fixture", RequireExplicitExec: true, Cmds: scriptCommands(nil), Setup: setUpScript(nil),
