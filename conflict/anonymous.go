@@ -23,6 +23,11 @@ import (
 //     it was, until a later echo or a fence passes it. That can invent a
 //     collision, never hide one, and only after an applier skipped a whole
 //     transaction whose rows another one repeats.
+//   - A collision can leave an echo with rows that its original lacks: the row was
+//     found by a key that is equal by collation only, or a foreign key's cascade met
+//     children that the other side had inserted. What fits no original, when all
+//     that can be its original was read, is taken for the echo of the earliest one
+//     that collided and concerns one of its rows.
 //   - Until the other side has reached the first fence, echoes of transactions
 //     from before the start cannot be told from echoes of later ones with the same
 //     rows: collisions with what was read by then are marked Possible.
@@ -105,4 +110,43 @@ func covers(original []byte, e *contents) bool {
 		met = met || have[h]
 	}
 	return met
+}
+
+// matchCollided finds the earliest original that collided and that an echo, whose content fits none, can be the echo of,
+// or 0: its rows that did not collide are those of the echo, and at least one of its rows is.
+func (d *Detector) matchCollided(s Side, e *echo) uint32 {
+	w := d.streams[s].win
+	for i := w.head; i != 0 && e.ddl == 0; i = w.txns.at(i).next {
+		if t := w.txns.at(i); t.source != 0 || t.flags&(txnOpen|txnDDL) != 0 {
+			continue
+		}
+		collided, met, fits := false, false, true
+		for c := w.txns.at(i).first; c != 0 && fits; c = w.changes.at(c).next {
+			p := w.changes.at(c)
+			concerns := d.concerns(w, p, e)
+			collided, met = collided || p.bits != 0, met || concerns
+			fits = concerns || p.bits != 0
+		}
+		if collided && met && fits {
+			return i
+		}
+	}
+	return 0
+}
+
+// concerns tells whether an echo has a change of the kind and the row of an original's, by a key that a server may call
+// equal.
+func (d *Detector) concerns(w *window, p *change, e *echo) bool {
+	mine, ok := rowEntry(w.data.get(p.data))
+	if !ok {
+		return false
+	}
+	for at := range e.rows {
+		r := &e.rows[at]
+		l := d.layouts.list[r.layout]
+		if r.kind == binlog.Kind(p.kind) && len(l.keys) > 0 && l.keys[0].ns == mine.ns && d.mayEqual(mine, entry{ns: mine.ns, tuple: r.tuple}) {
+			return true
+		}
+	}
+	return false
 }

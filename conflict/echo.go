@@ -184,14 +184,17 @@ func (d *Detector) match(s Side, e *echo, tx *binlog.Transaction) bool {
 	default:
 		i = d.matchContent(s.Other(), e)
 	}
-	if i == 0 {
-		if !st.orphan {
-			return false
-		}
-		if e.id.source == 0 && !o.fenced {
+	if i == 0 && !st.orphan {
+		return false
+	}
+	if i == 0 && e.id.source == 0 {
+		if !o.fenced {
 			d.count.Sides[s].Foreign++
 			return true // of a transaction before the start
 		}
+		i = d.matchCollided(s.Other(), e)
+	}
+	if i == 0 {
 		d.count.Sides[s].Unjudged += uint64(len(e.rows))
 		d.unjudgedAt(s, ReasonNoOriginal, "", "the other side's log holds no original of this echo", tx)
 		return true

@@ -22,6 +22,7 @@ import (
 //	old ddl STATEMENT                             a transaction that changes a schema
 //	old statement                                 one that was logged as its statement
 //	old gap                                       a piece of old's log is lost
+//	orphan old                                    the original of the echo at which old's log waits cannot come any more
 //	fence old                                     new is known to have applied all of old up to here
 //	step old 2 1; sessions old 2 1 42/app@web/1/1
 //	answer equal|different|unknown                what both servers say to all open questions
@@ -35,12 +36,14 @@ type story struct {
 	set    [2]gtid.Set
 	fences uint64
 	defs   map[string]*binlog.Table
+	// anonymous: the transactions have no GTIDs
+	anonymous bool
 }
 
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, td *datadriven.TestData) string {
-			s := &story{t: t, txs: map[string][]simOp{}, defs: map[string]*binlog.Table{}}
+			s := &story{t: t, txs: map[string][]simOp{}, defs: map[string]*binlog.Table{}, anonymous: td.HasArg("anonymous")}
 			order := td.HasArg("in-order")
 			s.d = NewDetector(Config{InOrder: [2]bool{order, order}})
 			for _, name := range []string{"t", "c"} {
@@ -82,6 +85,9 @@ func (s *story) line(line string) string {
 		s.fences++
 		s.d.Feed(side, FenceTaken{s.fences})
 		s.d.Feed(side.Other(), FenceReached{s.fences})
+	case "orphan":
+		head, _, _ := s.d.Blocked(side)
+		s.d.Feed(side, NoOriginal{head})
 	case "step":
 		s.d.Feed(side, StepInForce{stepOf(f[1], f[2])})
 	case "sessions":
@@ -156,6 +162,11 @@ func (s *story) write(side Side, text string) {
 	}
 	number, _ := strconv.Atoi(name[1:])
 	tx.ThreadID = uint64(40 + number)
+	if s.anonymous {
+		tx.Position = gtid.Position{Kind: gtid.File, File: tx.Mark.File}
+		s.d.Feed(side, Transaction{Origin(origin), tx})
+		return
+	}
 	tx.Mark.MySQL = gtid.GTID{Source: gtid.Source{UUID: simUUID(origin)}, Number: uint64(number)}
 	tx.GTID = tx.Mark.MySQL.String()
 	s.set[side].Add(tx.Mark.MySQL)

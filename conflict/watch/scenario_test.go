@@ -21,7 +21,10 @@ func TestCollisionsWhileAppliersStop(t *testing.T) {
 			t.Parallel()
 			set := sharedDual(t, k)
 			old, new, name := database(t, set)
-			mustExec(t, old, scenarioTables)
+			mustExec(t, old, scenarioTables,
+				"CREATE TABLE s (k VARCHAR(10) NOT NULL PRIMARY KEY, n INT) DEFAULT CHARACTER SET utf8 COLLATE utf8_general_ci", "INSERT INTO s VALUES ('b', 0)",
+				"CREATE TABLE p (id INT PRIMARY KEY)", "INSERT INTO p VALUES (2)",
+				"CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id) ON UPDATE CASCADE)", "INSERT INTO c VALUES (7, 2)")
 			mustExec(t, old, "INSERT INTO t (id, email, code, n) VALUES (101,'a101',101,0),(103,'a103',103,0),(105,'a105',105,0),(107,'a107',107,0),(109,'a109',109,0),"+
 				"(111,'a111',111,0),(113,'a113',113,0),(115,'a115',115,0),(117,NULL,NULL,0),(119,NULL,NULL,0)")
 			caughtUp(t, set)
@@ -41,6 +44,8 @@ func TestCollisionsWhileAppliersStop(t *testing.T) {
 				"UPDATE t SET code = 555 WHERE id = 111",                            // update_unique
 				"INSERT INTO t (email, code, n) VALUES (NULL, NULL, 1)",             // NULL never collides
 				"UPDATE t SET n = 1 WHERE id = 117",
+				"UPDATE s SET k = 'B' WHERE k = 'b'", // update_delete: new's delete finds the row by collation only
+				"UPDATE p SET id = 3 WHERE id = 2",   // foreign_key_orphan: the cascade meets a child of new's
 			)
 			mustExec(t, new,
 				"INSERT INTO t VALUES (201,'y@a',NULL,2)",
@@ -53,6 +58,8 @@ func TestCollisionsWhileAppliersStop(t *testing.T) {
 				"UPDATE t SET code = 555 WHERE id = 113",
 				"INSERT INTO t (email, code, n) VALUES (NULL, NULL, 2)",
 				"UPDATE t SET n = 2 WHERE id = 119", // another row at the same time
+				"DELETE FROM s WHERE k = 'b'",
+				"INSERT INTO c VALUES (12, 2)",
 			)
 			startAppliers(t, set)
 			caughtUp(t, set)
@@ -66,8 +73,8 @@ func TestCollisionsWhileAppliersStop(t *testing.T) {
 			w.quiet()
 			st := w.end()
 			want := []string{
-				"delete_delete t 109", "delete_update t 107", "insert_insert_pk t 201", "insert_insert_unique t Bob@X",
-				"update_delete t 105", "update_unique t 555", "update_update t 101", "update_update_same t 103",
+				"delete_delete t 109", "delete_update t 107", "foreign_key_orphan p 2", "insert_insert_pk t 201", "insert_insert_unique t Bob@X",
+				"update_delete s b", "update_delete t 105", "update_unique t 555", "update_update t 101", "update_update_same t 103",
 			}
 			if k.family != fixtures.MySQL { // these servers do not show that the key was given by its session
 				want = append(want, "wrong_step_key t 201")
