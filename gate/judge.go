@@ -323,8 +323,10 @@ func (j *judge) hookResult(c Hook, h plan.Hook, next string) *Reason {
 	switch {
 	case c.TimedOut:
 		return j.unknown(ReasonHookTimedOut, fmt.Sprintf("the hook %s did not end within %s", h.Command[0], h.Timeout), next)
+	case c.Exit < 0:
+		return j.fail(ReasonHookVetoed, colon(fmt.Sprintf("the hook %s did not run to its end", h.Command[0]), c.Output), next)
 	case c.Exit != 0:
-		return j.fail(ReasonHookVetoed, strings.TrimSpace(fmt.Sprintf("the hook %s ended with %d: %s", h.Command[0], c.Exit, c.Output)), next)
+		return j.fail(ReasonHookVetoed, colon(fmt.Sprintf("the hook %s ended with %d", h.Command[0], c.Exit), c.Output), next)
 	}
 	return nil
 }

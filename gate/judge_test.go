@@ -343,6 +343,7 @@ func TestHooks(t *testing.T) {
 	}{
 		{"allowed", []Evidence{at(-time.Second, Hook{})}, Pass},
 		{"vetoed", []Evidence{at(-time.Second, Hook{Exit: 1})}, Fail},
+		{"killed", []Evidence{at(-time.Second, Hook{Exit: -1, Output: "signal: killed"})}, Fail},
 		{"timed out", []Evidence{at(-time.Second, Hook{TimedOut: true})}, Unknown},
 		{"stale", []Evidence{at(-time.Hour, Hook{})}, Unknown},
 		{"future", []Evidence{at(time.Hour, Hook{})}, Unknown},

@@ -153,7 +153,8 @@ func (n GTIDNode) rung() string {
 
 func (j *judge) gtidNode(n GTIDNode) []Reason {
 	var out []Reason
-	if n.Name == "new" && (n.Mode != "ON" || !n.Enforced) {
+	off := n.Name == "new" && (n.Mode != "ON" || !n.Enforced)
+	if off {
 		text := fmt.Sprintf("%s has gtid_mode %s, enforce_gtid_consistency %v", n.Name, n.Mode, n.Enforced)
 		if n.Ladder == LadderNone {
 			return append(out, *j.fail(ReasonGTIDOff, n.Name+" has no gtid_mode: it is no MySQL", "take another path: both servers of this one must be MySQL"))
@@ -164,6 +165,7 @@ func (j *judge) gtidNode(n GTIDNode) []Reason {
 	case n.Anonymous > 0:
 		out = append(out, *j.fail(ReasonAnonymous, fmt.Sprintf("%d anonymous transactions are under way on %s", n.Anonymous, n.Name),
 			"wait; on "+n.Name+": SHOW GLOBAL STATUS LIKE 'Ongoing_anonymous_transaction_count'"))
+	case n.Anonymous < 0 && off && n.Ladder == LadderRestart: // its restart drains it
 	case n.Anonymous < 0 && (n.Name != "old" || n.Mode != "OFF"): // an old server that is read only and has no such counter
 		out = append(out, *j.unknown(ReasonAnonymousUnseen, "whether anonymous transactions are under way on "+n.Name+" is not known",
 			"on "+n.Name+": SHOW GLOBAL STATUS LIKE 'Ongoing_anonymous_transaction_count'"))

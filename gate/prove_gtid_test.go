@@ -67,6 +67,8 @@ func TestWordsOfTheServer(t *testing.T) {
 		}
 		return c
 	}
+	without := node("OFF", false, LadderRestart)
+	without.Nodes[1].Anonymous = -1
 	root := []Session{{ID: 12, User: "root", Host: "localhost"}, {ID: 15, User: "root", Host: "10.0.0.1"}}
 	for _, c := range []struct {
 		name  string
@@ -99,6 +101,10 @@ func TestWordsOfTheServer(t *testing.T) {
 		},
 		{
 			"MySQL 5.6", plan.GateGTIDOn, judgeGTID, node("OFF", false, LadderRestart), ReasonGTIDOff, Fail,
+			"write gtid_mode = ON, enforce_gtid_consistency = ON, log_bin and log_slave_updates into the option file of new, and restart it",
+		},
+		{
+			"MySQL 5.6, which has no counter", plan.GateGTIDOn, judgeGTID, without, ReasonGTIDOff, Fail,
 			"write gtid_mode = ON, enforce_gtid_consistency = ON, log_bin and log_slave_updates into the option file of new, and restart it",
 		},
 		{"MariaDB", plan.GateGTIDOn, judgeGTID, node("", false, LadderNone), ReasonGTIDOff, Fail, "take another path: both servers of this one must be MySQL"},

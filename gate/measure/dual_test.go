@@ -390,7 +390,7 @@ func switches(r *rig) {
 }
 
 func drains(r *rig) {
-	time.Sleep(50 * time.Millisecond)
+	r.left(r.servers.Old, fixtures.App)
 	first := measured[gate.Drained](r, "")
 	if first.Since.IsZero() || !first.SessionsSeen || len(first.AppOnOld) > 0 || first.OldWrites != 0 || !first.EchoesComplete || first.OldThrough == "" {
 		r.Errorf("nobody is on old, and: %+v", first)
@@ -409,7 +409,7 @@ func drains(r *rig) {
 		r.Errorf("a write and a session on old, and: %+v", c)
 	}
 	late.Close()
-	time.Sleep(50 * time.Millisecond)
+	r.left(r.servers.Old, fixtures.App)
 	if c = measured[gate.Drained](r, ""); c.OldWrites != 0 || !c.Since.After(wrote) || len(c.AppOnOld) != 0 {
 		r.Errorf("quiet again after %s, and: %+v", wrote, c)
 	}
@@ -467,4 +467,11 @@ func health(r *rig) {
 	if c := measured[gate.Health](r, ""); !metric(c, metricReplication).Bad {
 		r.Errorf("it was stopped within the period, and: %+v", c)
 	}
+	for mode, want := range map[string]float64{"IDEMPOTENT": 1, "STRICT": 0} {
+		r.run(r.set.New, "SET GLOBAL replica_exec_mode = '"+mode+"'")
+		if broken, _, known, err := channelHealth(r.Context(), r.servers.New); err != nil || !known || broken != want {
+			r.Errorf("while the applier is %s: %v channels are not well (known: %v): %v", mode, broken, known, err)
+		}
+	}
+	r.run(r.set.New, "SET GLOBAL replica_exec_mode = 'STRICT'")
 }

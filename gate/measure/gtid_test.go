@@ -26,7 +26,7 @@ func readOnlyWindow(r *rig, shut, open string) {
 	r.run(r.set.Old, shut)
 	r.set.Old.DB().SetMaxIdleConns(0) // the fixture's admin has SUPER
 	defer r.set.Old.DB().SetMaxIdleConns(2)
-	time.Sleep(100 * time.Millisecond)
+	r.left(r.servers.Old, fixtures.Admin)
 	first := measured[gate.ReadOnly](r, "")
 	if !first.ReadOnly || !first.SuperReadOnly || first.Since.IsZero() || first.Since.After(first.T1) || first.OldT1 == "" ||
 		first.OldT1 != first.OldT2 || first.NewApplied != first.OldT2 || first.Extra != "" {
@@ -48,7 +48,7 @@ func readOnlyWindow(r *rig, shut, open string) {
 		r.Errorf("open again, and: %+v", c)
 	}
 	r.run(r.set.Old, shut)
-	time.Sleep(100 * time.Millisecond)
+	r.left(r.servers.Old, fixtures.Admin)
 	if c := measured[gate.ReadOnly](r, ""); c.T1.Equal(first.T1) || !c.T1.After(second.T1) {
 		r.Errorf("another window, and: %+v", c)
 	}
@@ -126,7 +126,7 @@ func TestPairByFile(t *testing.T) {
 	r.on("health behind", func(r *rig) {
 		lock := r.app(r.set.New, "LOCK TABLES shop.t WRITE")
 		r.run(r.set.Old, r.row())
-		time.Sleep(3100 * time.Millisecond)
+		r.until("the server says that it is behind", func() bool { return metric(measured[gate.Health](r, ""), metricLag).New >= 2 })
 		if m := metric(measured[gate.Health](r, ""), metricLag); !m.Bad || m.New < 2 || m.Limit != 1 {
 			r.Errorf("new is behind, and: %+v", m)
 		}
@@ -372,8 +372,18 @@ func oneConverter(r *rig) {
 	}
 	// The transaction must not be refused where it comes the second time: it has no key.
 	r.run(r.set.New, "SET GLOBAL replica_exec_mode = 'IDEMPOTENT'", "START REPLICA FOR CHANNEL 'second'")
+	// What new names itself shows that the channel has brought it.
+	own := func() (text string) {
+		q := "SELECT IF(LOCATE(@@server_uuid, @@global.gtid_executed) = 0, '', SUBSTRING_INDEX(SUBSTRING(@@global.gtid_executed, LOCATE(@@server_uuid, @@global.gtid_executed)), ',', 1))"
+		if err := r.set.New.DB().QueryRowContext(r.Context(), q).Scan(&text); err != nil {
+			r.Fatal(err)
+		}
+		return text
+	}
+	before := own()
 	r.run(old, "UPDATE shop.t SET v = 80 ORDER BY id LIMIT 1")
-	time.Sleep(time.Second)
+	r.until("the second channel has brought a transaction", func() bool { return own() != before })
+	r.caughtUp()
 	c = measured[gate.Converter](r, "")
 	if !c.Nodes[2].Assigns || len(c.Alarms) == 0 {
 		r.Errorf("a second converter, and: %+v", c)
@@ -447,7 +457,7 @@ func TestPair56(t *testing.T) {
 	if err = above.Close(); err != nil {
 		r.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond)
+	r.left(r.servers.Old, fixtures.Admin)
 	if w = measured[gate.ReadOnly](r, ""); !w.SuperReadOnly || len(w.Above) != 0 || w.OldT1 != w.OldT2 || w.NewApplied != w.OldT2 {
 		r.Errorf("%+v", w)
 	}
@@ -507,7 +517,7 @@ func TestOldToMariaDB(t *testing.T) {
 	r.root.Old.DB().SetMaxIdleConns(0)
 	r.run(r.set.Old, "SET GLOBAL read_only = ON")
 	r.set.Old.DB().SetMaxIdleConns(0)
-	time.Sleep(100 * time.Millisecond)
+	r.left(r.servers.Old, fixtures.Admin)
 	if w := measured[gate.ReadOnly](r, ""); !w.ReadOnly || !w.SuperReadOnly || w.NewApplied != w.OldT2 || w.Extra != "" || w.T1.IsZero() {
 		r.Errorf("%+v", w)
 	}

@@ -15,7 +15,7 @@ import (
 // that of the time when old had the load.
 const (
 	metricErrors      = "error_log_errors"       // entries of the error log per hour
-	metricReplication = "replication_errors"     // channels that do not run, the most at once
+	metricReplication = "replication_errors"     // channels that do not run, or pass over errors, the most at once
 	metricLag         = "replication_lag"        // seconds, now: a replica that has caught up again is well
 	metricThreads     = "threads_running"        // the most seen at once
 	metricDeadlocks   = "deadlocks"              // per hour
@@ -207,14 +207,15 @@ func (m *measurement) moments(ctx context.Context, since time.Time, now counters
 	return nil
 }
 
-// channelHealth is how many channels of a server do not run, and by how many seconds the slowest of the others is behind.
+// channelHealth is how many channels of a server do not run or pass over errors, and by how many seconds the slowest of the
+// others is behind.
 func channelHealth(ctx context.Context, s *cluster.Server) (broken, lag float64, known bool, err error) {
 	list, err := s.Channels(ctx)
 	if cluster.IsPermission(err) {
 		return 0, 0, false, nil
 	}
 	for _, c := range list {
-		if !c.Running() || c.IOErrno != 0 || c.SQLErrno != 0 {
+		if !c.Running() || c.IOErrno != 0 || c.SQLErrno != 0 || passesOver(c) {
 			broken++
 		}
 		if c.LagSeconds != nil {

@@ -103,6 +103,32 @@ func (r *rig) exec(conn *sql.Conn, statements ...string) {
 	}
 }
 
+// patience is how long a test waits for what must come. It costs nothing where it comes, and the machine may be busy.
+const patience = time.Minute
+
+// until polls a condition.
+func (r *rig) until(what string, ok func() bool) {
+	r.Helper()
+	for late := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(late) {
+			r.Fatalf("not so after %s: %s", patience, what)
+		}
+	}
+}
+
+// left waits until no session of an account is on a server: a server takes a moment to see that one has gone.
+func (r *rig) left(s *cluster.Server, u fixtures.User) {
+	r.Helper()
+	r.until(string(u)+" has left", func() bool {
+		n := 0
+		err := s.DB().QueryRowContext(r.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE user = ?", string(u)).Scan(&n)
+		if err != nil {
+			r.Fatal(err)
+		}
+		return n == 0
+	})
+}
+
 func (r *rig) connID(conn *sql.Conn) uint64 {
 	r.Helper()
 	var id uint64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,10 +163,8 @@ func skips(ctx context.Context, h hop) (bool, error) {
 		}
 		list = []cluster.ReplicaChannel{c}
 	}
-	for _, c := range list {
-		if len(c.SkipErrors) > 0 || strings.EqualFold(c.ExecMode, "IDEMPOTENT") {
-			return true, nil
-		}
+	if slices.ContainsFunc(list, passesOver) {
+		return true, nil
 	}
 	got, err := variables(ctx, h.to.server, "sql_slave_skip_counter", "sql_replica_skip_counter")
 	for _, n := range got {
@@ -174,6 +173,11 @@ func skips(ctx context.Context, h hop) (bool, error) {
 		}
 	}
 	return false, err
+}
+
+// passesOver tells whether a channel's applier goes on after errors, or overwrites what does not fit.
+func passesOver(c cluster.ReplicaChannel) bool {
+	return len(c.SkipErrors) > 0 || strings.EqualFold(c.ExecMode, "IDEMPOTENT")
 }
 
 // unbroken is from when on a running link is known to have run without a break: since its threads began, and before that
