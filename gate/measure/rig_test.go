@@ -119,6 +119,10 @@ func (r *rig) until(what string, ok func() bool) {
 // left waits until no session of an account is on a server: a server takes a moment to see that one has gone.
 func (r *rig) left(s *cluster.Server, u fixtures.User) {
 	r.Helper()
+	if u == fixtures.Admin {
+		r.root.Old.DB().SetMaxIdleConns(0)
+		r.root.New.DB().SetMaxIdleConns(0)
+	}
 	r.until(string(u)+" has left", func() bool {
 		n := 0
 		err := s.DB().QueryRowContext(r.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE user = ?", string(u)).Scan(&n)
