@@ -119,7 +119,13 @@ func (c *checker) compare(ctx context.Context) error {
 	confirmed := make(chan error, 1)
 	go func() { confirmed <- c.confirm.run(ctx) }()
 	settled := make(chan error, 1)
-	go func() { settled <- c.settler.run(ctx) }()
+	go func() {
+		err := c.settler.run(ctx)
+		if err != nil {
+			c.abort(err) // what differs from now on would be settled by nobody
+		}
+		settled <- err
+	}()
 	workers, wctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(wctx, c.schedule.close)()
 	for range c.opt.Workers {
@@ -133,6 +139,7 @@ func (c *checker) compare(ctx context.Context) error {
 	if serr := <-settled; err == nil {
 		err = serr
 	}
+	c.settler.abandon(ctx) // what was submitted when it had just ended
 	c.confirm.finish()
 	if cerr := <-confirmed; err == nil {
 		err = cerr

@@ -67,9 +67,11 @@ func NewRechecker(old, new *cluster.Server, v Survey, opt RecheckOptions) *Reche
 		c.opt.FenceTimeout = 30 * time.Second
 	}
 	c.opt.defaults()
+	s := newSettler(c, newFence(old, new, v.Relation, c.opt.FenceTimeout), nil)
+	s.single = true
 	return &Rechecker{
 		strict: opt.Strict, virtual: opt.Virtual, old: old, new: new,
-		settler: newSettler(c, newFence(old, new, v.Relation, c.opt.FenceTimeout), nil),
+		settler: s,
 		plans:   make(map[string]*tablePlan),
 	}
 }

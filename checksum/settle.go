@@ -63,6 +63,7 @@ type settler struct {
 	fence    fence
 	tail     *tail // nil where there is no source to follow
 	capacity *semaphore.Weighted
+	single   bool // it serves one table at a time, whose own error, as when it was dropped, is drain's; else its rows are undecided
 
 	mu     sync.Mutex
 	queue  []*batch
@@ -162,7 +163,13 @@ func (s *settler) drain(ctx context.Context) error {
 			case <-ctx.Done():
 			}
 		default:
-			if err := s.round(ctx, b); err != nil {
+			err := s.round(ctx, b)
+			if err != nil && ctx.Err() == nil && !s.single && isTableError(err) {
+				s.free(b, 0)
+				s.giveUp(ctx, b, err.Error())
+				err = nil
+			}
+			if err != nil {
 				s.giveUp(ctx, b, reasonInterrupted)
 				s.abandon(ctx)
 				return err

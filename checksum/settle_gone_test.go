@@ -1,0 +1,63 @@
+package checksum
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"crosscheck/cluster"
+	"crosscheck/fixtures"
+)
+
+// dropping drops a table when its rows were compared and those that differ are to be settled.
+type dropping struct {
+	quietObserver
+	table string
+	drop  func()
+}
+
+func (d dropping) Progress(table string, _, _ int64) {
+	if table == d.table {
+		d.drop()
+	}
+}
+
+// TestTableDroppedWhileRowsAreSettled: it is undecided, and the others are compared to their end.
+func TestTableDroppedWhileRowsAreSettled(t *testing.T) {
+	p := pair{name: "mariadb", old: pool.get(t, fixtures.MariaDB, "old"), new: pool.get(t, fixtures.MariaDB, "new")}
+	const database = "settledgone"
+	old, new := dataSession(t, p.old, database), dataSession(t, p.new, database)
+	for _, exec := range []func(string) error{old, new} {
+		for _, q := range []string{
+			"CREATE TABLE a (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1),(2)", "CREATE TABLE b (id INT PRIMARY KEY)", "INSERT INTO b VALUES (1),(2)",
+		} {
+			if err := exec(q); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := new("DELETE FROM a WHERE id = 2"); err != nil {
+		t.Fatal(err)
+	}
+	filter, err := cluster.NewFilter([]string{database + ".a", database + ".b"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, n := openSide(t, p.old, "old"), openSide(t, p.new, "new")
+	survey, err := Look(t.Context(), o, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drop := sync.OnceFunc(func() {
+		if err := old("DROP TABLE a"); err != nil {
+			t.Error(err)
+		}
+	})
+	r, err := Run(t.Context(), o, n, survey, Options{Filter: filter, Journal: newJournal(), Observer: dropping{table: database + ".a", drop: drop}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Tables) != 2 || r.Tables[0].Verdict != Undecided || r.Tables[1].Verdict != Same || !strings.Contains(r.Tables[0].Reason, "dropped or renamed") {
+		t.Errorf("%+v", r.Tables)
+	}
+}
