@@ -122,8 +122,12 @@ func runPlanInit(ctx context.Context, g *globals, o *planInitFlags) error {
 		return err
 	}
 	if !g.quiet {
-		fmt.Fprintf(g.std.err, "%s: path %s, %s; tables: %d, findings of preflight: %d. Read it, then: crosscheck preflight --plan %s\n",
-			o.file, path, why, len(facts.Tables), len(facts.Findings), shellWord(o.file))
+		next := "crosscheck preflight --plan " + shellWord(o.file)
+		if g.defaultsFile != "" {
+			next += " --defaults-file " + shellWord(g.defaultsFile)
+		}
+		fmt.Fprintf(g.std.err, "%s: path %s, %s; tables: %d, findings of preflight: %d. Read it, then: %s\n",
+			o.file, path, why, len(facts.Tables), len(facts.Findings), next)
 	}
 	return nil
 }
