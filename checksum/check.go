@@ -24,6 +24,7 @@ type checker struct {
 	schedule *schedule
 	settler  *settler
 	confirm  *confirmer
+	arrival  arrival
 	tables   []tablePair
 	links    []*cluster.Link
 	abort    context.CancelCauseFunc

@@ -34,6 +34,14 @@ type unconfirmed struct {
 	result   TableResult
 }
 
+// reasonNotArrived is why definitions that differ prove nothing once the run was interrupted.
+const reasonNotArrived = "the run was interrupted before replication was known to have brought new's definition"
+
+// byDefinition reports whether the definitions alone make the table different: new's may be on its way.
+func (u unconfirmed) byDefinition() bool {
+	return u.result.Verdict == Different && (u.plan == nil || u.plan.schema != "")
+}
+
 // confirmer holds back the outcomes of tables until their definitions have been read again. submit may be called
 // concurrently; run by one goroutine.
 type confirmer struct {
@@ -125,6 +133,15 @@ func (d *confirmer) unread(batch []unconfirmed, err error) {
 // confirm reads the definitions of a batch again and takes the outcome from those tables that changed. When ctx ends,
 // what was read to its end still gets its word.
 func (d *confirmer) confirm(ctx context.Context, batch []unconfirmed) error {
+	late, err := "", error(nil)
+	if slices.ContainsFunc(batch, unconfirmed.byDefinition) {
+		if late, err = d.check.arrival.wait(ctx, d.new, d.check.settler.fence); err != nil && ctx.Err() != nil {
+			late, err = reasonNotArrived, nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 	olds, news, err := d.load(ctx, batch)
 	if err != nil && ctx.Err() != nil {
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
@@ -137,8 +154,11 @@ func (d *confirmer) confirm(ctx context.Context, batch []unconfirmed) error {
 	for i := range batch {
 		u := &batch[i]
 		o, n := olds[nameOf(u.old)], news[nameOf(u.new)]
-		if what := u.changed(o, n, planOptions{virtual: d.check.opt.Virtual}); what != "" {
+		switch what := u.changed(o, n, planOptions{virtual: d.check.opt.Virtual}); {
+		case what != "":
 			u.result.distrust(what)
+		case late != "" && u.byDefinition():
+			u.result.distrust(u.result.Reason + ", but " + late)
 		}
 	}
 	return nil

@@ -218,8 +218,12 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 	there, here := c.session(!onNew), c.session(onNew)
 	defer there.close()
 	defer here.close()
+	late, err := c.arrival.wait(ctx, there, c.settler.fence)
+	if err != nil {
+		return r, err
+	}
 	var access cluster.Access
-	err := there.do(ctx, "look for "+t.FullName(), func() (err error) {
+	err = there.do(ctx, "look for "+t.FullName(), func() (err error) {
 		access, err = other.TableAccess(ctx, t.Schema, t.Name)
 		return err
 	})
@@ -237,6 +241,10 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 		return r, nil
 	}
 	r.Reason = fmt.Sprintf("%s is missing on %s", kindOf(t), lacks)
+	if late != "" {
+		r.Verdict, r.Reason = Undecided, r.Reason+", but "+late
+		return r, nil
+	}
 	if t.Kind == cluster.TableView || unreadable(t.Engine) {
 		return r, nil
 	}

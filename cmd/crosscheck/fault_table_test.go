@@ -62,6 +62,47 @@ func TestTableChangesUnderway(t *testing.T) {
 	}
 }
 
+// TestDefinitionsInFlight: what old's definitions have and new's lack differs only once replication is known to have
+// brought it, had there been any.
+func TestDefinitionsInFlight(t *testing.T) {
+	for _, spec := range []fixtures.Spec{mariaPair, mysqlPair} {
+		t.Run(spec.Name, func(t *testing.T) {
+			set := pool.get(t, spec)
+			fill(t, set, "arriving", 100, "altered", "dropped", "plain")
+			if err := set.StopReplication(t.Context(), fixtures.New); err != nil {
+				t.Fatal(err)
+			}
+			exec1(t, set.Old, "ALTER TABLE arriving.altered ADD COLUMN more INT", "DROP TABLE arriving.dropped",
+				"CREATE TABLE arriving.made (id INT NOT NULL PRIMARY KEY)", "INSERT INTO arriving.made VALUES (1)")
+			args := []string{"--table", "arriving.*"}
+			d := check(t, set, exitUndecided, args...)
+			for name, reason := range map[string]string{
+				"altered": "new lacks column more, but", "dropped": "table is missing on old, but", "made": "table is missing on new, but",
+			} {
+				r := tableOf(t, d, "arriving."+name)
+				if r.Verdict != checksum.Undecided || !strings.Contains(r.Reason, reason) || r.Missing+r.Extra+r.Changed > 0 {
+					t.Errorf("%s is %s: %s (%d missing, %d extra)", name, r.Verdict, r.Reason, r.Missing, r.Extra)
+				}
+			}
+			if r := tableOf(t, d, "arriving.plain"); r.Verdict != checksum.Same {
+				t.Errorf("plain is %s: %s", r.Verdict, r.Reason)
+			}
+			if err := set.StartReplication(t.Context(), fixtures.New); err != nil {
+				t.Fatal(err)
+			}
+			caughtUp(t, set)
+			check(t, set, exitSame, args...)
+			unlogged(t, set.New, "ALTER TABLE arriving.altered DROP COLUMN more", "DROP TABLE arriving.made")
+			d = check(t, set, exitDifferent, args...)
+			for _, name := range []string{"altered", "made"} {
+				if r := tableOf(t, d, "arriving."+name); r.Verdict != checksum.Different {
+					t.Errorf("%s is %s: %s", name, r.Verdict, r.Reason)
+				}
+			}
+		})
+	}
+}
+
 // TestTableGrows: rows that are appended all the time keep a run neither from its end nor from its verdict.
 func TestTableGrows(t *testing.T) {
 	for _, spec := range []fixtures.Spec{mariaPair, mysqlPair} {

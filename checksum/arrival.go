@@ -1,0 +1,31 @@
+package checksum
+
+import (
+	"context"
+	"sync"
+)
+
+// arrival tells whether new's definitions are those that old had when the run listed its tables: a table that was made,
+// or a column that was added, a moment before is missing on new only until replication brings it. One fence, begun after
+// the listing, serves all tables.
+type arrival struct {
+	mu   sync.Mutex
+	done bool
+	late string
+}
+
+// wait returns "" once the fence has passed, else why it did not. What it did is remembered, failures too: a replica that
+// is hours behind is not waited for by each of its tables.
+func (a *arrival) wait(ctx context.Context, s *session, f fence) (late string, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.done {
+		return a.late, nil
+	}
+	err = s.do(ctx, "wait for replication", func() error { return f.pass(ctx) })
+	if late = fenceFailure(err); err != nil && late == "" {
+		return "", err
+	}
+	a.done, a.late = true, late
+	return late, nil
+}
