@@ -30,7 +30,7 @@ func TestHookEndsAsItsCommand(t *testing.T) {
 		{"vetoes", []string{"sh", "-c", "printf 'not today'; exit 3"}, gate.Hook{Exit: 3, Output: "not today"}},
 		{"no shell", []string{"printf", "%s", "$HOME;`id`"}, gate.Hook{Output: "$HOME;`id`"}},
 		{"no command", []string{"/no/such/program"}, gate.Hook{Exit: -1, Output: "fork/exec /no/such/program: no such file or directory"}},
-		{"killed", []string{"sh", "-c", "kill -9 $$"}, gate.Hook{Exit: -1}},
+		{"killed", []string{"sh", "-c", "kill -9 $$"}, gate.Hook{Exit: -1, Output: "signal: killed"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, h := hooked(t, c.command...)
