@@ -9,8 +9,14 @@ import (
 // OriginalHeld tells whether the original of the echo at which a side's stream
 // waits was fed and is itself held, behind what the other stream waits for. Then
 // NoOriginal must not be said of it. Both streams cannot wait so for each other:
-// what stands behind an echo was written after the echo's original.
+// what stands behind an echo was written after the echo's original. Without GTIDs
+// one row that both have is enough to be taken for the original, as an applier may
+// skip the others; if that seems to be so on both sides, all rows have to agree.
 func (d *Detector) OriginalHeld(s Side) bool {
+	return d.originalHeld(s, false) && (!d.originalHeld(s.Other(), false) || d.originalHeld(s, true))
+}
+
+func (d *Detector) originalHeld(s Side, all bool) bool {
 	st, o := d.streams[s], d.streams[s.Other()]
 	if len(st.held) == 0 {
 		return false
@@ -37,10 +43,14 @@ func (d *Detector) OriginalHeld(s Side) bool {
 				rows[rowText(&head.Tx.Changes[i])] = true
 			}
 		}
+		equal := 0
 		for i := range x.Tx.Changes {
 			if rows[rowText(&x.Tx.Changes[i])] {
-				return true
+				equal++
 			}
+		}
+		if equal > 0 && (!all || equal == len(x.Tx.Changes) && equal == len(head.Tx.Changes)) {
+			return true
 		}
 		if len(x.Tx.DDL) > 0 && len(head.Tx.DDL) > 0 {
 			return true

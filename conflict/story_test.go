@@ -18,6 +18,7 @@ import (
 //
 //	old insert t 1 bob 10 5; insert c 7 - - 1     a transaction o1 (then o2 …), ops separated by ";"
 //	new update t 1 bob 10 5 -> 1 bob 10 6         of table t(id, email, code, n) or c(id, -, -, pid); "-" is NULL
+//	old unseen OPS                                a transaction from before old's start
 //	old echo n1 [with OPS]                        old's log has n1, with other rows if told so
 //	old ddl STATEMENT                             a transaction that changes a schema
 //	old statement                                 one that was logged as its statement
@@ -87,6 +88,9 @@ func (s *story) line(line string) string {
 		s.d.Feed(side.Other(), FenceReached{s.fences})
 	case "orphan":
 		head, _, _ := s.d.Blocked(side)
+		if s.d.OriginalHeld(side) {
+			return "the original is held\n"
+		}
 		s.d.Feed(side, NoOriginal{head})
 	case "step":
 		s.d.Feed(side, StepInForce{stepOf(f[1], f[2])})
@@ -153,6 +157,10 @@ func (s *story) write(side Side, text string) {
 		switch word {
 		case "ddl":
 			tx.DDL = []binlog.DDL{{Schema: "s", Statement: rest}}
+		case "unseen": // from before the start: only its echo is read
+			s.txs[name] = parseOps(rest)
+			s.pos[side] -= 100
+			return
 		case "statement":
 			tx.Incidents = []binlog.Incident{{Kind: binlog.StatementDML, Detail: "UPDATE was logged as its statement, not as rows"}}
 		default:
