@@ -133,14 +133,9 @@ func (d *confirmer) unread(batch []unconfirmed, err error) {
 // confirm reads the definitions of a batch again and takes the outcome from those tables that changed. When ctx ends,
 // what was read to its end still gets its word.
 func (d *confirmer) confirm(ctx context.Context, batch []unconfirmed) error {
-	late, err := "", error(nil)
-	if slices.ContainsFunc(batch, unconfirmed.byDefinition) {
-		if late, err = d.check.arrival.wait(ctx, d.new, d.check.settler.fence); err != nil && ctx.Err() != nil {
-			late, err = reasonNotArrived, nil
-		}
-		if err != nil {
-			return err
-		}
+	late, err := d.arrived(ctx, batch)
+	if err != nil {
+		return err
 	}
 	olds, news, err := d.load(ctx, batch)
 	if err != nil && ctx.Err() != nil {
@@ -162,6 +157,18 @@ func (d *confirmer) confirm(ctx context.Context, batch []unconfirmed) error {
 		}
 	}
 	return nil
+}
+
+// arrived waits for new's definitions where a table differs by them, and returns why they may be late, "" if they are not.
+func (d *confirmer) arrived(ctx context.Context, batch []unconfirmed) (late string, err error) {
+	if !slices.ContainsFunc(batch, unconfirmed.byDefinition) {
+		return "", nil
+	}
+	late, err = d.check.arrival.wait(ctx, d.new, d.check.settler.fence)
+	if err != nil && ctx.Err() != nil {
+		return reasonNotArrived, nil
+	}
+	return late, err
 }
 
 func nameOf(t *cluster.Table) cluster.TableName {

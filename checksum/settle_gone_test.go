@@ -49,8 +49,8 @@ func TestTableDroppedWhileRowsAreSettled(t *testing.T) {
 		t.Fatal(err)
 	}
 	drop := sync.OnceFunc(func() {
-		if err := old("DROP TABLE a"); err != nil {
-			t.Error(err)
+		if derr := old("DROP TABLE a"); derr != nil {
+			t.Error(derr)
 		}
 	})
 	r, err := Run(t.Context(), o, n, survey, Options{Filter: filter, Journal: newJournal(), Observer: dropping{table: database + ".a", drop: drop}})
