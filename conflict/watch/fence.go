@@ -25,6 +25,8 @@ type fence struct {
 	tried   time.Time
 	reached time.Time // when the last one that was reached had been taken
 	passed  uint64    // its number
+	fed     bool      // reached in the other log, but the detector may still hold that back
+	at      uint64    // its place in what the detector is fed
 	trouble string    // why the last try failed
 	cause   cluster.FenceCause
 }
@@ -32,6 +34,7 @@ type fence struct {
 // fence takes the next fence of side s's log if it is time.
 func (e *engine) fence(ctx context.Context, s conflict.Side, now time.Time) {
 	f := &e.fences[s]
+	e.fenceJudged(s)
 	if f.busy && now.Sub(f.since) > fenceTimeout+markTimeout {
 		f.busy = false // its mark was lost in a gap
 	}
@@ -41,7 +44,7 @@ func (e *engine) fence(ctx context.Context, s conflict.Side, now time.Time) {
 	at := e.readers[s].current().Position() // here or further on than the engine: that proves no less
 	e.mem.Fences++
 	n := e.mem.Fences
-	f.busy, f.since, f.tried, f.number = true, now, now, n
+	f.busy, f.fed, f.since, f.tried, f.number = true, false, now, now, n
 	e.feed(s, conflict.FenceTaken{N: n})
 	link, other := e.links[s], s.Other()
 	e.spawn(ctx, func(ctx context.Context) func() {
@@ -54,15 +57,31 @@ func (e *engine) fence(ctx context.Context, s conflict.Side, now time.Time) {
 			return func() { e.fenceFailed(s, n, err) }
 		}
 		return func() {
-			e.readers[other].when(q, func() {
-				if f.number != n {
-					return // given up since, or its log was begun anew
-				}
-				e.feed(other, conflict.FenceReached{N: n})
-				f.busy, f.reached, f.passed, f.trouble, f.cause = false, f.since, n, "", ""
-			})
+			e.readers[other].when(q, func() { e.fenceSeen(s, n) })
 		}
 	})
+}
+
+// fenceSeen gives the detector a fence of side s that was reached in the other log, unless it was given up since.
+func (e *engine) fenceSeen(s conflict.Side, n uint64) {
+	f, other := &e.fences[s], s.Other()
+	if f.number != n {
+		return
+	}
+	f.fed, f.at = true, e.fed[other]
+	e.feed(other, conflict.FenceReached{N: n})
+	e.fenceJudged(s)
+}
+
+// fenceJudged takes a fence as passed when the detector has consumed it, and with it all that stands before it in the other
+// log: behind an echo whose original has not come, nothing is judged.
+func (e *engine) fenceJudged(s conflict.Side) {
+	f := &e.fences[s]
+	head, _, held := e.det.Blocked(s.Other())
+	if !f.fed || held && head <= f.at {
+		return
+	}
+	f.busy, f.fed, f.reached, f.passed, f.trouble, f.cause = false, false, f.since, f.number, "", ""
 }
 
 func (e *engine) fenceFailed(s conflict.Side, n uint64, err error) {

@@ -129,9 +129,9 @@ func (e *engine) lose(s conflict.Side, gap conflict.Gap) {
 	e.feed(s, gap)
 	e.releaseSide(s)
 	// The reader has dropped its marks. A fence that was taken of a log which was begun anew proves nothing any more.
-	e.boundary[s], e.fences[s.Other()].busy, e.alone[s.Other()] = true, false, alone{}
+	e.boundary[s], e.fences[s.Other()].busy, e.fences[s.Other()].fed, e.alone[s.Other()] = true, false, false, alone{}
 	if gap.Reset {
-		e.fences[s].busy, e.fences[s].number = false, 0
+		e.fences[s].busy, e.fences[s].fed, e.fences[s].number = false, false, 0
 	}
 }
 
