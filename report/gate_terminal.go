@@ -37,7 +37,8 @@ func (t *gatesTerminal) header() {
 	if d.Offline {
 		facts = append(facts, "judged by what is recorded")
 	}
-	t.line(t.paint.in(t.paint.bold, "crosscheck gate") + t.paint.in(t.paint.dim, "  "+strings.Join(facts, " · ")))
+	title := "crosscheck gate"
+	t.line(t.paint.in(t.paint.bold, title) + t.paint.in(t.paint.dim, "  "+shorten(strings.Join(facts, " · "), t.width-width(title)-2)))
 	t.line("")
 	for _, s := range []struct {
 		side string
@@ -66,11 +67,12 @@ func (t *gatesTerminal) style(state string) (mark, style string) {
 func (t *gatesTerminal) gates() {
 	table := ruledTable(gatesWriter{t}, []tw.Align{tw.AlignLeft, tw.AlignLeft, tw.AlignRight, tw.AlignLeft})
 	head := []string{"gate", "state", "evidence", "reasons"}
-	names, states := width(head[0]), width(head[1])
+	names, states, ages := width(head[0]), width(head[1]), width(head[2])
 	for i := range t.doc.Gates {
-		names, states = max(names, width(t.doc.Gates[i].Gate)), max(states, width(t.doc.Gates[i].State)+2)
+		r := &t.doc.Gates[i]
+		names, states, ages = max(names, width(r.Gate)), max(states, width(r.State)+2), max(ages, width(r.age()))
 	}
-	room := max(t.width-names-states-width(head[2])-5*gap, 20)
+	room := max(t.width-names-states-ages-5*gap, 20)
 	for i := range head {
 		head[i] = t.paint.in(t.paint.dim, head[i])
 	}

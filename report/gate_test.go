@@ -65,7 +65,13 @@ func TestGatesOnATerminal(t *testing.T) {
 	if strings.ContainsAny(plain, "\x1b\r") {
 		t.Errorf("escape sequences:\n%q", plain)
 	}
-	for line := range strings.Lines(plain) {
+	long := sampleGates()
+	long.Plan, long.Offline = strings.Repeat("long/", 20)+"m.toml", true
+	late := int64(640)
+	for i := range long.Gates {
+		long.Gates[i].Gate, long.Gates[i].AgeSeconds = "restored-copy-checked", &late
+	}
+	for line := range strings.Lines(plain + gatesText(t, FormatTable, long, TermOptions{Width: 80})) {
 		if width(strings.TrimRight(line, "\n")) > 80 || strings.HasSuffix(line, " \n") {
 			t.Errorf("too long, or blanks at the end: %q", line)
 		}
