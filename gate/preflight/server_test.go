@@ -133,6 +133,9 @@ func (r *rig) try(f flip) {
 		defer func() {
 			sub.run(r.set.Old, false, f.undoOld...)
 			sub.run(r.set.New, false, f.undoNew...)
+			if err := r.set.WaitCaughtUp(t.Context()); err != nil { // replication that was started anew connects
+				t.Error(err)
+			}
 		}()
 		sub.run(r.set.Old, true, f.logged...)
 		sub.run(r.set.Old, false, f.old...)
@@ -142,6 +145,11 @@ func (r *rig) try(f flip) {
 			}
 		}
 		sub.run(r.set.New, false, f.new...)
+		if slices.ContainsFunc(slices.Concat(f.old, f.new), func(q string) bool { return strings.HasPrefix(q, "START ") }) {
+			if err := r.set.WaitCaughtUp(t.Context()); err != nil { // until its receiver is connected
+				t.Fatal(err)
+			}
+		}
 		res := sub.judge(f.root, preflight.Options{})
 		if got := open(res); !slices.Equal(got, f.want) {
 			t.Errorf("got %q, want %q", got, f.want)
