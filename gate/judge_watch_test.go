@@ -25,6 +25,21 @@ func TestReplicationBrokenForASecond(t *testing.T) {
 	}
 }
 
+// TestCopyFollowsSinceItWasChecked: what replication passed over after the copy was checked, nobody has compared.
+func TestCopyFollowsSinceItWasChecked(t *testing.T) {
+	p := testPlan(plan.RollingUpgrade)
+	copied := made(p, t0.Add(-50*time.Hour), good(p, KindRestoredCopy, t0))
+	copied.From = t0.Add(-51 * time.Hour)
+	for since, want := range map[time.Duration]State{-49 * time.Hour: Unknown, -50*time.Hour - time.Minute: Unknown, -52 * time.Hour: Pass} {
+		sync := good(p, KindSync, t0).(Sync)
+		sync.Links[0].Since = t0.Add(since)
+		list := replaced(replaced(world(p), KindRestoredCopy, copied), KindSync, made(p, t0, sync))
+		if r := mustGate(t, Judge(p, list, t0), "health"); r.State != want || want == Unknown && !has(r, ReasonReplicationBroken) {
+			t.Errorf("unbroken for %s, the copy's check began 51h ago: %s %+v", -since, r.State, r.Reasons)
+		}
+	}
+}
+
 // TestReplicationBrokenDuringTheCheck: what was compared before the break is not known to be so after it.
 func TestReplicationBrokenDuringTheCheck(t *testing.T) {
 	p := windowed(testPlan(plan.DualWrite))

@@ -73,14 +73,15 @@ func proofCheck() proof {
 	return proof{kind: KindCheck, age: ageCheck, judge: judgeCheck, fresh: watched}
 }
 
-func proofSync(links ...[2]string) proof {
-	return proof{kind: KindSync, age: ageState, judge: func(j *judge, e Evidence) []Reason { return judgeSync(j, e, links) }}
+// proofSync is that of replication which has brought all that was changed since a check of the kind base.
+func proofSync(base Kind, links ...[2]string) proof {
+	return proof{kind: KindSync, age: ageState, judge: func(j *judge, e Evidence) []Reason { return judgeSync(j, e, base, links) }}
 }
 
 func dualWrite() []spec {
 	return []spec{
 		{name: plan.GatePreflight, kept: by(plan.GateStepsSet), proofs: []proof{proofPreflight()}},
-		{name: plan.GateReplicaInSync, kept: by(plan.GateOldDrained), proofs: []proof{proofCheck(), proofSync([2]string{"old", "new"})}},
+		{name: plan.GateReplicaInSync, kept: by(plan.GateOldDrained), proofs: []proof{proofCheck(), proofSync(KindCheck, [2]string{"old", "new"})}},
 		{name: plan.GateReadsSwitched, kept: by(plan.GateOldDrained), proofs: []proof{{kind: KindReadsSwitch, age: ageState, judge: judgeReads}}},
 		{name: plan.GateStepsSet, kept: by(plan.GateOldDrained), proofs: []proof{{kind: KindSteps, age: ageState, judge: judgeSteps, undone: true}}},
 		{name: plan.GateWritesSwitched, kept: by(plan.GateOldDrained), proofs: []proof{
@@ -105,7 +106,7 @@ func dualWrite() []spec {
 func gtidRestart() []spec {
 	return []spec{
 		{name: plan.GatePreflight, kept: by(plan.GatePositionsEqual), proofs: []proof{proofPreflight()}},
-		{name: plan.GateCaughtUp, kept: by(plan.GatePositionsEqual), proofs: []proof{proofCheck(), proofSync([2]string{"old", "new"})}},
+		{name: plan.GateCaughtUp, kept: by(plan.GatePositionsEqual), proofs: []proof{proofCheck(), proofSync(KindCheck, [2]string{"old", "new"})}},
 		{name: plan.GateReadOnly, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindReadOnly, age: ageState, judge: judgeReadOnly}}},
 		{name: plan.GatePositionsEqual, kept: []keep{{by: plan.GateSwitched}, {by: plan.GatePositionsEqual, while: stillReadOnly}}, proofs: []proof{{kind: KindReadOnly, age: ageState, judge: judgePositions}}},
 		{name: plan.GateGTIDOn, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindGTID, age: ageState, judge: judgeGTID}}},
@@ -117,7 +118,7 @@ func gtidConverter() []spec {
 	return []spec{
 		{name: plan.GatePreflight, kept: by(plan.GateDrained), proofs: []proof{proofPreflight()}},
 		{name: plan.GateChainInSync, kept: by(plan.GateDrained), proofs: []proof{
-			proofCheck(), proofSync([2]string{"old", "converter"}, [2]string{"converter", "new"}),
+			proofCheck(), proofSync(KindCheck, [2]string{"old", "converter"}, [2]string{"converter", "new"}),
 		}},
 		{name: plan.GateSingleConverter, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindConverter, age: ageState, judge: judgeConverter}}},
 		{name: plan.GateReadOnly, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindReadOnly, age: ageState, judge: judgeReadOnly}}},
@@ -137,7 +138,10 @@ func rollingUpgrade() []spec {
 		{name: plan.GateConfigParity, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindConfig, age: agePreflight, judge: judgeConfig}}},
 		{name: plan.GateRestoredCopy, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindRestoredCopy, age: ageCopy, judge: judgeCopy}}},
 		{name: plan.GateRehearsal, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindRehearsal, judge: judgeRehearsal}}},
-		{name: plan.GateHealth, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindHealth, age: ageHealth, judge: judgeHealth}}},
+		{name: plan.GateHealth, kept: by(plan.GateSwitched), proofs: []proof{
+			{kind: KindHealth, age: ageHealth, judge: judgeHealth},
+			proofSync(KindRestoredCopy, [2]string{"old", "new"}),
+		}},
 		{name: plan.GateSwitched, kept: by(plan.GateSignedOff), proofs: []proof{
 			{kind: KindWritesSwitch, age: ageState, judge: judgeSwitched},
 			{kind: KindDrained, age: ageState, judge: judgeDrainedReadOnly},

@@ -171,9 +171,10 @@ func (j *judge) based(run string, newest Evidence) bool {
 	return false
 }
 
-func judgeSync(j *judge, e Evidence, links [][2]string) []Reason {
+// judgeSync judges replication that has to have run since the newest check, which is evidence of the kind base.
+func judgeSync(j *judge, e Evidence, base Kind, links [][2]string) []Reason {
 	out := judgeLinks(j, e, links)
-	check, ok := j.newest(KindCheck)
+	check, ok := j.newest(base)
 	if !ok || watched(j, check) {
 		return out
 	}
@@ -185,7 +186,7 @@ func judgeSync(j *judge, e Evidence, links [][2]string) []Reason {
 		// What the check compared first it knows since it began: a break after that may have passed over a change of it.
 		if l, there := c.link(want); there && l.Running && (l.Since.IsZero() || l.Since.After(check.from())) {
 			out = append(out, *j.unknown(ReasonReplicationBroken, fmt.Sprintf("replication %s→%s is known to run without a break only since %s, the check began at %s",
-				l.From, l.To, moment(l.Since), moment(check.from())), j.measure("", KindCheck)))
+				l.From, l.To, moment(l.Since), moment(check.from())), j.measure("", base)))
 		}
 	}
 	return out

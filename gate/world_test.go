@@ -334,7 +334,7 @@ func needs(p plan.Path) map[string][]Kind {
 	case plan.RollingUpgrade:
 		return map[string][]Kind{
 			"preflight": {KindPreflight}, "schema-parity": {KindSchema}, "config-parity": {KindConfig},
-			"restored-copy-checked": {KindRestoredCopy}, "rehearsal": {KindRehearsal}, "health": {KindHealth},
+			"restored-copy-checked": {KindRestoredCopy}, "rehearsal": {KindRehearsal}, "health": {KindHealth, KindSync},
 			"switched": {KindWritesSwitch, KindDrained}, "watch-period": {KindHealth}, "signed-off": {KindSignOff},
 		}
 	}
