@@ -145,6 +145,20 @@ func TestDefinitionChangesUnderway(t *testing.T) {
 // checkWith compares with a journal of the test's own.
 func checkWith(t *testing.T, p pair, j Journal, patterns ...string) map[string]TableResult {
 	t.Helper()
+	r, err := checkPair(t, p, Options{Journal: j, Observer: quietObserver{}}, patterns...)
+	if err != nil {
+		t.Error(err)
+	}
+	out := make(map[string]TableResult, len(r.Tables))
+	for _, tr := range r.Tables {
+		out[tr.Table] = tr
+	}
+	return out
+}
+
+// checkPair compares the tables that the patterns choose.
+func checkPair(t *testing.T, p pair, opt Options, patterns ...string) (Result, error) {
+	t.Helper()
 	filter, err := cluster.NewFilter(patterns, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -154,15 +168,8 @@ func checkWith(t *testing.T, p pair, j Journal, patterns ...string) map[string]T
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Run(t.Context(), o, n, survey, Options{Filter: filter, Journal: j, Observer: quietObserver{}})
-	if err != nil {
-		t.Error(err)
-	}
-	out := make(map[string]TableResult, len(r.Tables))
-	for _, tr := range r.Tables {
-		out[tr.Table] = tr
-	}
-	return out
+	opt.Filter = filter
+	return Run(t.Context(), o, n, survey, opt)
 }
 
 // TestManyTablesConfirmed: the second reading of many definitions is shared.

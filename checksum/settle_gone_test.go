@@ -5,7 +5,6 @@ import (
 	"sync"
 	"testing"
 
-	"crosscheck/cluster"
 	"crosscheck/fixtures"
 )
 
@@ -39,21 +38,13 @@ func TestTableDroppedWhileRowsAreSettled(t *testing.T) {
 	if err := new("DELETE FROM a WHERE id = 2"); err != nil {
 		t.Fatal(err)
 	}
-	filter, err := cluster.NewFilter([]string{database + ".a", database + ".b"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o, n := openSide(t, p.old, "old"), openSide(t, p.new, "new")
-	survey, err := Look(t.Context(), o, n)
-	if err != nil {
-		t.Fatal(err)
-	}
 	drop := sync.OnceFunc(func() {
 		if derr := old("DROP TABLE a"); derr != nil {
 			t.Error(derr)
 		}
 	})
-	r, err := Run(t.Context(), o, n, survey, Options{Filter: filter, Journal: newJournal(), Observer: dropping{table: database + ".a", drop: drop}})
+	opt := Options{Journal: newJournal(), Observer: dropping{table: database + ".a", drop: drop}}
+	r, err := checkPair(t, p, opt, database+".a", database+".b")
 	if err != nil {
 		t.Fatal(err)
 	}

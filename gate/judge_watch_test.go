@@ -25,32 +25,35 @@ func TestReplicationBrokenForASecond(t *testing.T) {
 	}
 }
 
-// TestCopyFollowsSinceItWasChecked: what replication passed over after the copy was checked, nobody has compared.
-func TestCopyFollowsSinceItWasChecked(t *testing.T) {
-	p := testPlan(plan.RollingUpgrade)
-	copied := made(p, t0.Add(-50*time.Hour), good(p, KindRestoredCopy, t0))
-	copied.From = t0.Add(-51 * time.Hour)
-	for since, want := range map[time.Duration]State{-49 * time.Hour: Unknown, -50*time.Hour - time.Minute: Unknown, -52 * time.Hour: Pass} {
-		sync := good(p, KindSync, t0).(Sync)
-		sync.Links[0].Since = t0.Add(since)
-		list := replaced(replaced(world(p), KindRestoredCopy, copied), KindSync, made(p, t0, sync))
-		if r := mustGate(t, Judge(p, list, t0), "health"); r.State != want || want == Unknown && !has(r, ReasonReplicationBroken) {
-			t.Errorf("unbroken for %s, the copy's check began 51h ago: %s %+v", -since, r.State, r.Reasons)
-		}
-	}
-}
-
-// TestReplicationBrokenDuringTheCheck: what was compared before the break is not known to be so after it.
-func TestReplicationBrokenDuringTheCheck(t *testing.T) {
-	p := windowed(testPlan(plan.DualWrite))
-	check := made(p, t0.Add(-10*time.Minute), good(p, KindCheck, t0))
-	check.From = t0.Add(-40 * time.Minute)
-	for since, want := range map[time.Duration]State{-9 * time.Minute: Unknown, -11 * time.Minute: Unknown, -39 * time.Minute: Unknown, -40 * time.Minute: Pass} {
-		sync := good(p, KindSync, t0).(Sync)
-		sync.Links[0].Since = t0.Add(since)
-		list := replaced(replaced(world(p), KindCheck, check), KindSync, made(p, t0, sync))
-		if r := mustGate(t, Judge(p, list, t0), "replica-in-sync"); r.State != want || want == Unknown && !has(r, ReasonReplicationBroken) {
-			t.Errorf("unbroken for %s, the check began 40m ago and ended 10m ago: %s %+v", -since, r.State, r.Reasons)
+// TestReplicationBrokenSinceTheCheckBegan: what was compared before the break is not known to be so after it, and what
+// replication passed over after the copy was checked, nobody has compared.
+func TestReplicationBrokenSinceTheCheckBegan(t *testing.T) {
+	for _, c := range []struct {
+		path         plan.Path
+		kind         Kind
+		gate         string
+		began, ended time.Duration // before now
+		unbroken     map[time.Duration]State
+	}{
+		{
+			plan.RollingUpgrade, KindRestoredCopy, "health", 51 * time.Hour, 50 * time.Hour,
+			map[time.Duration]State{49 * time.Hour: Unknown, 50*time.Hour + time.Minute: Unknown, 52 * time.Hour: Pass},
+		},
+		{
+			plan.DualWrite, KindCheck, "replica-in-sync", 40 * time.Minute, 10 * time.Minute,
+			map[time.Duration]State{9 * time.Minute: Unknown, 11 * time.Minute: Unknown, 39 * time.Minute: Unknown, 40 * time.Minute: Pass},
+		},
+	} {
+		p := windowed(testPlan(c.path))
+		check := made(p, t0.Add(-c.ended), good(p, c.kind, t0))
+		check.From = t0.Add(-c.began)
+		for since, want := range c.unbroken {
+			sync := good(p, KindSync, t0).(Sync)
+			sync.Links[0].Since = t0.Add(-since)
+			list := replaced(replaced(world(p), c.kind, check), KindSync, made(p, t0, sync))
+			if r := mustGate(t, Judge(p, list, t0), c.gate); r.State != want || want == Unknown && !has(r, ReasonReplicationBroken) {
+				t.Errorf("%s: unbroken for %s, the check began %s ago and ended %s ago: %s %+v", c.gate, since, c.began, c.ended, r.State, r.Reasons)
+			}
 		}
 	}
 }
