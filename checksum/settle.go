@@ -11,7 +11,6 @@ import (
 	"crosscheck/chunker"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
-	"crosscheck/cluster/rowstream"
 )
 
 // Bounds of the recheck queue: rows it holds before workers must wait for it, rows parked until the end of the run
@@ -54,6 +53,9 @@ type batch struct {
 	due      time.Time
 	parked   bool // the fence failed once: this is the last attempt
 	held     int  // of the settler's capacity
+
+	observed []bool  // by the tail, in this round
+	rounds   []round // what this round saw, in the order of suspects
 }
 
 // settler takes rows that looked different and settles each: the same, different, or undecided with a reason.
@@ -63,7 +65,8 @@ type settler struct {
 	fence    fence
 	tail     *tail // nil where there is no source to follow
 	capacity *semaphore.Weighted
-	single   bool // it serves one table at a time, whose own error, as when it was dropped, is drain's; else its rows are undecided
+	waited   time.Duration // how long the last fence took
+	single   bool          // it serves one table at a time, whose own error, as when it was dropped, is drain's; else its rows are undecided
 
 	mu     sync.Mutex
 	queue  []*batch
@@ -163,14 +166,7 @@ func (s *settler) drain(ctx context.Context) error {
 			case <-ctx.Done():
 			}
 		default:
-			err := s.round(ctx, b)
-			if err != nil && ctx.Err() == nil && !s.single && isTableError(err) {
-				s.free(b, 0)
-				s.giveUp(ctx, b, err.Error())
-				err = nil
-			}
-			if err != nil {
-				s.giveUp(ctx, b, reasonInterrupted)
+			if err := s.round(ctx, b); err != nil {
 				s.abandon(ctx)
 				return err
 			}
@@ -240,59 +236,6 @@ func (s *settler) forget(p *tablePlan, sp *suspect) {
 	}
 }
 
-// round leads a batch through one round of the fence rule and queues again what is not decided.
-func (s *settler) round(ctx context.Context, b *batch) error {
-	observed := make([]bool, len(b.suspects))
-	if s.tail != nil {
-		observed = s.tail.watch(ctx, b.plan, b.suspects)
-	}
-	rounds, err := s.images(ctx, b)
-	if failed := fenceFailure(err); failed != "" {
-		s.park(ctx, b, failed)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var again, proven, hot []*suspect
-	for i, sp := range b.suspects {
-		switch sp.state.judge(ruleFor(observed[i] && !sp.unclear, s.fence.bothSides()), rounds[i]) {
-		case rowSame:
-			s.forget(b.plan, sp)
-			sp.owner.same(ctx)
-		case rowDifferent:
-			proven = append(proven, sp)
-		case rowHot:
-			s.forget(b.plan, sp)
-			sp.owner.undecided(ctx, reasonHot(s.tail))
-		case rowAgain:
-			again = append(again, sp)
-			if observed[i] && sp.state.restless() {
-				hot = append(hot, sp)
-			}
-		}
-	}
-	b.suspects = append(append([]*suspect{}, proven...), again...) // all that is still open, should an error end the run
-	open, err := s.confirm(ctx, b, proven)
-	if err != nil {
-		return err
-	}
-	calmed, err := s.cool(ctx, b.plan, hot)
-	if err != nil {
-		return err
-	}
-	again = slices.DeleteFunc(again, func(sp *suspect) bool { return calmed[sp] })
-	again = append(again, open...)
-	s.free(b, len(again))
-	b.suspects = again
-	if len(again) > 0 {
-		tailed := s.tail != nil && s.tail.err == nil && !slices.ContainsFunc(again, func(sp *suspect) bool { return sp.unclear })
-		b.due = time.Now().Add(again[0].state.delay(ruleFor(tailed, s.fence.bothSides())))
-		s.push(b)
-	}
-	return nil
-}
-
 // park puts a batch aside until the end of the run, when replication may have come back; a batch that was parked
 // before is given up.
 func (s *settler) park(ctx context.Context, b *batch, reason string) {
@@ -307,88 +250,4 @@ func (s *settler) park(ctx context.Context, b *batch, reason string) {
 	s.nPark += len(b.suspects)
 	s.parked = append(s.parked, b)
 	s.mu.Unlock()
-}
-
-// images reads every row of the batch before and after the fence. Rows of the result stand in the order of b.suspects.
-func (s *settler) images(ctx context.Context, b *batch) ([]round, error) {
-	source, replica := s.old, s.new
-	if s.fence.reversed() {
-		source, replica = s.new, s.old
-	}
-	rounds := make([]round, len(b.suspects))
-	read := func(from *session, at func(*round) *image) error {
-		return s.read(ctx, from, b, func(i int, im image) { *at(&rounds[i]) = im })
-	}
-	if err := read(source, func(r *round) *image { return &r.source }); err != nil {
-		return nil, err
-	}
-	if err := replica.do(ctx, "wait for replication", func() error { return s.fence.pass(ctx) }); err != nil {
-		return nil, err
-	}
-	if err := read(replica, func(r *round) *image { return &r.replica }); err != nil {
-		return nil, err
-	}
-	if err := read(source, func(r *round) *image { return &r.sourceAgain }); err != nil {
-		return nil, err
-	}
-	if s.fence.bothSides() {
-		if err := read(replica, func(r *round) *image { return &r.replicaAgain }); err != nil {
-			return nil, err
-		}
-	}
-	return rounds, nil
-}
-
-// read hashes the rows of a batch on one side; rows that do not exist are not reported.
-func (s *settler) read(ctx context.Context, from *session, b *batch, see func(i int, im image)) error {
-	h := newRowHasher(b.plan)
-	return s.rows(ctx, from, b, func(i int, head []byte, rows *rowstream.Rows) error {
-		sum, _, err := h.hash(head, rows)
-		see(i, image{present: true, hash: sum})
-		return err
-	})
-}
-
-// rows reads the rows of a batch on one side, by range or by key.
-func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found) error {
-	types := b.plan.keyTypes()
-	if b.rng == nil {
-		return from.lookup(ctx, b.plan, types, b.keys(), visit)
-	}
-	index := make(map[string]int, len(b.suspects))
-	for i, sp := range b.suspects {
-		index[string(sp.key)] = i
-	}
-	side := b.plan.side(from.newSide)
-	query := side.rangeQuery(len(b.rng.Lo), len(b.rng.Hi), false)
-	params := b.rng.Hi.Params(b.rng.Lo.Params(nil))
-	seen := make([]bool, len(b.suspects))
-	err := from.do(ctx, "read rows of "+b.plan.name, func() error {
-		return from.query(ctx, b.plan, query, params, func(key, head []byte, rows *rowstream.Rows) error {
-			i, ok := index[string(key)]
-			if !ok {
-				return nil
-			}
-			seen[i] = true
-			return visit(i, head, rows)
-		})
-	})
-	if err != nil || !b.plan.textKey {
-		return err
-	}
-	var unseen []int
-	for i := range b.suspects { // keys that only the server can match
-		if !seen[i] {
-			unseen = append(unseen, i)
-		}
-	}
-	return from.lookupAll(ctx, b.plan, types, b.keys(), unseen, visit)
-}
-
-func (b *batch) keys() [][]byte {
-	keys := make([][]byte, len(b.suspects))
-	for i, sp := range b.suspects {
-		keys[i] = sp.key
-	}
-	return keys
 }

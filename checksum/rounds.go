@@ -1,0 +1,195 @@
+package checksum
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"crosscheck/cluster/rowstream"
+)
+
+// maxGroup bounds the rows of which the images of one round are kept.
+const maxGroup = maxSuspects / 4
+
+// round leads a batch, and others that are due, through one round of the fence rule, and queues again what is not
+// decided. If it returns an error, all that was still open is undecided.
+func (s *settler) round(ctx context.Context, first *batch) error {
+	group, err := s.images(ctx, first)
+	if failed := fenceFailure(err); failed != "" {
+		for _, b := range group {
+			s.park(ctx, b, failed)
+		}
+		return nil
+	}
+	for _, b := range group {
+		if err == nil {
+			err = s.spare(ctx, b, s.judge(ctx, b))
+		}
+	}
+	if err != nil {
+		for _, b := range group {
+			s.giveUp(ctx, b, reasonInterrupted)
+		}
+	}
+	return err
+}
+
+// spare keeps a table's own error from the other tables: its batch is given up, and nil is returned.
+func (s *settler) spare(ctx context.Context, b *batch, err error) error {
+	if err == nil || ctx.Err() != nil || s.single || !isTableError(err) {
+		return err
+	}
+	s.free(b, 0)
+	s.giveUp(ctx, b, err.Error())
+	return nil
+}
+
+// images reads every row of a batch before and after the fence, and of further batches that are due, which it returns
+// with the first. One fence serves all of them: where replication is minutes behind, it takes minutes. No more are read
+// than there is time for while the last fence was waited for, so that where replication is quick rows are judged soon.
+func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err error) {
+	source, replica := s.old, s.new
+	if s.fence.reversed() {
+		source, replica = s.new, s.old
+	}
+	read := func(b *batch, from *session, at func(*round) *image) error {
+		if len(b.suspects) == 0 { // given up
+			return nil
+		}
+		return s.spare(ctx, b, s.read(ctx, from, b, func(i int, im image) { *at(&b.rounds[i]) = im }))
+	}
+	all := func(from *session, at func(*round) *image) error {
+		for _, b := range group {
+			if err = read(b, from, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	begun, rows := time.Now(), 0
+	for b := first; b != nil; {
+		group = append(group, b)
+		b.rounds, b.observed = make([]round, len(b.suspects)), make([]bool, len(b.suspects))
+		if s.tail != nil {
+			b.observed = s.tail.watch(ctx, b.plan, b.suspects)
+		}
+		if err = read(b, source, func(r *round) *image { return &r.source }); err != nil {
+			return group, err
+		}
+		rows += len(b.suspects)
+		if b = nil; time.Since(begun) < s.waited && rows < maxGroup {
+			b, _ = s.next()
+		}
+	}
+	err = replica.do(ctx, "wait for replication", func() error {
+		begun := time.Now()
+		defer func() { s.waited = time.Since(begun) }()
+		return s.fence.pass(ctx)
+	})
+	if err != nil {
+		return group, err
+	}
+	if err = all(replica, func(r *round) *image { return &r.replica }); err != nil {
+		return group, err
+	}
+	if err = all(source, func(r *round) *image { return &r.sourceAgain }); err != nil || !s.fence.bothSides() {
+		return group, err
+	}
+	return group, all(replica, func(r *round) *image { return &r.replicaAgain })
+}
+
+// judge settles what a round decides of a batch, and queues the rest again.
+func (s *settler) judge(ctx context.Context, b *batch) error {
+	var again, proven, hot []*suspect
+	for i, sp := range b.suspects {
+		switch sp.state.judge(ruleFor(b.observed[i] && !sp.unclear, s.fence.bothSides()), b.rounds[i]) {
+		case rowSame:
+			s.forget(b.plan, sp)
+			sp.owner.same(ctx)
+		case rowDifferent:
+			proven = append(proven, sp)
+		case rowHot:
+			s.forget(b.plan, sp)
+			sp.owner.undecided(ctx, reasonHot(s.tail))
+		case rowAgain:
+			again = append(again, sp)
+			if b.observed[i] && sp.state.restless() {
+				hot = append(hot, sp)
+			}
+		}
+	}
+	b.rounds, b.observed = nil, nil
+	b.suspects = append(append([]*suspect{}, proven...), again...) // all that is still open, should an error end the run
+	open, err := s.confirm(ctx, b, proven)
+	if err != nil {
+		return err
+	}
+	calmed, err := s.cool(ctx, b.plan, hot)
+	if err != nil {
+		return err
+	}
+	again = slices.DeleteFunc(again, func(sp *suspect) bool { return calmed[sp] })
+	again = append(again, open...)
+	s.free(b, len(again))
+	b.suspects = again
+	if len(again) > 0 {
+		tailed := s.tail != nil && s.tail.err == nil && !slices.ContainsFunc(again, func(sp *suspect) bool { return sp.unclear })
+		b.due = time.Now().Add(again[0].state.delay(ruleFor(tailed, s.fence.bothSides())))
+		s.push(b)
+	}
+	return nil
+}
+
+// read hashes the rows of a batch on one side; rows that do not exist are not reported.
+func (s *settler) read(ctx context.Context, from *session, b *batch, see func(i int, im image)) error {
+	h := newRowHasher(b.plan)
+	return s.rows(ctx, from, b, func(i int, head []byte, rows *rowstream.Rows) error {
+		sum, _, err := h.hash(head, rows)
+		see(i, image{present: true, hash: sum})
+		return err
+	})
+}
+
+// rows reads the rows of a batch on one side, by range or by key.
+func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found) error {
+	types := b.plan.keyTypes()
+	if b.rng == nil {
+		return from.lookup(ctx, b.plan, types, b.keys(), visit)
+	}
+	index := make(map[string]int, len(b.suspects))
+	for i, sp := range b.suspects {
+		index[string(sp.key)] = i
+	}
+	side := b.plan.side(from.newSide)
+	query := side.rangeQuery(len(b.rng.Lo), len(b.rng.Hi), false)
+	params := b.rng.Hi.Params(b.rng.Lo.Params(nil))
+	seen := make([]bool, len(b.suspects))
+	err := from.do(ctx, "read rows of "+b.plan.name, func() error {
+		return from.query(ctx, b.plan, query, params, func(key, head []byte, rows *rowstream.Rows) error {
+			i, ok := index[string(key)]
+			if !ok {
+				return nil
+			}
+			seen[i] = true
+			return visit(i, head, rows)
+		})
+	})
+	if err != nil || !b.plan.textKey {
+		return err
+	}
+	var unseen []int
+	for i := range b.suspects { // keys that only the server can match
+		if !seen[i] {
+			unseen = append(unseen, i)
+		}
+	}
+	return from.lookupAll(ctx, b.plan, types, b.keys(), unseen, visit)
+}
+
+func (b *batch) keys() [][]byte {
+	keys := make([][]byte, len(b.suspects))
+	for i, sp := range b.suspects {
+		keys[i] = sp.key
+	}
+	return keys
+}
