@@ -28,7 +28,7 @@ func (e *engine) beginEnding(ctx context.Context, now time.Time) {
 	for i := range e.servers {
 		s := conflict.Side(i)
 		e.spawn(ctx, func(ctx context.Context) func() {
-			pos, err := e.servers[s].Position(ctx)
+			pos, err := e.endOf(ctx, s)
 			if err != nil {
 				return func() {}
 			}
@@ -60,6 +60,7 @@ func (e *engine) settled() bool {
 
 // finish ends the watch with what is judged.
 func (e *engine) finish(ctx context.Context) (Status, error) {
+	e.lastLook(ctx)
 	// A finding that waits to be confirmed is not one yet: another process goes on from the last checkpoint, before it.
 	wait := len(e.uncertain) > 0 && e.saved && (e.ending == nil || e.ending.ready)
 	if !wait {

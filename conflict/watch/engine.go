@@ -62,8 +62,10 @@ type engine struct {
 	uncertain []*uncertain
 	released  []conflict.Finding
 	// unsureSince tells when a table's definition came out as not known.
-	unsureSince map[string]time.Time
+	unsureSince map[string]moment
+	told        [2]uint64  // fences up to these had passed when findings were last taken
 	wrong       []wrongKey // keys outside of the step wait for a look at the sessions
+	calm        bool       // nothing is read until the keys that wait are decided: a checkpoint is due
 
 	oracle oracle
 	rows   rechecks
@@ -149,8 +151,11 @@ func (e *engine) end(ctx, outer context.Context, err error) (Status, error) {
 	return e.fail(ctx, err)
 }
 
-// input is a side's stream, or nothing while too much of it waits for the other side's.
+// input is a side's stream, or nothing while too much of it waits for the other side's, or a checkpoint for what was read.
 func (e *engine) input(s conflict.Side) <-chan item {
+	if e.calm {
+		return nil
+	}
 	events, bytes := maxHeldEvents, int64(maxHeldBytes)
 	if e.alone[s.Other()].asked {
 		events, bytes = maxSoughtEvents, maxSoughtBytes
@@ -262,6 +267,7 @@ func (e *engine) feed(s conflict.Side, ev conflict.Event) {
 // drain keeps and reports what the detector has found.
 func (e *engine) drain(ctx context.Context) error {
 	list := e.det.Take()
+	defer func(passed [2]uint64) { e.told = passed }([2]uint64{e.fences[conflict.Old].passed, e.fences[conflict.New].passed})
 	if len(list)+len(e.released) == 0 {
 		return nil
 	}
@@ -331,7 +337,8 @@ func (e *engine) tick(ctx context.Context) error {
 
 // keep makes a checkpoint when one is due.
 func (e *engine) keep(ctx context.Context, now time.Time) error {
-	if len(e.uncertain) > 0 || len(e.wrong) > 0 && now.Sub(e.kept.at) < 2*largeCheckpointEvery {
+	e.calm = len(e.wrong) > 0 && now.Sub(e.kept.at) >= calmAfter
+	if len(e.uncertain)+len(e.wrong) > 0 {
 		return nil
 	}
 	due := checkpointEvery
@@ -342,12 +349,6 @@ func (e *engine) keep(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	begin := time.Now()
-	if len(e.wrong) > 0 { // too many to wait for a moment without
-		e.releaseKeys()
-		if err := e.drain(ctx); err != nil {
-			return err
-		}
-	}
 	if err := e.checkpoint(ctx); err != nil {
 		return err
 	}

@@ -83,7 +83,9 @@ func (e *engine) readHighest(ctx context.Context, s conflict.Side) {
 	e.spawn(ctx, func(ctx context.Context) func() {
 		var found []conflict.TopKey
 		for _, c := range list {
+			begin := time.Now()
 			key, at, ok, err := e.servers[s].HighestKey(ctx, c.schema, c.table, c.name)
+			at += int64(time.Since(begin)/time.Second) + 1 // the key was there when the reading ended, not when it began
 			if err != nil && ctx.Err() != nil {
 				break
 			}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"crosscheck/cluster"
+	"crosscheck/conflict"
 	"crosscheck/fixtures"
 )
 
@@ -34,6 +36,8 @@ func TestNetworkCuts(t *testing.T) {
 				cut.Wait()
 				p.toxic(`{"name":"slow","type":"latency","attributes":{"latency":150,"jitter":100}}`)
 				w.burst(nil)
+				now := time.Now()
+				before := seen.until("it reads again", func(s Status) bool { return s.At.After(now) && s.Sides[side].Read }).Sides[side].Reconnects
 				p.toxic(`{"name":"cut","type":"limit_data","attributes":{"bytes":1500000}}`)
 				big := w.next
 				w.next += 2000
@@ -47,7 +51,7 @@ func TestNetworkCuts(t *testing.T) {
 				}
 				mustExec(t, pool, "INSERT INTO t (id, n, pad) VALUES "+strings.Join(rows, ","))
 				w.settle()
-				seen.until("the cut was inside of the transaction", func(s Status) bool { return s.Sides[side].Reconnects >= 3 })
+				seen.until("the cut was inside of the transaction", func(s Status) bool { return s.Sides[side].Reconnects > before })
 				for _, name := range []string{"cut", "slow"} {
 					if err := p.Toxics.RemoveToxic(t.Context(), name); err != nil {
 						t.Error(err)
@@ -97,9 +101,38 @@ func TestDefinitionOfAServerThatIsGone(t *testing.T) {
 	if _, err = defs.load(t.Context(), name, "t"); !cluster.IsTransient(err) {
 		t.Errorf("the definition of a server that is gone: %v", err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), longWait)
+	defer cancel()
+	// What is uncertain stays so until the server has said how far its log has to be read.
+	e := &engine{
+		servers: servers, opt: Options{RetryFor: time.Hour}, defs: [2]*definitions{defs}, readers: [2]*reader{{}}, async: make(chan func(), 1),
+	}
+	e.holdBack(ctx, conflict.Finding{Table: name + ".t"})
+	select {
+	case <-e.async:
+		t.Error("a finding is decided on while the server is gone")
+	case <-time.After(300 * time.Millisecond):
+	}
 	defs.patience = time.Hour
-	time.AfterFunc(time.Second, func() { _ = p.Start() })
-	if def, err := defs.load(t.Context(), name, "t"); err != nil || def.Table == nil {
+	time.AfterFunc(500*time.Millisecond, func() { _ = p.Start() })
+	if def, err := defs.load(ctx, name, "t"); err != nil || def.Table == nil {
 		t.Errorf("the definition of a server that came back: %+v, %v", def.Table, err)
+	}
+	select {
+	case then := <-e.async:
+		then()
+	case <-ctx.Done():
+		t.Fatal("the place up to which the log has to be read is not asked for again")
+	}
+	e.workers.Wait()
+	if len(e.uncertain) != 1 || len(e.readers[conflict.Old].marks) != 1 {
+		t.Errorf("%d findings are uncertain, %d places waited for", len(e.uncertain), len(e.readers[conflict.Old].marks))
+	}
+	e.servers[conflict.Old].Close()
+	e.opt.RetryFor = 0
+	e.holdBack(ctx, conflict.Finding{Table: name + ".t", Reason: conflict.ReasonUncertain})
+	(<-e.async)()
+	if len(e.released) != 1 || e.released[0].Reason != conflict.ReasonUncertain {
+		t.Errorf("what a server that is gone cannot confirm: %+v", e.released)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/gtid"
 	"crosscheck/conflict"
 )
 
@@ -128,6 +129,7 @@ func (e *engine) lose(s conflict.Side, gap conflict.Gap) {
 	e.defs[s].doubtAll()
 	e.feed(s, gap)
 	e.releaseSide(s)
+	e.sights[s].first = gtid.Position{} // the names of files may be used again
 	// The reader has dropped its marks. A fence that was taken of a log which was begun anew proves nothing any more.
 	e.boundary[s], e.fences[s.Other()].busy, e.fences[s.Other()].fed, e.alone[s.Other()] = true, false, false, alone{}
 	if gap.Reset {

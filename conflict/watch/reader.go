@@ -182,7 +182,7 @@ func (r *reader) mend(ctx context.Context, cause error) error {
 // under load, or where a commit waits for a replica's word, that takes a while. A tail that asks in between misses the
 // newest transactions there, and takes the log for one that was begun anew.
 const (
-	aheadFor = 20 * time.Second
+	aheadFor = time.Minute
 	// As many transactions can be about to commit as there are connections.
 	maxAhead = 4096
 )

@@ -8,6 +8,7 @@ import (
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/gtid"
 	"crosscheck/conflict"
 )
 
@@ -158,24 +159,43 @@ func (d *definitions) need(ctx context.Context, tx *binlog.Transaction) ([]confl
 	return out, nil
 }
 
-func (d *definitions) load(ctx context.Context, schema, table string) (conflict.Definition, error) {
-	since := time.Now()
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+func (d *definitions) load(ctx context.Context, schema, table string) (out conflict.Definition, err error) {
+	err = patiently(ctx, d.patience, func() error {
 		t, err := cluster.LoadTable(ctx, d.server, schema, table)
 		var keys []cluster.ForeignKey
 		if err == nil && t != nil {
 			keys, err = cluster.ForeignKeysOf(ctx, d.server, schema, table)
 		}
-		if err == nil {
-			return conflict.Definition{Table: t, ForeignKeys: foreignKeys(keys)}, nil
-		}
-		if ctx.Err() != nil || !cluster.IsTransient(err) || time.Since(since) > d.patience {
-			return conflict.Definition{}, fmt.Errorf("read the definition of %s.%s: %w", schema, table, err)
+		out = conflict.Definition{Table: t, ForeignKeys: foreignKeys(keys)}
+		return err
+	})
+	if err != nil {
+		return conflict.Definition{}, fmt.Errorf("read the definition of %s.%s: %w", schema, table, err)
+	}
+	return out, nil
+}
+
+// patiently asks a server again while it does not answer, no longer than it may be gone.
+func patiently(ctx context.Context, patience time.Duration, ask func() error) error {
+	begin := time.Now()
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		err := ask()
+		if err == nil || ctx.Err() != nil || !cluster.IsTransient(err) || time.Since(begin) > patience {
+			return err
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return conflict.Definition{}, ctx.Err()
+			return ctx.Err()
 		}
 	}
+}
+
+// endOf asks where a side's log ends now.
+func (e *engine) endOf(ctx context.Context, s conflict.Side) (pos gtid.Position, err error) {
+	err = patiently(ctx, e.opt.RetryFor, func() (err error) {
+		pos, err = e.servers[s].Position(ctx)
+		return err
+	})
+	return pos, err
 }

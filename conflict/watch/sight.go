@@ -12,7 +12,10 @@ import (
 
 // sampleEvery is how often a server is asked about sessions, steps and replication. A server with very many sessions
 // is asked less often: at most a twentieth of its time per connection goes into that.
-const sampleEvery = time.Second
+const (
+	sampleEvery = time.Second
+	lookTimeout = 15 * time.Second
+)
 
 // watermark tells, on servers that do not show sessions' variables, which connections are older than the last change
 // of the global step: they still have the one before.
@@ -21,15 +24,17 @@ type watermark struct {
 	Before conflict.Step `json:"before"`
 	Seen   conflict.Step `json:"seen"`  // the global step
 	First  uint64        `json:"first"` // connections up to this id are older than the watch: their step is not known
-	Up     time.Time     `json:"up"`    // when the server was started: ids begin anew then
+	// Looked is when the last look began, and Uptime for how long the server had been up: ids begin anew with a start.
+	Looked time.Time     `json:"looked"`
+	Uptime time.Duration `json:"uptime"`
 }
 
 // sight is what was last seen of a server.
 type sight struct {
-	asked, seen time.Time
-	took        time.Duration
-	busy        bool
-	trouble     string
+	asked, seen  time.Time
+	took, before time.Duration // of the last look and the one before it
+	busy         bool
+	trouble      string
 
 	steps    cluster.Steps
 	sessions []cluster.Session
@@ -38,7 +43,12 @@ type sight struct {
 	unknown  []cluster.Session // whose step the server does not tell
 	channel  *cluster.ReplicaChannel
 	gone     string // why there is no channel from the other side
-	up       time.Time
+	// began is when a look began; uptime is for how long the server was up then, in whole seconds, as told at upAt.
+	began, upAt time.Time
+	uptime      time.Duration
+	// first is the end of the log at the first look, of the log and the server as they are now: whoever wrote behind it was
+	// seen before, or connected later.
+	first gtid.Position
 	// places are positions of the server with the time they were read, oldest first: how far reading is behind.
 	places []place
 	heard  time.Time // when the log was last being read
@@ -49,7 +59,8 @@ type place struct {
 	at  time.Time
 }
 
-func (x *sight) every() time.Duration { return max(sampleEvery, 20*x.took) }
+// every is the time from one look to the next. One look that took long was held up; a server that is slow is so again.
+func (x *sight) every() time.Duration { return max(sampleEvery, 20*min(x.took, x.before)) }
 
 func step(p cluster.StepPair) conflict.Step {
 	return conflict.Step{Increment: p.Increment, Offset: p.Offset}
@@ -64,7 +75,7 @@ func (e *engine) sample(ctx context.Context, s conflict.Side) {
 	x.busy, x.asked = true, time.Now()
 	server, link := e.servers[s], e.links[s.Other()]
 	e.spawn(ctx, func(ctx context.Context) func() {
-		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 		defer cancel()
 		begin := time.Now()
 		got, err := look(ctx, server, link)
@@ -75,7 +86,7 @@ func (e *engine) sample(ctx context.Context, s conflict.Side) {
 				x.trouble = err.Error()
 				return
 			}
-			x.trouble, x.took = "", took
+			x.trouble, x.took, x.before = "", took, x.took
 			e.saw(s, got)
 			e.decideKeys(s, begin)
 		}
@@ -83,15 +94,17 @@ func (e *engine) sample(ctx context.Context, s conflict.Side) {
 }
 
 func look(ctx context.Context, server *cluster.Server, link *cluster.Link) (got sight, err error) {
+	got.began = time.Now()
 	if got.steps, err = server.Steps(ctx); err != nil {
 		return got, err
 	}
 	if got.sessions, err = server.Sessions(ctx); err != nil {
 		return got, err
 	}
-	if got.up, err = started(ctx, server); err != nil {
+	if got.uptime, err = uptime(ctx, server); err != nil {
 		return got, err
 	}
+	got.upAt = time.Now()
 	if link != nil {
 		c, cerr := link.Channel(ctx)
 		if cerr == nil {
@@ -105,19 +118,16 @@ func look(ctx context.Context, server *cluster.Server, link *cluster.Link) (got 
 	return got, err
 }
 
-// started is when a server was started, give or take a second.
-func started(ctx context.Context, server *cluster.Server) (time.Time, error) {
+// uptime is for how long a server is up, in whole seconds.
+func uptime(ctx context.Context, server *cluster.Server) (time.Duration, error) {
 	var name string
 	var seconds int64
 	err := server.DB().QueryRowContext(ctx, "SHOW GLOBAL STATUS LIKE 'Uptime'").Scan(&name, &seconds)
 	if err != nil {
-		return time.Time{}, server.Explain("read the uptime", err)
+		return 0, server.Explain("read the uptime", err)
 	}
-	return time.Now().Add(-time.Duration(seconds) * time.Second), nil
+	return time.Duration(seconds) * time.Second, nil
 }
-
-// sameStart is how far two readings of one start may be apart.
-const sameStart = 3 * time.Second
 
 // saw takes a new sight.
 func (e *engine) saw(s conflict.Side, got sight) {
@@ -134,6 +144,9 @@ func (e *engine) saw(s conflict.Side, got sight) {
 	anew := w.restarted(got)
 	if anew {
 		x.fitting = nil
+	}
+	if anew || x.first.IsZero() {
+		x.first = got.places[0].pos
 	}
 	if w.Seen != now {
 		e.newStep(s, w, now, anew, got)
@@ -166,11 +179,13 @@ func (e *engine) newStep(s conflict.Side, w *watermark, now conflict.Step, anew 
 }
 
 // restarted tells whether the server was started since the last look. The ids of its connections begin anew then, and
-// those that are there already came before anyone saw their step.
+// those that are there already came before anyone saw their step. A look that was held up counts the server younger than it
+// is: only one that cannot have been there at the last look was started since.
 func (w *watermark) restarted(got sight) bool {
-	was := w.Up
-	w.Up = got.up
-	if was.IsZero() || got.up.Sub(was) < sameStart {
+	looked, up := w.Looked, w.Uptime
+	w.Looked, w.Uptime = got.began, got.uptime
+	started := got.upAt.Add(-got.uptime - time.Second) // at the earliest but for delays: the server tells whole seconds
+	if looked.IsZero() || got.uptime >= up && !started.After(looked) {
 		return false
 	}
 	w.ID, w.Before, w.First = 0, conflict.Step{}, got.newest()

@@ -23,9 +23,15 @@ type uncertain struct {
 	echoes []conflict.Finding
 }
 
-// unsureFor is how long after an uncertain finding came true arrivals of the table's rows say nothing: those that were
-// on their way.
+// unsureFor is how long after an uncertain finding came true arrivals of the table's rows say nothing, at least: those that
+// were on their way, which is all that stands before the next fences.
 const unsureFor = time.Minute
+
+// moment is when something was seen, by the clock and by the fences taken till then.
+type moment struct {
+	at    time.Time
+	fence uint64
+}
 
 // aboutArrival tells findings apart that come of comparing an original with its echo.
 func aboutArrival(k conflict.Kind) bool {
@@ -40,8 +46,16 @@ func (e *engine) unsure(f conflict.Finding) bool {
 			return true
 		}
 	}
-	at, ok := e.unsureSince[f.Table]
-	return ok && time.Since(at) < unsureFor
+	then, ok := e.unsureSince[f.Table]
+	if !ok {
+		return false
+	}
+	for i := range e.fences {
+		if e.links[i] != nil && e.told[i] <= then.fence {
+			return true
+		}
+	}
+	return time.Since(then.at) < unsureFor
 }
 
 // holdBack keeps an uncertain finding until the log has shown whether it is one.
@@ -53,22 +67,22 @@ func (e *engine) holdBack(ctx context.Context, f conflict.Finding) {
 	u.changes = e.defs[u.side].touched[f.Table]
 	e.uncertain = append(e.uncertain, u)
 	e.spawn(ctx, func(ctx context.Context) func() {
-		q, err := e.servers[u.side].Position(ctx)
+		q, err := e.endOf(ctx, u.side)
 		if err != nil {
-			return func() { e.release(u) }
+			return func() { e.release(u, false) }
 		}
-		return func() { e.readers[u.side].when(q, func() { e.release(u) }) }
+		return func() { e.readers[u.side].when(q, func() { e.release(u, true) }) }
 	})
 }
 
-// release decides on a finding that was kept back.
-func (e *engine) release(u *uncertain) {
+// release decides on a finding that was kept back, by the log if that is known to have been read far enough.
+func (e *engine) release(u *uncertain, read bool) {
 	for i, x := range e.uncertain {
 		if x != u {
 			continue
 		}
 		e.uncertain = append(e.uncertain[:i], e.uncertain[i+1:]...)
-		if e.defs[u.side].touched[u.finding.Table] == u.changes {
+		if read && e.defs[u.side].touched[u.finding.Table] == u.changes {
 			e.det.Rearm(u.finding)
 			e.released = append(e.released, u.echoes...)
 			return
@@ -87,9 +101,9 @@ func (e *engine) cameTrue(u *uncertain) {
 // unsureFrom notes that a table's definition came out as not known.
 func (e *engine) unsureFrom(table string, now time.Time) {
 	if e.unsureSince == nil {
-		e.unsureSince = map[string]time.Time{}
+		e.unsureSince = map[string]moment{}
 	}
-	e.unsureSince[table] = now
+	e.unsureSince[table] = moment{now, e.mem.Fences}
 }
 
 // releaseSide gives up waiting for a side's log: a piece of it was not read.
