@@ -69,8 +69,7 @@ type Link struct {
 	mu           sync.Mutex
 	stoppedSince time.Time // zero while the channel runs
 	trouble      string    // what it has been stopped by since then
-	restingAt    gtid.FilePos
-	restingSince time.Time
+	resting      rest
 	binlogged    map[uint32]bool // MariaDB: domains in from's binary log, once needed
 	settledSet   gtid.Set        // MySQL by file: a set that an earlier fence has covered
 	hasSettled   bool
@@ -262,18 +261,33 @@ func (l *Link) remember(p gtid.Position) {
 // settled tells whether the transaction before the applier's place is surely
 // committed, when the place is all that says so.
 func (l *Link) settled(c ReplicaChannel) bool {
-	// A commit takes an fsync or two; a second is long for that.
-	const longEnough = time.Second
 	if l.toID.maria || c.Workers > 0 || strings.Contains(c.SQLState, "has read all relay log") || !c.SQLRunning {
 		return true
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.restingAt != c.Exec {
-		l.restingAt, l.restingSince = c.Exec, time.Now()
+	return l.resting.look(c.Exec, time.Now())
+}
+
+// rest is for how long an applier has been seen at one place.
+type rest struct {
+	at   gtid.FilePos
+	last time.Time // when it was seen there last
+	seen time.Duration
+}
+
+// look tells whether a transaction that ends at the place is committed by now: a commit takes an fsync or two, and a second is
+// long for that. Of the time between two looks only a little counts: a server that stood still meanwhile, and gave no answer,
+// did not commit either.
+func (r *rest) look(at gtid.FilePos, now time.Time) bool {
+	const longEnough, most = time.Second, 4 * defaultPoll
+	if r.at != at {
+		*r = rest{at: at, last: now}
 		return false
 	}
-	return time.Since(l.restingSince) >= longEnough
+	r.seen += min(now.Sub(r.last), most)
+	r.last = now
+	return r.seen >= longEnough
 }
 
 func (l *Link) incomparable(p gtid.Position) error {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"crosscheck/cluster/gtid"
 )
@@ -71,6 +72,37 @@ func TestStuck(t *testing.T) {
 	}
 	if got := stuck([]ReplicaChannel{{SQLRunning: true}}, left, ByMariaDBGTID); got == "" {
 		t.Error("nothing is received, and no trouble")
+	}
+}
+
+// A second at one place counts as a commit, but not one in which the server gave no answer.
+func TestRest(t *testing.T) {
+	var r rest
+	now, here := time.Now(), place("b.000002:100")
+	looks := func(at gtid.FilePos, every time.Duration, n int) (settled bool) {
+		for range n {
+			now = now.Add(every)
+			settled = r.look(at, now)
+		}
+		return settled
+	}
+	for _, c := range []struct {
+		name  string
+		at    gtid.FilePos
+		every time.Duration
+		looks int
+		want  bool
+	}{
+		{"seen for the first time", here, 0, 1, false},
+		{"seen for a part of a second", here, 50 * time.Millisecond, 19, false},
+		{"seen for a second", here, 50 * time.Millisecond, 1, true},
+		{"moved on", place("b.000002:101"), time.Minute, 1, false},
+		{"no answer for minutes", place("b.000002:101"), 10 * time.Minute, 4, false},
+		{"looked at again and again, seldom", place("b.000002:101"), 10 * time.Minute, 1, true},
+	} {
+		if got := looks(c.at, c.every, c.looks); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
 	}
 }
 

@@ -51,6 +51,9 @@ func (l *Link) Wait(ctx context.Context, p gtid.Position, opt WaitOptions) error
 		done, err := w.look(ctx)
 		if done || err != nil {
 			if err != nil && ctx.Err() != nil {
+				if IsTransient(err) {
+					w.lost = err
+				}
 				return w.expired(outer)
 			}
 			return err

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -38,7 +39,8 @@ func (s *Server) Sessions(ctx context.Context) ([]Session, error) {
 	}
 	list, err := r.rows(ctx, columns+from+" p")
 	if n := ErrorNumber(err); n != 0 && (n == errNoSuchTable || isDenied(err)) {
-		list, err = r.rows(ctx, columns+"information_schema.processlist p")
+		from = "information_schema.processlist"
+		list, err = r.rows(ctx, columns+from+" p")
 	}
 	if err != nil {
 		return nil, r.fail(opSessions, err)
@@ -60,7 +62,18 @@ func (s *Server) Sessions(ctx context.Context) ([]Session, error) {
 	for i, c := range out {
 		out[i].MayBeOwn = me.Program == "" && c.User == me.User && c.Host == me.Host
 	}
-	return out, nil
+	nameless := func(c Session) bool { return c.Program == "" && c.User == me.User && c.Host == me.Host }
+	if me.Program == "" || !slices.ContainsFunc(out, nameless) {
+		return out, nil
+	}
+	// One of ours that ended between the two looks has no program any more.
+	list, err = r.rows(ctx, "SELECT p.id AS id FROM "+from+" p")
+	if err != nil {
+		return nil, r.fail(opSessions, err)
+	}
+	return slices.DeleteFunc(out, func(c Session) bool {
+		return nameless(c) && !slices.ContainsFunc(list, func(x row) bool { return x.uint("id") == c.ID })
+	}), nil
 }
 
 func sessionOf(x row) Session {

@@ -270,13 +270,12 @@ func firstColumn(t *testing.T, db *sql.DB, query string) []string {
 // purge removes all logs but the newest.
 func purge(t *testing.T, db *sql.DB) {
 	t.Helper()
-	for range 100 { // a dump that still reads a file holds it
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		logs := firstColumn(t, db, "SHOW BINARY LOGS")
 		if len(logs) == 1 {
 			return
 		}
-		exec(t, db, "PURGE BINARY LOGS TO '"+logs[len(logs)-1]+"'")
-		time.Sleep(50 * time.Millisecond)
+		exec(t, db, "PURGE BINARY LOGS TO '"+logs[len(logs)-1]+"'") // a dump that still reads a file holds it
 	}
 	t.Fatal("the logs were not purged")
 }

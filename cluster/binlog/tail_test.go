@@ -1,7 +1,9 @@
 package binlog
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"crosscheck/fixtures"
 )
@@ -39,4 +41,38 @@ func TestTailDeliversRowChanges(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A definition that rows need is asked for again while its server takes nobody in: without it they would be unjudged for
+// good. What a server refuses for good is not asked twice.
+func TestDefinitionIsWaitedFor(t *testing.T) {
+	s := sharedServer(t, fixtures.MySQL)
+	db, name := database(t, s)
+	exec(t, db, "CREATE TABLE t (id INT PRIMARY KEY)")
+	tl := tail(t, open(t, s), name, Options{MaxOutage: patience})
+	exec(t, s.DB(), "SET GLOBAL offline_mode = ON")
+	t.Cleanup(func() { exec(t, s.DB(), "SET GLOBAL offline_mode = OFF") })
+	type result struct {
+		def *Table
+		err error
+	}
+	got := make(chan result, 1)
+	go func() {
+		def, _, err := tl.loadTable(name, "t")
+		got <- result{def, err}
+	}()
+	select {
+	case r := <-got:
+		t.Errorf("the server took us in, or was given up: %+v, %v", r.def, r.err)
+	case <-time.After(300 * time.Millisecond):
+		exec(t, s.DB(), "SET GLOBAL offline_mode = OFF")
+		if r := <-got; r.err != nil || len(r.def.Columns) != 1 {
+			t.Errorf("a server that takes us in again: %+v, %v", r.def, r.err)
+		}
+	}
+	asked := 0
+	refused := errors.New("refused")
+	if err := untilDone(t.Context(), patience, func() error { asked++; return refused }); !errors.Is(err, refused) || asked != 1 {
+		t.Errorf("asked %d times: %v", asked, err)
+	}
 }

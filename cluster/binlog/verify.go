@@ -194,10 +194,13 @@ func (t *Tailer) account() string {
 	return "'" + user + "'@'" + host + "'"
 }
 
+// purgedTimeout is long: without an answer, a log that is gone is taken for a refusal that nothing mends.
+const purgedTimeout = time.Minute
+
 // purged finds out whether the log that is needed is gone. The server's error
 // number alone does not tell.
 func (t *Tailer) purged(ctx context.Context, pos gtid.Position, cause error) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, purgedTimeout)
 	defer cancel()
 	sess, err := dial(ctx, t.srv)
 	if err != nil {
@@ -244,9 +247,33 @@ func (t *Tailer) purged(ctx context.Context, pos gtid.Position, cause error) err
 	}
 }
 
-// loadTable reads a table's present definition, then the position at which it
-// is surely valid.
-func (t *Tailer) loadTable(schema, table string) (*Table, gtid.Position, error) {
+// loadTable reads a table's present definition, then the position at which it is surely valid. A server that does not
+// answer is asked again as long as it may be gone: without the definition, its rows could not be judged for good.
+func (t *Tailer) loadTable(schema, table string) (def *Table, pos gtid.Position, err error) {
+	err = untilDone(t.life, t.opt.MaxOutage, func() error {
+		def, pos, err = t.loadNow(schema, table)
+		return err
+	})
+	return def, pos, err
+}
+
+// untilDone does what may succeed later until it does, or the patience ends.
+func untilDone(ctx context.Context, patience time.Duration, do func() error) error {
+	begin := time.Now()
+	for pause := firstPause; ; pause = min(2*pause, longPause) {
+		err := do()
+		if err == nil || !retriable(err) || time.Since(begin) > patience {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (t *Tailer) loadNow(schema, table string) (*Table, gtid.Position, error) {
 	ctx, cancel := context.WithTimeout(t.life, 15*time.Second)
 	defer cancel()
 	def, err := cluster.LoadTable(ctx, t.srv, schema, table)

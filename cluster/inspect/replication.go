@@ -124,7 +124,7 @@ func labeled(readers []*reader, label string) *reader {
 // stateOf is how a link is doing. A receiver that was started a moment ago and
 // has met no error yet is given the time to connect.
 func stateOf(ctx context.Context, l *cluster.Link, readers []*reader) (cluster.LinkState, error) {
-	const tries, pause = 20, 100 * time.Millisecond
+	const tries, pause = 100, 100 * time.Millisecond
 	for i := 0; ; i++ {
 		state, err := l.State(ctx)
 		if err != nil || state.Running || state.Errno != 0 || i == tries {
@@ -146,9 +146,9 @@ func stateOf(ctx context.Context, l *cluster.Link, readers []*reader) (cluster.L
 }
 
 // settleTimeout is how long replication may take to bring over what was there
-// when we came: a table that was made a moment ago is not missing. A replica
-// that is further behind shows its differences.
-const settleTimeout = 5 * time.Second
+// when we came, on busy servers too: a table that was made a moment ago is not
+// missing. A replica that is further behind shows its differences.
+const settleTimeout = 15 * time.Second
 
 func (r *reader) settle(ctx context.Context, l *cluster.Link) {
 	p, err := r.Position(ctx)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"crosscheck/cluster"
 	"crosscheck/gate"
@@ -191,6 +192,7 @@ func (c Change) Apply(ctx context.Context) (gate.Action, error) {
 		return out, err
 	}
 	out.Applied = true
+	killed := map[string][]uint64{}
 	for _, st := range c.Statements {
 		done, err := c.run(ctx, conns[st.Side], st)
 		if done {
@@ -200,8 +202,39 @@ func (c Change) Apply(ctx context.Context) (gate.Action, error) {
 			out.Error = err.Error()
 			return out, err
 		}
+		if done && st.Session != nil {
+			killed[st.Side] = append(killed[st.Side], st.Session.ID)
+		}
+	}
+	if err := c.gone(ctx, killed); err != nil {
+		out.Error = err.Error()
+		return out, err
 	}
 	return out, nil
+}
+
+// gone waits until the sessions that were killed, by side, have ended, which a server does in its own time: who looks at them
+// next shall not take them for alive. One that has much to undo takes longer than this waits, and is still there.
+func (c Change) gone(ctx context.Context, killed map[string][]uint64) error {
+	const patience, between = 10 * time.Second, 20 * time.Millisecond
+	for end := time.Now().Add(patience); len(killed) > 0 && time.Now().Before(end); {
+		for side, ids := range killed {
+			list, err := c.servers[side].Sessions(ctx)
+			if err != nil {
+				return err
+			}
+			there := func(x cluster.Session) bool { return slices.Contains(ids, x.ID) }
+			if !slices.ContainsFunc(list, there) {
+				delete(killed, side)
+			}
+		}
+		if len(killed) > 0 {
+			if err := pause(ctx, between); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // open gets one connection for each side that is changed, to the server that is meant, with the right to change it.

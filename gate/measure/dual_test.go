@@ -3,6 +3,7 @@ package measure
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -82,15 +83,11 @@ func TestDualMariaDB(t *testing.T) {
 func syncBroken(r *rig) {
 	ctx := r.Context()
 	time.Sleep(2100 * time.Millisecond) // ages are told in seconds
-	good := measured[gate.Sync](r, "")
-	for _, l := range good.Links {
-		if !l.Running || !l.LagKnown || l.Lag > time.Second || l.Skips || l.Since.IsZero() || l.Error != "" {
-			r.Errorf("all is well, and: %+v", l)
-		}
-	}
-	if len(good.Links) != 2 {
-		r.Fatalf("links: %+v", good.Links)
-	}
+	good := becomes(r, "all is well", func(c gate.Sync) bool {
+		return len(c.Links) == 2 && !slices.ContainsFunc(c.Links, func(l gate.Link) bool {
+			return !l.Running || !l.LagKnown || l.Lag > time.Second || l.Skips || l.Since.IsZero() || l.Error != ""
+		})
+	})
 	time.Sleep(500 * time.Millisecond)
 	if l := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); l.Since.After(linkBetween(r, good, "old", "new").Since) {
 		r.Errorf("nothing broke, and since moved to %s", l.Since)
@@ -137,6 +134,7 @@ func syncBroken(r *rig) {
 
 // slow holds the applier back by a lock, so that it runs and gets nowhere.
 func slow(r *rig) {
+	r.plan.Limits.MaxLag = time.Second
 	conn, err := r.set.New.DB().Conn(r.Context())
 	if err != nil {
 		r.Fatal(err)
@@ -333,8 +331,10 @@ func killsStale(r *rig, stale, gone *sql.Conn) {
 		r.Error("a dry run killed a session")
 	}
 	r.refused(ActionKillStale, "GRANT CONNECTION_ADMIN ON *.* TO 'crosscheck'@'%'")
+	ended := r.connID(gone)
 	gone.Close()
 	back := r.app(r.set.Old) // the application's pool connects again
+	r.left(r.servers.Old, fixtures.App, r.connID(stale), r.connID(fresh), r.connID(mended), r.connID(back))
 	r.exec(mended, "SET SESSION auto_increment_increment = 2, SESSION auto_increment_offset = 1")
 	// Another session in the place of the one that was meant: the same id, another account.
 	for i := range change.Statements {
@@ -342,10 +342,12 @@ func killsStale(r *rig, stale, gone *sql.Conn) {
 			r.Errorf("a fresh session is in the list: %+v", s)
 		}
 	}
-	time.Sleep(100 * time.Millisecond)
 	done, err := change.Apply(r.Context())
 	if err != nil {
 		r.Fatal(err)
+	}
+	if slices.Contains(done.Statements, fmt.Sprintf("old: KILL %d", ended)) {
+		r.Errorf("a session that had ended was killed: %q", done.Statements)
 	}
 	if alive(r, stale) || !alive(r, fresh) || !alive(r, back) || !alive(r, mended) {
 		r.Errorf("alive: stale %v, fresh %v, back %v, mended %v; done: %+v", alive(r, stale), alive(r, fresh), alive(r, back), alive(r, mended), done)
@@ -361,6 +363,8 @@ func killsStale(r *rig, stale, gone *sql.Conn) {
 }
 
 func switches(r *rig) {
+	r.left(r.servers.Old, fixtures.App)
+	r.left(r.servers.New, fixtures.App)
 	if c := measured[gate.ReadsSwitch](r, ""); c.By != "" || !c.Switched.IsZero() || c.AppOnNew != 0 || len(c.AppOnOld) != 0 {
 		r.Errorf("nobody said so, nobody is there, and: %+v", c)
 	}
@@ -391,10 +395,9 @@ func switches(r *rig) {
 
 func drains(r *rig) {
 	r.left(r.servers.Old, fixtures.App)
-	first := measured[gate.Drained](r, "")
-	if first.Since.IsZero() || !first.SessionsSeen || len(first.AppOnOld) > 0 || first.OldWrites != 0 || !first.EchoesComplete || first.OldThrough == "" {
-		r.Errorf("nobody is on old, and: %+v", first)
-	}
+	first := becomes(r, "nobody is on old", func(c gate.Drained) bool {
+		return !c.Since.IsZero() && c.SessionsSeen && len(c.AppOnOld) == 0 && c.OldWrites == 0 && c.EchoesComplete && c.OldThrough != ""
+	})
 	// What new writes comes to old as an echo and is none of its own.
 	r.run(r.set.New, r.row())
 	r.caughtUp()
@@ -467,11 +470,14 @@ func health(r *rig) {
 	if c := measured[gate.Health](r, ""); !metric(c, metricReplication).Bad {
 		r.Errorf("it was stopped within the period, and: %+v", c)
 	}
-	for mode, want := range map[string]float64{"IDEMPOTENT": 1, "STRICT": 0} {
-		r.run(r.set.New, "SET GLOBAL replica_exec_mode = '"+mode+"'")
-		if broken, _, known, err := channelHealth(r.Context(), r.servers.New); err != nil || !known || broken != want {
-			r.Errorf("while the applier is %s: %v channels are not well (known: %v): %v", mode, broken, known, err)
+	r.caughtUp()
+	for _, c := range []struct {
+		mode string
+		want float64
+	}{{"IDEMPOTENT", 1}, {"STRICT", 0}} {
+		r.run(r.set.New, "SET GLOBAL replica_exec_mode = '"+c.mode+"'")
+		if broken, _, known, err := channelHealth(r.Context(), r.servers.New); err != nil || !known || broken != c.want {
+			r.Errorf("while the applier is %s: %v channels are not well (known: %v): %v", c.mode, broken, known, err)
 		}
 	}
-	r.run(r.set.New, "SET GLOBAL replica_exec_mode = 'STRICT'")
 }

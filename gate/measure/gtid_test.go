@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,16 +28,13 @@ func readOnlyWindow(r *rig, shut, open string) {
 	r.set.Old.DB().SetMaxIdleConns(0) // the fixture's admin has SUPER
 	defer r.set.Old.DB().SetMaxIdleConns(2)
 	r.left(r.servers.Old, fixtures.Admin)
-	first := measured[gate.ReadOnly](r, "")
-	if !first.ReadOnly || !first.SuperReadOnly || first.Since.IsZero() || first.Since.After(first.T1) || first.OldT1 == "" ||
-		first.OldT1 != first.OldT2 || first.NewApplied != first.OldT2 || first.Extra != "" {
-		r.Errorf("shut, and: %+v", first)
-	}
+	first := becomes(r, "shut", func(c gate.ReadOnly) bool {
+		return c.ReadOnly && c.SuperReadOnly && !c.Since.IsZero() && !c.Since.After(c.T1) && c.OldT1 != "" && c.OldT1 == c.OldT2 && c.NewApplied == c.OldT2 && c.Extra == ""
+	})
 	time.Sleep(time.Second)
-	second := measured[gate.ReadOnly](r, "")
-	if !second.T1.Equal(first.T1) || !second.Since.Equal(first.Since) || second.OldT1 != first.OldT1 || second.NewApplied != second.OldT2 {
-		r.Errorf("the same window, and: %+v", second)
-	}
+	second := becomes(r, "the same window", func(c gate.ReadOnly) bool {
+		return c.T1.Equal(first.T1) && c.Since.Equal(first.Since) && c.OldT1 == first.OldT1 && c.NewApplied == c.OldT2
+	})
 	r.run(r.set.New, r.row())
 	// In a two-way pair it comes to old, which then has moved.
 	if c := measured[gate.ReadOnly](r, ""); c.Extra == "" && c.OldT1 == c.OldT2 {
@@ -67,7 +65,7 @@ func TestPairByFile(t *testing.T) {
 	r.on("opened in between", func(r *rig) {
 		r.run(r.set.Old, shutMySQL)
 		first := measured[gate.ReadOnly](r, "")
-		time.Sleep(1100 * time.Millisecond)
+		time.Sleep(2 * time.Second) // a setting that was made within a second of another one is taken for it
 		// Nobody measured while it was open.
 		r.run(r.set.Old, openMySQL, r.row(), shutMySQL)
 		if c := measured[gate.ReadOnly](r, ""); !c.T1.After(first.T1) || !c.Since.After(first.T1) {
@@ -87,10 +85,9 @@ func TestPairByFile(t *testing.T) {
 		r.run(r.set.Old, openMySQL)
 	})
 	r.on("gtid modes", func(r *rig) {
-		c := measured[gate.GTID](r, "")
-		if len(c.Nodes) != 2 || c.Nodes[0].Mode != "OFF" || c.Nodes[1].Mode != "OFF" || c.Nodes[1].Anonymous != 0 || !c.Nodes[1].Reachable {
-			r.Errorf("%+v", c)
-		}
+		becomes(r, "nothing is on its way", func(c gate.GTID) bool {
+			return len(c.Nodes) == 2 && c.Nodes[0].Mode == "OFF" && c.Nodes[1].Mode == "OFF" && c.Nodes[1].Anonymous == 0 && c.Nodes[1].Reachable
+		})
 		conn, err := r.set.New.DB().Conn(r.Context())
 		if err != nil {
 			r.Fatal(err)
@@ -100,7 +97,7 @@ func TestPairByFile(t *testing.T) {
 			r.Fatal(err)
 		}
 		r.run(r.set.Old, r.row())
-		if c = measured[gate.GTID](r, ""); c.Nodes[1].Anonymous != -1 {
+		if c := measured[gate.GTID](r, ""); c.Nodes[1].Anonymous != -1 {
 			r.Errorf("an anonymous transaction is on its way, and: %+v", c)
 		}
 		if err := r.set.StartReplication(r.Context(), fixtures.New); err != nil {
@@ -108,7 +105,7 @@ func TestPairByFile(t *testing.T) {
 		}
 		r.caughtUp()
 		r.run(r.set.New, "SET GLOBAL enforce_gtid_consistency = ON", "SET GLOBAL gtid_mode = OFF_PERMISSIVE")
-		if c = measured[gate.GTID](r, ""); c.Nodes[1].Mode != "OFF_PERMISSIVE" || !c.Nodes[1].Enforced {
+		if c := measured[gate.GTID](r, ""); c.Nodes[1].Mode != "OFF_PERMISSIVE" || !c.Nodes[1].Enforced {
 			r.Errorf("%+v", c)
 		}
 	})
@@ -124,17 +121,20 @@ func TestPairByFile(t *testing.T) {
 		}
 	})
 	r.on("health behind", func(r *rig) {
+		r.plan.Limits.MaxLag = time.Second
 		lock := r.app(r.set.New, "LOCK TABLES shop.t WRITE")
 		r.run(r.set.Old, r.row())
-		r.until("the server says that it is behind", func() bool { return metric(measured[gate.Health](r, ""), metricLag).New >= 2 })
-		if m := metric(measured[gate.Health](r, ""), metricLag); !m.Bad || m.New < 2 || m.Limit != 1 {
+		var m gate.Metric
+		r.until("the server says that it is behind", func() bool {
+			m = metric(measured[gate.Health](r, ""), metricLag)
+			return m.New >= 2
+		})
+		if !m.Bad || m.Limit != 1 {
 			r.Errorf("new is behind, and: %+v", m)
 		}
 		r.exec(lock, "UNLOCK TABLES")
 		r.caughtUp()
-		if m := metric(measured[gate.Health](r, ""), metricLag); m.Bad || !m.Measured {
-			r.Errorf("caught up, and: %+v", m)
-		}
+		becomes(r, "caught up", func(c gate.Health) bool { m := metric(c, metricLag); return !m.Bad && m.Measured })
 	})
 	r.on("blind", blind)
 	r.on("parity", parity)
@@ -273,12 +273,12 @@ func TestChain(t *testing.T) {
 	}, plan.GTIDConverter)
 	r.shop()
 	r.on("sync", func(r *rig) {
-		c := measured[gate.Sync](r, "")
-		for _, ends := range [][2]string{{"old", "converter"}, {"converter", "new"}} {
-			if l := linkBetween(r, c, ends[0], ends[1]); !l.Running || !l.LagKnown || l.Skips {
-				r.Errorf("%+v", l)
-			}
-		}
+		becomes(r, "all is well", func(c gate.Sync) bool {
+			return !slices.ContainsFunc([][2]string{{"old", "converter"}, {"converter", "new"}}, func(ends [2]string) bool {
+				l := linkBetween(r, c, ends[0], ends[1])
+				return !l.Running || !l.LagKnown || l.Skips
+			})
+		})
 		if err := r.set.StopReplication(r.Context(), fixtures.Middle); err != nil {
 			r.Fatal(err)
 		}
@@ -292,13 +292,10 @@ func TestChain(t *testing.T) {
 	})
 	r.on("read only and drained", func(r *rig) {
 		r.run(r.set.Old, shutMySQL)
-		c := measured[gate.ReadOnly](r, "")
-		if !c.SuperReadOnly || c.OldT1 != c.OldT2 || c.NewApplied != c.OldT2 || c.Extra != "" {
-			r.Errorf("%+v", c)
-		}
-		if d := measured[gate.Drained](r, ""); !d.EchoesComplete || d.Since.IsZero() || d.OldWrites != 0 {
-			r.Errorf("%+v", d)
-		}
+		becomes(r, "shut", func(c gate.ReadOnly) bool {
+			return c.SuperReadOnly && c.OldT1 == c.OldT2 && c.NewApplied == c.OldT2 && c.Extra == ""
+		})
+		becomes(r, "shut", func(d gate.Drained) bool { return d.EchoesComplete && !d.Since.IsZero() && d.OldWrites == 0 })
 		if g := measured[gate.GTID](r, ""); len(g.Nodes) != 3 || g.Nodes[2].Mode != "ON" || g.Nodes[2].Anonymous != 0 || !g.Nodes[2].Enforced {
 			r.Errorf("%+v", g)
 		}
@@ -306,7 +303,7 @@ func TestChain(t *testing.T) {
 			r.Fatal(err)
 		}
 		r.run(r.set.Old, openMySQL, r.row(), shutMySQL)
-		if c = measured[gate.ReadOnly](r, ""); c.NewApplied == c.OldT2 {
+		if c := measured[gate.ReadOnly](r, ""); c.NewApplied == c.OldT2 {
 			r.Errorf("new is behind the converter, and: %+v", c)
 		}
 		if d := measured[gate.Drained](r, ""); d.EchoesComplete || d.OldWrites != 1 {
@@ -318,9 +315,7 @@ func TestChain(t *testing.T) {
 		r.caughtUp()
 		r.run(r.set.Middle, r.row())
 		r.caughtUp()
-		if c = measured[gate.ReadOnly](r, ""); !strings.Contains(c.Extra, "converter") {
-			r.Errorf("written on the converter, and: %+v", c)
-		}
+		becomes(r, "written on the converter", func(c gate.ReadOnly) bool { return strings.Contains(c.Extra, "converter") })
 		r.run(r.set.Old, openMySQL)
 	})
 	r.on("converter", oneConverter)
@@ -450,6 +445,7 @@ func TestPair56(t *testing.T) {
 		r.Fatal(err)
 	}
 	id := r.connID(above)
+	r.left(r.servers.Old, fixtures.Admin, id)
 	w := measured[gate.ReadOnly](r, "")
 	if !w.ReadOnly || w.SuperReadOnly || !w.NoSuper || len(w.Above) != 1 || w.Above[0].ID != id || w.AboveUnseen != "" {
 		r.Errorf("the session %d may write, and: %+v", id, w)
@@ -458,20 +454,18 @@ func TestPair56(t *testing.T) {
 		r.Fatal(err)
 	}
 	r.left(r.servers.Old, fixtures.Admin)
-	if w = measured[gate.ReadOnly](r, ""); !w.SuperReadOnly || len(w.Above) != 0 || w.OldT1 != w.OldT2 || w.NewApplied != w.OldT2 {
-		r.Errorf("%+v", w)
-	}
+	becomes(r, "nobody is above", func(w gate.ReadOnly) bool {
+		return w.SuperReadOnly && len(w.Above) == 0 && w.OldT1 == w.OldT2 && w.NewApplied == w.OldT2
+	})
 	if g := measured[gate.GTID](r, ""); g.Nodes[1].Ladder != gate.LadderRestart || g.Nodes[1].Mode != "OFF" || g.Nodes[1].Anonymous != -1 {
 		r.Errorf("%+v", g)
 	}
 	r.restartWith(r.set.New, "gtid_mode=ON", "enforce_gtid_consistency=ON")
 	// What is read only and has arrived stays so; a source without GTIDs is refused from now on.
-	if g := measured[gate.GTID](r, ""); g.Nodes[1].Mode != "ON" || !g.Nodes[1].Enforced || g.Nodes[1].Anonymous != 0 {
-		r.Errorf("%+v", g)
-	}
-	if w = measured[gate.ReadOnly](r, ""); !w.SuperReadOnly || w.NewApplied != w.OldT2 {
-		r.Errorf("%+v", w)
-	}
+	becomes(r, "restarted", func(g gate.GTID) bool {
+		return g.Nodes[1].Mode == "ON" && g.Nodes[1].Enforced && g.Nodes[1].Anonymous == 0
+	})
+	becomes(r, "restarted", func(w gate.ReadOnly) bool { return w.SuperReadOnly && w.NewApplied == w.OldT2 })
 	r.run(r.set.Old, "SET GLOBAL read_only = OFF", r.row())
 	if g := measured[gate.GTID](r, ""); g.Nodes[1].Anonymous != -1 {
 		r.Errorf("a transaction is on its way, and: %+v", g)
@@ -500,16 +494,14 @@ func TestOldToMariaDB(t *testing.T) {
 	r := newRig(t, fixtures.Spec{Topology: fixtures.Pair, Old: fixtures.MySQL56, New: fixtures.MariaDB}, plan.DualWrite)
 	r.shop()
 	time.Sleep(2100 * time.Millisecond)
-	c := measured[gate.Sync](r, "")
-	if l := linkBetween(r, c, "old", "new"); !l.Running || !l.LagKnown || len(c.Links) != 1 || time.Since(l.Since) < time.Second || l.Words != gate.WordsMixed {
-		r.Errorf("%+v, taken %s", c, time.Now())
-	}
+	becomes(r, "all is well", func(c gate.Sync) bool {
+		l := linkBetween(r, c, "old", "new")
+		return l.Running && l.LagKnown && len(c.Links) == 1 && time.Since(l.Since) >= time.Second && l.Words == gate.WordsMixed
+	})
 	if s := measured[gate.Steps](r, ""); s.Old.SessionsSeen || s.Old.Persisted != nil || s.Old.PersistedKnown || s.Old.Global != (gate.Step{Increment: 1, Offset: 1}) {
 		r.Errorf("%+v", s)
 	}
-	if d := measured[gate.Drained](r, ""); !d.EchoesComplete || d.Since.IsZero() {
-		r.Errorf("%+v", d)
-	}
+	becomes(r, "nobody writes", func(d gate.Drained) bool { return d.EchoesComplete && !d.Since.IsZero() })
 	r.run(r.set.Old, r.row())
 	if d := measured[gate.Drained](r, ""); d.OldWrites != 1 {
 		r.Errorf("%+v", d)
@@ -518,9 +510,9 @@ func TestOldToMariaDB(t *testing.T) {
 	r.run(r.set.Old, "SET GLOBAL read_only = ON")
 	r.set.Old.DB().SetMaxIdleConns(0)
 	r.left(r.servers.Old, fixtures.Admin)
-	if w := measured[gate.ReadOnly](r, ""); !w.ReadOnly || !w.SuperReadOnly || w.NewApplied != w.OldT2 || w.Extra != "" || w.T1.IsZero() {
-		r.Errorf("%+v", w)
-	}
+	becomes(r, "shut", func(w gate.ReadOnly) bool {
+		return w.ReadOnly && w.SuperReadOnly && w.NewApplied == w.OldT2 && w.Extra == "" && !w.T1.IsZero()
+	})
 	if g := measured[gate.GTID](r, ""); g.Nodes[0].Mode != "OFF" || g.Nodes[0].Anonymous != -1 {
 		r.Errorf("%+v", g)
 	}

@@ -179,67 +179,6 @@ func holders(grants, roles []row) map[string]bool {
 	return out
 }
 
-// shutSince is from when on old is known to be read only: since the settings were made, where the server keeps that;
-// else since the first of an unbroken row of measurements.
-func (m *measurement) shutSince(ctx context.Context, begin time.Time) (time.Time, error) {
-	since := begin
-	set, known, err := lastSet(ctx, m.old, "read_only", "super_read_only")
-	if err != nil {
-		return since, err
-	}
-	// The statement's answer and our clock lie a little apart each time.
-	const jitter = time.Second
-	started := time.Time{}
-	if known {
-		since = begin.Add(-set)
-	} else {
-		up, err := uptime(ctx, m.old)
-		if err != nil {
-			return since, err
-		}
-		started = begin.Add(-up)
-	}
-	c, e, ok := newest[gate.ReadOnly](m)
-	switch {
-	case !ok || !c.ReadOnly || !c.SuperReadOnly || c.Since.IsZero():
-	case known && since.After(c.Since.Add(jitter)): // it was set again since then
-	case !known && started.After(e.Taken.Add(-jitter)): // it was started anew since then
-	case !known || since.After(c.Since.Add(-jitter)):
-		since = c.Since
-	}
-	return since, nil
-}
-
-// lastSet is how long ago the newest of a server's settings was made. known is false where it does not keep that.
-func lastSet(ctx context.Context, s *cluster.Server, names ...string) (ago time.Duration, known bool, err error) {
-	f := s.Facts()
-	if f.IsMariaDB() || !f.AtLeast(8, 0, 0) {
-		return 0, false, nil
-	}
-	list, err := optional(ctx, s, "read when "+names[0]+" was set", "SELECT VARIABLE_SOURCE AS source, TIMESTAMPDIFF(MICROSECOND, SET_TIME, NOW(6)) AS ago "+
-		"FROM performance_schema.variables_info WHERE VARIABLE_NAME IN ('"+strings.Join(names, "','")+"')")
-	if err != nil {
-		return 0, false, err
-	}
-	for _, r := range list {
-		if n, ok := r.int("ago"); ok && r["source"] == "DYNAMIC" && n >= 0 {
-			if d := time.Duration(n) * time.Microsecond; !known || d < ago {
-				ago, known = d, true
-			}
-		}
-	}
-	return ago, known, nil
-}
-
-// windowStart is t1 of the window that is open since a moment, and old's position at it.
-func (m *measurement) windowStart(since time.Time) (time.Time, string) {
-	c, _, ok := newest[gate.ReadOnly](m)
-	if !ok || !c.ReadOnly || !c.SuperReadOnly || c.T1.IsZero() || c.OldT1 == "" || since.After(c.T1) {
-		return time.Time{}, ""
-	}
-	return c.T1, c.OldT1
-}
-
 // applied is how far new has applied old's log, in the form of old's position, what new has besides, and through where new's
 // log was read for that without finding anything.
 func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, extra, through string, err error) {

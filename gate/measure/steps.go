@@ -102,8 +102,23 @@ func stepOf(p cluster.StepPair) gate.Step {
 	return gate.Step{Increment: int(p.Increment), Offset: int(p.Offset)}
 }
 
-// lookAtSteps asks for the sessions before and after their steps: one that is there both times must have shown its step.
+// lookAtSteps looks at the steps of a server and its sessions. One that is about to end is in the lists and shows no step any
+// more: then it looks again.
 func lookAtSteps(ctx context.Context, s *cluster.Server) (stepView, error) {
+	const tries, between = 5, 50 * time.Millisecond
+	for i := 1; ; i++ {
+		v, err := lookOnce(ctx, s)
+		if err != nil || v.seen || v.hidden || !v.all || i == tries {
+			return v, err
+		}
+		if err := pause(ctx, between); err != nil {
+			return v, err
+		}
+	}
+}
+
+// lookOnce asks for the sessions before and after their steps: one that is there both times must have shown its step.
+func lookOnce(ctx context.Context, s *cluster.Server) (stepView, error) {
 	before, err := s.Sessions(ctx)
 	if err != nil {
 		return stepView{}, err

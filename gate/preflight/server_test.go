@@ -296,6 +296,10 @@ func (r *rig) asApplication() {
 		r.Cleanup(func() { s.Close() })
 		*x.server = s
 	}
+	// The application may not see how the two replicate, so nothing waits for it.
+	if err := r.set.WaitCaughtUp(r.Context()); err != nil {
+		r.Fatal(err)
+	}
 	res := r.judge(false, preflight.Options{})
 	missing := 0
 	for i := range res.Findings {
