@@ -58,9 +58,9 @@ func (e *engine) settled() bool {
 	return rows.Open == 0 && len(e.det.Pending()) == 0 && !e.rows.busy && len(e.uncertain)+len(e.wrong) == 0
 }
 
-// finish ends the watch with what is judged.
-func (e *engine) finish(ctx context.Context) (Status, error) {
-	e.lastLook(ctx)
+// finish ends the watch with what is judged, after a last look at sessions that may take so long.
+func (e *engine) finish(ctx context.Context, patience time.Duration) (Status, error) {
+	e.lastLook(ctx, patience)
 	// A finding that waits to be confirmed is not one yet: another process goes on from the last checkpoint, before it.
 	wait := len(e.uncertain) > 0 && e.saved && (e.ending == nil || e.ending.ready)
 	if !wait {

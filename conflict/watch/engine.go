@@ -135,10 +135,10 @@ func (e *engine) run(outer context.Context) (Status, error) {
 				e.ending.ready = true
 			}
 			if e.ending.over() {
-				return e.finish(ctx)
+				return e.finish(ctx, lookTimeout)
 			}
 		case <-outer.Done():
-			return e.finish(ctx)
+			return e.finish(ctx, hastyLook)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (e *engine) run(outer context.Context) (Status, error) {
 // end ends the watch by an error, or as it is wanted to if the error only says that.
 func (e *engine) end(ctx, outer context.Context, err error) (Status, error) {
 	if outer.Err() != nil && errors.Is(err, outer.Err()) {
-		return e.finish(ctx)
+		return e.finish(ctx, hastyLook)
 	}
 	return e.fail(ctx, err)
 }

@@ -15,6 +15,7 @@ import (
 const (
 	sampleEvery = time.Second
 	lookTimeout = 15 * time.Second
+	hastyLook   = 500 * time.Millisecond // where somebody who has interrupted waits
 )
 
 // watermark tells, on servers that do not show sessions' variables, which connections are older than the last change

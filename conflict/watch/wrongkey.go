@@ -82,13 +82,13 @@ func (e *engine) pressKeys(ctx context.Context, now time.Time) {
 }
 
 // lastLook looks at the sessions once more for the keys that wait when the watch ends.
-func (e *engine) lastLook(ctx context.Context) {
+func (e *engine) lastLook(ctx context.Context, patience time.Duration) {
 	for i, server := range e.servers {
 		s := conflict.Side(i)
 		if !slices.ContainsFunc(e.wrong, func(w wrongKey) bool { return w.side == s }) {
 			continue
 		}
-		limited, cancel := context.WithTimeout(ctx, lookTimeout)
+		limited, cancel := context.WithTimeout(ctx, patience)
 		begin := time.Now()
 		got, err := look(limited, server, e.links[s.Other()])
 		cancel()
