@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,13 +57,17 @@ func TestGateScripts(t *testing.T) {
 			t.Parallel() // they mostly wait
 			set := fixtures.ForTest(t, spec)
 			set.Old.DB().SetMaxIdleConns(0) // the test's own sessions may write in spite of read_only
-			app := &application{set: set, sessions: make(map[string]*sql.DB), writers: make(map[string]*writer)}
+			app := &application{set: set, sessions: make(map[string]*session), writers: make(map[string]*writer)}
 			if spec, ok := rehearsalSets()[name]; ok {
 				app.rehearsal = fixtures.ForTest(t, spec)
 			}
 			commands := scriptCommands(set)
 			commands["app"], commands["session"], commands["writer"] = app.run, app.session, app.write
 			commands["replication"], commands["caughtup"], commands["restart"] = app.replication, app.caughtUp, app.restart
+			commands["collide"] = app.collide
+			for _, name := range []string{"sql", "caughtup"} {
+				commands[name] = app.leaving(commands[name])
+			}
 			testscript.Run(t, testscript.Params{
 				Files: []string{file}, RequireExplicitExec: true, Cmds: commands,
 				Setup: func(env *testscript.Env) error {
@@ -80,8 +86,40 @@ func TestGateScripts(t *testing.T) {
 type application struct {
 	set       *fixtures.Set
 	rehearsal *fixtures.Set // nil in most scripts
-	sessions  map[string]*sql.DB
+	sessions  map[string]*session
 	writers   map[string]*writer
+}
+
+// session is one that stays.
+type session struct {
+	db     *sql.DB
+	server *fixtures.Server
+	id     uint64
+}
+
+// ended waits until nobody that a condition on the list of sessions names is on a server: a server takes a moment to see that
+// one has gone.
+func (a *application) ended(ts *testscript.TestScript, s *fixtures.Server, where string, args ...any) {
+	db, err := s.Open(fixtures.Crosscheck, "")
+	ts.Check(err)
+	defer db.Close()
+	until(scriptT{ts: ts}, patience, "the session has ended", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		n := 0
+		ts.Check(db.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.processlist WHERE "+where, args...).Scan(&n))
+		return n == 0
+	})
+}
+
+// leaving is a command after which the test's own sessions have left old: on a server without super_read_only they may write.
+func (a *application) leaving(run func(*testscript.TestScript, bool, []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		run(ts, neg, args)
+		if a.set.Old.Family() == fixtures.MySQL56 {
+			a.ended(ts, a.set.Old, "user = ?", string(fixtures.Admin))
+		}
+	}
 }
 
 func (a *application) server(ts *testscript.TestScript, side string) *fixtures.Server {
@@ -103,8 +141,8 @@ func (a *application) open(ts *testscript.TestScript, side string) *sql.DB {
 }
 
 func (a *application) close() {
-	for _, db := range a.sessions {
-		_ = db.Close()
+	for _, s := range a.sessions {
+		_ = s.db.Close()
 	}
 	for _, w := range a.writers {
 		_ = w.end()
@@ -132,13 +170,17 @@ func (a *application) session(ts *testscript.TestScript, neg bool, args []string
 		ts.Fatalf("usage: session NAME SIDE|close")
 	}
 	if args[1] == "close" {
-		ts.Check(a.sessions[args[0]].Close())
+		s := a.sessions[args[0]]
 		delete(a.sessions, args[0])
+		ts.Check(s.db.Close())
+		a.ended(ts, s.server, "id = ?", s.id)
 		return
 	}
-	db := a.open(ts, args[1])
-	ts.Check(db.PingContext(context.Background()))
-	a.sessions[args[0]] = db
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s := &session{db: a.open(ts, args[1]), server: a.server(ts, args[1])}
+	a.sessions[args[0]] = s
+	ts.Check(s.db.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&s.id))
 }
 
 // writer writes until it is ended, and connects again where its session is killed.
@@ -146,7 +188,7 @@ type writer struct {
 	db     *sql.DB
 	cancel context.CancelFunc
 	done   chan struct{}
-	wrote  int
+	wrote  atomic.Int64
 }
 
 func (w *writer) end() error {
@@ -155,18 +197,15 @@ func (w *writer) end() error {
 	return w.db.Close()
 }
 
-// write begins or ends to write on a side: writer old|new start|stop
+// write begins or ends to write on a side: writer old|new start|stop. It has begun when something was written.
 func (a *application) write(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: writer SIDE start|stop")
 	}
 	if args[1] == "stop" {
 		w := a.writers[args[0]]
-		ts.Check(w.end())
 		delete(a.writers, args[0])
-		if w.wrote == 0 {
-			ts.Fatalf("the writer on %s wrote nothing", args[0])
-		}
+		ts.Check(w.end())
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -176,7 +215,7 @@ func (a *application) write(ts *testscript.TestScript, neg bool, args []string) 
 		defer close(w.done)
 		for ctx.Err() == nil {
 			if _, err := w.db.ExecContext(ctx, "INSERT INTO shop.orders (v) VALUES ('"+args[0]+"')"); err == nil {
-				w.wrote++
+				w.wrote.Add(1)
 			}
 			select {
 			case <-ctx.Done():
@@ -184,6 +223,34 @@ func (a *application) write(ts *testscript.TestScript, neg bool, args []string) 
 			}
 		}
 	}()
+	until(scriptT{ts: ts}, patience, "the writer on "+args[0]+" writes", func() bool { return w.wrote.Load() > 0 })
+}
+
+// collide makes a collision until a program has seen it and ends with a code: a busy machine may look when it is quiet again.
+// The row is the same on both sides at the end: collide 1 collision_recent crosscheck gate check writes-switched
+func (a *application) collide(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: collide CODE PATTERN PROGRAM [ARGUMENT…]")
+	}
+	for begin := time.Now(); ; {
+		a.replication(ts, false, []string{"old", "stop"})
+		a.replication(ts, false, []string{"new", "stop"})
+		a.run(ts, false, []string{"old", "UPDATE shop.orders SET v = 'both' WHERE id = 1"})
+		a.run(ts, false, []string{"new", "UPDATE shop.orders SET v = 'sides' WHERE id = 1"})
+		a.replication(ts, false, []string{"old", "start"})
+		a.replication(ts, false, []string{"new", "start"})
+		a.caughtUp(ts, false, nil)
+		for _, s := range []*fixtures.Server{a.set.Old, a.set.New} {
+			unlogged(scriptT{ts: ts}, s, "UPDATE shop.orders SET v = 'mended' WHERE id = 1")
+		}
+		got := exitCode(ts, args[2:])
+		if strconv.Itoa(got) == args[0] && strings.Contains(ts.ReadFile("stdout"), args[1]) {
+			return
+		}
+		if time.Since(begin) > patience {
+			ts.Fatalf("exit code %d, want %s with %s", got, args[0], args[1])
+		}
+	}
 }
 
 // replication stops or starts the applier of a side: replication new stop|start

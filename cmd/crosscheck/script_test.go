@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -82,6 +84,8 @@ func setUpScript(set *fixtures.Set) func(*testscript.Env) error {
 func scriptCommands(set *fixtures.Set) map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits,
+		"soon":  soon,
+		"sees":  sees,
 		"json":  jsonField,
 		"sql": func(ts *testscript.TestScript, _ bool, args []string) {
 			if len(args) < 2 {
@@ -103,17 +107,58 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	got := 0
-	err = ts.Exec(args[1], args[2:]...)
+	if got := exitCode(ts, args[1:]); got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func exitCode(ts *testscript.TestScript, args []string) int {
+	err := ts.Exec(args[0], args[1:]...)
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		got = exit.ExitCode()
+		return exit.ExitCode()
 	case err != nil:
 		ts.Fatalf("%v", err)
 	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
+	return 0
+}
+
+// soon is exits for what must come, on a busy machine a little later: as long as the program says that it does not know, it is
+// run again: soon 0 crosscheck gate check drained.
+func soon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: soon CODE PROGRAM [ARGUMENT…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for begin := time.Now(); ; {
+		got := exitCode(ts, args[1:])
+		if got == want {
+			return
+		}
+		if got != exitUndecided || time.Since(begin) > patience {
+			ts.Fatalf("exit code %d, want %d", got, want)
+		}
+	}
+}
+
+// sees runs a program, whatever it ends with, until its output matches, or, with !, until it does not any more:
+// ! sees 'no evidence' crosscheck gate check health.
+func sees(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: [!] sees PATTERN PROGRAM [ARGUMENT…]")
+	}
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for begin := time.Now(); ; {
+		exitCode(ts, args[1:])
+		if pattern.MatchString(ts.ReadFile("stdout")) != neg {
+			return
+		}
+		if time.Since(begin) > patience {
+			ts.Fatalf("not so after %s: %s", patience, args[0])
+		}
 	}
 }
 
