@@ -36,8 +36,9 @@ type Progress struct {
 	dropped int
 	closed  bool
 
-	quit chan struct{}
-	done chan struct{}
+	patience time.Duration // of Close, for a blocked output
+	quit     chan struct{}
+	done     chan struct{}
 }
 
 var _ checksum.Observer = (*Progress)(nil)
@@ -61,13 +62,17 @@ type progressView interface {
 
 // NewProgress shows progress on w until Close.
 func NewProgress(w io.Writer, o ProgressOptions) *Progress {
-	p := &Progress{quit: make(chan struct{}), done: make(chan struct{})}
 	var view progressView
 	if o.Terminal {
 		view = newBarView(w, newPaint(o.Color), time.Now())
 	} else {
 		view = newLineView(w, time.Now(), plainEvery)
 	}
+	return showProgress(view, closeWait)
+}
+
+func showProgress(view progressView, patience time.Duration) *Progress {
+	p := &Progress{patience: patience, quit: make(chan struct{}), done: make(chan struct{})}
 	go p.run(view)
 	return p
 }
@@ -116,7 +121,7 @@ func (p *Progress) Close() {
 		close(p.quit)
 	}
 	p.mu.Unlock()
-	timeout := time.NewTimer(closeWait)
+	timeout := time.NewTimer(p.patience)
 	defer timeout.Stop()
 	select {
 	case <-p.done:

@@ -40,7 +40,8 @@ type WatchOptions struct {
 // takes nothing, cannot stop the watch.
 type WatchView struct {
 	options  WatchOptions
-	maxBytes int // of JSON lines that wait
+	maxBytes int           // of JSON lines that wait
+	patience time.Duration // of Close, for a blocked output
 
 	mu      sync.Mutex
 	events  []watchEvent
@@ -75,7 +76,9 @@ type watchDisplay interface {
 
 // NewWatchView shows a watch on w until Close.
 func NewWatchView(w io.Writer, o WatchOptions) *WatchView {
-	v := &WatchView{options: o, maxBytes: maxQueuedJSON, quit: make(chan struct{}), done: make(chan struct{})}
+	v := &WatchView{
+		options: o, maxBytes: maxQueuedJSON, patience: closeWait, quit: make(chan struct{}), done: make(chan struct{}),
+	}
 	now := time.Now()
 	switch {
 	case o.JSON:
@@ -164,7 +167,7 @@ func (v *WatchView) Close() error {
 		close(v.quit)
 	}
 	v.mu.Unlock()
-	timeout := time.NewTimer(closeWait)
+	timeout := time.NewTimer(v.patience)
 	defer timeout.Stop()
 	blocked := false
 	select {
@@ -180,7 +183,7 @@ func (v *WatchView) Close() error {
 	case v.failed != nil:
 		return fmt.Errorf("write findings: %w", v.failed)
 	case blocked:
-		return fmt.Errorf("write findings: the reader did not take them within %v", closeWait)
+		return fmt.Errorf("write findings: the reader did not take them within %v", v.patience)
 	case v.lost > 0:
 		return fmt.Errorf("write findings: %d were not taken in time; they are in the ledger", v.lost)
 	}

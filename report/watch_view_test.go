@@ -127,6 +127,7 @@ func TestLiveViewDrawsInPlace(t *testing.T) {
 func TestWatchViewJSON(t *testing.T) {
 	var out buffer
 	v := NewWatchView(&out, WatchOptions{JSON: true})
+	v.patience = patience
 	v.Notice("nothing for machines")
 	fmt.Fprintln(v, "nor this")
 	list := sampleFindings()
@@ -159,6 +160,7 @@ func (torn) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 
 func TestWatchViewTellsWhatWasNotWritten(t *testing.T) {
 	v := NewWatchView(torn{}, WatchOptions{JSON: true})
+	v.patience = patience
 	v.Found(sampleFindings()[0])
 	if err := v.Close(); err == nil || !strings.Contains(err.Error(), "broken pipe") {
 		t.Errorf("JSON: %v", err)
@@ -172,13 +174,13 @@ func TestWatchViewTellsWhatWasNotWritten(t *testing.T) {
 
 func TestWatchViewNeverWaitsForOutput(t *testing.T) {
 	for _, o := range []WatchOptions{{JSON: true}, {Terminal: true}, {}} {
-		w := stuck{make(chan struct{})}
+		w := newStuck()
 		v := NewWatchView(w, o)
 		v.maxBytes = 1 << 20
 		begun := time.Now()
 		one := sampleFindings()[0]
 		v.Found(one)
-		time.Sleep(2 * watchFrame) // the display is stuck now
+		<-w.reached // the display is stuck now
 		for i := range 3 * maxQueued {
 			v.Found(one)
 			v.Notice("n")
@@ -186,7 +188,7 @@ func TestWatchViewNeverWaitsForOutput(t *testing.T) {
 				v.Status(sampleStatus())
 			}
 		}
-		if took := time.Since(begun); took > 60*time.Second {
+		if took := time.Since(begun); took > patience {
 			t.Errorf("%+v: observer calls took %v against a stopped output", o, took)
 		}
 		if v.Lost() == 0 {
@@ -196,7 +198,7 @@ func TestWatchViewNeverWaitsForOutput(t *testing.T) {
 		if err := v.Close(); o.JSON && err == nil {
 			t.Error("findings were not written, and nobody says so")
 		}
-		if took := time.Since(begun); took > closeWait+20*time.Second {
+		if took := time.Since(begun); took > closeWait+patience {
 			t.Errorf("%+v: Close took %v", o, took)
 		}
 		close(w.released)
@@ -208,6 +210,7 @@ func TestWatchViewShowsAll(t *testing.T) {
 	for _, terminal := range []bool{false, true} {
 		var out buffer
 		v := NewWatchView(&out, WatchOptions{Terminal: terminal})
+		v.patience = patience
 		v.Notice("about\x1b[2J")
 		for _, f := range sampleFindings() {
 			v.Found(f)
