@@ -65,9 +65,12 @@ func stepCheckpoint(step int) watch.Checkpoint {
 func TestWatchKilledAtAnyMoment(t *testing.T) {
 	dir := t.TempDir()
 	confirmed := -1
-	for round := 0; round < 12 || confirmed < 40 && round < 100; round++ {
-		after := time.Duration(20+rand.IntN(250)) * time.Millisecond
-		confirmed = max(confirmed, runAndKill(t, watcherDir+"="+dir, after))
+	for round := 0; round < 12 || confirmed < 40; round++ { // each but every third confirms something, however busy the machine is
+		last, err := runAndKill(t, watcherDir+"="+dir, killAt(round, time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		confirmed = max(confirmed, last)
 		l, err := Open(t.Context(), dir, Options{})
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
@@ -76,9 +79,6 @@ func TestWatchKilledAtAnyMoment(t *testing.T) {
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if confirmed < 40 {
-		t.Errorf("only %d steps were stored: the test has not tested", confirmed)
 	}
 	t.Logf("%d steps confirmed", confirmed+1)
 }
