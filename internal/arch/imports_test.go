@@ -27,7 +27,7 @@ func TestImportsPointOneWay(t *testing.T) {
 // listPackages asks the go command for all packages of the module.
 func listPackages(t *testing.T) []pkg {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
 	cmd.Dir = "../.."
