@@ -136,6 +136,10 @@ func (c *checker) compare(ctx context.Context) error {
 	if err != nil {
 		c.abort(err)
 	}
+	for _, l := range c.schedule.rest() { // else their tables would never finish, and be missing from the result
+		l.table.fail(errInterrupted)
+		l.table.release()
+	}
 	c.settler.finish()
 	if serr := <-settled; err == nil {
 		err = serr

@@ -159,6 +159,12 @@ func checkWith(t *testing.T, p pair, j Journal, patterns ...string) map[string]T
 // checkPair compares the tables that the patterns choose.
 func checkPair(t *testing.T, p pair, opt Options, patterns ...string) (Result, error) {
 	t.Helper()
+	return checkPairUntil(t.Context(), t, p, opt, patterns...)
+}
+
+// checkPairUntil is checkPair until ctx ends.
+func checkPairUntil(ctx context.Context, t *testing.T, p pair, opt Options, patterns ...string) (Result, error) {
+	t.Helper()
 	filter, err := cluster.NewFilter(patterns, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +175,7 @@ func checkPair(t *testing.T, p pair, opt Options, patterns ...string) (Result, e
 		t.Fatal(err)
 	}
 	opt.Filter = filter
-	return Run(t.Context(), o, n, survey, opt)
+	return Run(ctx, o, n, survey, opt)
 }
 
 // TestManyTablesConfirmed: the second reading of many definitions is shared.

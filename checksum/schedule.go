@@ -99,6 +99,15 @@ func (s *schedule) offer(l *lane) {
 	s.cond.Broadcast()
 }
 
+// rest returns the lanes that nobody walks any more, when all workers have come to their end.
+func (s *schedule) rest() []*lane {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := s.lanes
+	s.lanes = nil
+	return left
+}
+
 // close wakes all waiting workers and lets none begin anything new.
 func (s *schedule) close() {
 	s.mu.Lock()

@@ -6,10 +6,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"crosscheck/chunker"
+	"crosscheck/cluster/rowstream"
+	"crosscheck/fixtures"
 )
 
 // Whatever is begun or offered is walked exactly once, and all workers come to their end.
@@ -63,5 +66,47 @@ func TestScheduleEndsOnAnError(t *testing.T) {
 	s.close()
 	if l, err := s.take(t.Context()); l != nil || err != nil {
 		t.Errorf("a closed schedule gave %v, %v", l, err)
+	}
+}
+
+// halfJournal says that an earlier run has proven the middle of each table, with a row that new lacks.
+type halfJournal struct{ *memoryJournal }
+
+func (halfJournal) Begin(context.Context, TableIdentity) ([]ProvenChunk, string, error) {
+	bound := func(n uint64) chunker.Bound { return chunker.Bound{rowstream.Uint64(n)} }
+	return []ProvenChunk{{
+		Range: chunker.Range{Lo: bound(100), Hi: bound(200)}, Counts: Counts{RowsOld: 100, RowsNew: 99, Chunks: 1, Missing: 1},
+		Differences: []Difference{{Kind: Missing, Key: []Field{{Column: "n", Value: Value{Text: "150"}}}, Proof: ProofBinlog, Count: 1}},
+		At:          time.Now(),
+	}}, "", nil
+}
+
+// interrupting ends the run as soon as a chunk was compared.
+type interrupting struct {
+	quietObserver
+	end context.CancelFunc
+}
+
+func (i interrupting) Progress(string, int64, int64) { i.end() }
+
+// TestInterruptedBeforeALane: a run that ends while a part of a table waits for a worker tells of the table all the same,
+// and of what is proven of it.
+func TestInterruptedBeforeALane(t *testing.T) {
+	p := pair{name: "mariadb", old: pool.get(t, fixtures.MariaDB, "old"), new: pool.get(t, fixtures.MariaDB, "new")}
+	const database = "halfway"
+	dataSession(t, p.old, database)
+	dataSession(t, p.new, database)
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	opt := Options{Workers: 1, Journal: halfJournal{newJournal()}, Observer: interrupting{end: end}}
+	r, err := checkPairUntil(ctx, t, p, opt, database+".seq")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Interrupted || r.Verdict != Different || len(r.Tables) != 1 {
+		t.Fatalf("interrupted %v, %s: %+v", r.Interrupted, r.Verdict, r.Tables)
+	}
+	if got := r.Tables[0]; got.Counts.Missing != 1 || len(got.Differences) != 1 || got.Reason != errInterrupted.Error() {
+		t.Errorf("%+v", got)
 	}
 }
