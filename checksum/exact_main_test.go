@@ -184,7 +184,7 @@ func check(t testing.TB, p pair, opt Options, patterns ...string) (map[string]Ta
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	o, n := openSide(t, p.old, "old"), openSide(t, p.new, "new")
 	survey, err := Look(ctx, o, n)

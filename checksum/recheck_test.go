@@ -224,7 +224,7 @@ func (d *dualSteps) exec(s *fixtures.Server, statements ...string) {
 
 func (d *dualSteps) settle() {
 	d.t.Helper()
-	ctx, cancel := context.WithTimeout(d.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(d.t.Context(), 3*time.Minute)
 	defer cancel()
 	if err := d.set.WaitCaughtUp(ctx); err != nil {
 		d.t.Fatal(err)
@@ -281,10 +281,15 @@ func (d *dualSteps) stopped() {
 		}
 		d.exec(from, "UPDATE d.t SET v=CONCAT(v,'+') WHERE id=1", "INSERT INTO d.t VALUES (7,'new')", "DELETE FROM d.t WHERE id=2")
 		expect(d.t, d.r, "d.t", "???", ids("1", "2", "7")...)
-		began := time.Now()
-		expect(d.t, d.r, "d.t", "???", ids("1", "2", "7")...)
-		if took := time.Since(began); took > 5*time.Second {
-			d.t.Errorf("replication that is known to stand held the call for %s", took)
+		// From now on nobody waits for it to come back. The machine may stand still during a call, but not during all of them.
+		fastest := time.Hour
+		for try := 0; try < 5 && fastest > 2*time.Second; try++ {
+			began := time.Now()
+			expect(d.t, d.r, "d.t", "???", ids("1", "2", "7")...)
+			fastest = min(fastest, time.Since(began))
+		}
+		if fastest > 2*time.Second {
+			d.t.Errorf("replication that is known to stand held each call for %s or longer", fastest)
 		}
 		if err := d.set.StartReplication(d.t.Context(), side); err != nil {
 			d.t.Fatal(err)
@@ -303,6 +308,7 @@ func (d *dualSteps) toggling() {
 		defer close(done)
 		for i := 0; ctx.Err() == nil; i++ {
 			_, _ = d.set.Old.DB().ExecContext(ctx, fmt.Sprintf("UPDATE d.t SET v='%d' WHERE id=1", i%2))
+			time.Sleep(time.Millisecond) // so that the replica keeps up, however busy the machine is
 		}
 	}()
 	for range 3 {
