@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a test waits for what must come. It costs nothing where it comes, and the machine may be busy.
-const patience = 3 * time.Minute
+const patience = 6 * time.Minute
 
 // The servers are shared by the tests of this package: starting one costs
 // seconds. Tests that restart or purge start their own.

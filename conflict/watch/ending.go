@@ -62,7 +62,8 @@ func (e *engine) settled() bool {
 func (e *engine) finish(ctx context.Context, patience time.Duration) (Status, error) {
 	e.lastLook(ctx, patience)
 	// A finding that waits to be confirmed is not one yet: another process goes on from the last checkpoint, before it.
-	wait := len(e.uncertain) > 0 && e.saved && (e.ending == nil || e.ending.ready)
+	e.releaseSure()
+	wait := len(e.uncertain)+len(e.wrong) > 0 && e.saved && (e.ending == nil || e.ending.ready)
 	if !wait {
 		e.releaseAll()
 	}

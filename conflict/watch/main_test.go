@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 }
 
 // longWait is how long a test waits for what must come. It costs nothing where it comes, and the machine may be busy.
-const longWait = 3 * time.Minute
+const longWait = 6 * time.Minute
 
 // shared are dual sets that tests which neither restart nor purge share: each test has a database of its own.
 var shared struct {

@@ -99,6 +99,21 @@ func (e *engine) lastLook(ctx context.Context, patience time.Duration) {
 	}
 }
 
+// releaseSure reports what waits only for the session's name: it can no longer come out as given.
+func (e *engine) releaseSure() {
+	rest := e.wrong[:0]
+	for _, w := range e.wrong {
+		if w.had && e.sights[w.side].steps.Sessions != nil {
+			rest = append(rest, w)
+			continue
+		}
+		e.nameSession(&w)
+		e.released = append(e.released, w.finding)
+	}
+	clear(e.wrong[len(rest):])
+	e.wrong = rest
+}
+
 // releaseKeys reports all that waits, with the sessions that are known.
 func (e *engine) releaseKeys() {
 	for _, w := range e.wrong {
