@@ -33,3 +33,24 @@ func TestFenceBehindAnEcho(t *testing.T) {
 		t.Errorf("after its original was read: %+v", *f)
 	}
 }
+
+// Behind a gap nothing stands before the account's beginning, of a log that was begun anew neither: the next process must
+// not take what it reads there for older than the account.
+func TestBeginningBeforeAGap(t *testing.T) {
+	at := func(text string) gtid.Position {
+		p, err := gtid.ParsePosition(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	begin, end := at("file:binlog.000002:44718"), at("file:binlog.000001:158")
+	for _, side := range []conflict.Side{conflict.Old, conflict.New} {
+		e := &engine{det: conflict.NewDetector(conflict.Config{}), defs: [2]*definitions{{}, {}}, begins: begin}
+		e.mem.Begin = begin.String()
+		e.lose(side, conflict.Gap{From: begin, To: end, Reset: true})
+		if gone := side == conflict.Old; e.tooEarly() == gone || (e.mem.Begin == "") != gone {
+			t.Errorf("a gap of %s: too early %v, the next process begins at %q", side, e.tooEarly(), e.mem.Begin)
+		}
+	}
+}

@@ -129,7 +129,11 @@ func (e *engine) lose(s conflict.Side, gap conflict.Gap) {
 	e.defs[s].doubtAll()
 	e.feed(s, gap)
 	e.releaseSide(s)
-	e.sights[s].first = gtid.Position{} // the names of files may be used again
+	// The names of files may be used again, and behind the gap nothing stands before the account's beginning.
+	e.sights[s].first = gtid.Position{}
+	if s == conflict.Old {
+		e.mem.Begin, e.begins = "", gtid.Position{}
+	}
 	// The reader has dropped its marks. A fence that was taken of a log which was begun anew proves nothing any more.
 	e.boundary[s], e.fences[s.Other()].busy, e.fences[s.Other()].fed, e.alone[s.Other()] = true, false, false, alone{}
 	if gap.Reset {
