@@ -59,7 +59,7 @@ func TestWatchThatGoesOnIsRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer shared.Close()
-	for range 200 {
+	for range 50 {
 		m := &migration{plan: p, filter: filter, book: shared, log: slog.New(slog.DiscardHandler)}
 		if err := m.derive(t.Context()); err != nil {
 			t.Fatal(err)

@@ -86,9 +86,9 @@ func (r *relay) serve() {
 func TestServerReplaced(t *testing.T) {
 	set := pool.get(t, mariaPair)
 	fill(t, set, "replaced", faultRows, faultTables...)
+	stranger := fixtures.ServerForTest(t, fixtures.MariaDB, fixtures.ServerOptions{ServerID: 77})
 	for _, side := range []fixtures.Side{fixtures.Old, fixtures.New} {
 		t.Run(string(side), func(t *testing.T) {
-			stranger := fixtures.ServerForTest(t, fixtures.MariaDB, fixtures.ServerOptions{ServerID: 77})
 			// The same account with the same password, as behind one virtual address.
 			password := set.Server(side).Password(fixtures.Crosscheck)
 			exec1(t, stranger, fmt.Sprintf("SET PASSWORD FOR 'crosscheck'@'%%' = PASSWORD('%s')", password))
@@ -105,7 +105,7 @@ func TestServerReplaced(t *testing.T) {
 			state := t.TempDir()
 			args := []string{
 				"check", "--defaults-file", options, "--old", "@old", "--new", "@new", "--table", "replaced.*",
-				"--state", state, "--max-rows-per-second", "5000",
+				"--state", state, "--max-rows-per-second", "500", // far from its end whenever it is disturbed
 			}
 			args = append(args, "--"+string(side), "@moving")
 			p := start(t, nil, args...)

@@ -86,13 +86,14 @@ func underWay(t testing.TB, p *process, state string) {
 func TestServerRestarts(t *testing.T) {
 	for _, family := range []fixtures.Family{fixtures.MariaDB, fixtures.MySQL} {
 		t.Run(string(family), func(t *testing.T) {
-			set := fixtures.ForTest(t, fixtures.Spec{Topology: fixtures.Pair, Old: family})
+			set := restartable(t, family)
 			specs := fill(t, set, "restarted", faultRows, faultTables...)
 			faults := plant(t, set, specs)
 			way := map[fixtures.Family]string{fixtures.MariaDB: "restart", fixtures.MySQL: "kill"}[family]
 			for _, side := range []fixtures.Side{fixtures.Old, fixtures.New} {
 				t.Run(string(side)+" "+way, func(t *testing.T) {
 					state := t.TempDir()
+					hold(t, set.Server(side), "restarted.d") // the run cannot end before its server is restarted
 					p := startCheck(t, set, "--table", "restarted.*", "--state", state, "--max-differences", "100", "--max-rows-per-second", "9000")
 					underWay(t, p, state)
 					if way == "kill" {
@@ -128,12 +129,11 @@ func TestInterrupted(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			state := t.TempDir()
 			args := []string{"--table", "interrupted.*", "--state", state}
-			p := startCheck(t, set, append(args, "--max-rows-per-second", "5000")...)
+			p := startCheck(t, set, append(args, "--max-rows-per-second", "500")...) // all of it would take most of a minute
 			underWay(t, p, state)
 			_ = p.cmd.Process.Signal(sig)
-			begin := time.Now()
-			d := p.document(exitUndecided)
-			if took := time.Since(begin); took > promptly {
+			var d report.CheckDocument
+			if took := timed(func() { d = p.document(exitUndecided) }); took > promptly {
 				t.Errorf("it took %s to end", took)
 			}
 			if d.Verdict != checksum.Undecided || !d.Interrupted || d.Totals.RowsOld == 0 || d.Totals.RowsOld >= 4*faultRows {
@@ -155,13 +155,15 @@ func TestInterruptedWithDifferences(t *testing.T) {
 	unlogged(t, set.New, "DELETE FROM interdiff.a WHERE id < 200")
 	state := t.TempDir()
 	args := []string{"--table", "interdiff.*", "--state", state, "--max-differences", "1000"}
-	p := startCheck(t, set, append(args, "--max-rows-per-second", "3000")...)
+	_, free := hold(t, set.Old, "interdiff.d") // the run cannot come to its end
+	p := startCheck(t, set, args...)
 	until(t, patience, "a difference is proven", func() bool { return readProven(t, state).missing > 0 })
 	_ = p.cmd.Process.Signal(os.Interrupt)
 	d := p.document(exitUndecided)
 	if d.Verdict != checksum.Different || !d.Interrupted || d.Totals.Missing != 174 {
 		t.Errorf("verdict %s, interrupted %v, %d missing", d.Verdict, d.Interrupted, d.Totals.Missing)
 	}
+	free()
 	whole := check(t, set, exitDifferent, append(args, "--resume")...)
 	if whole.Totals.Missing != 174 || whole.Totals.RowsOld != faultRows*int64(len(specs)) {
 		t.Errorf("resumed: %d missing of %d rows", whole.Totals.Missing, whole.Totals.RowsOld)
@@ -179,7 +181,7 @@ func TestInterruptedWhileServerHangs(t *testing.T) {
 				s := set.Server(side)
 				state := t.TempDir()
 				begin := func() *process {
-					return startCheck(t, set, "--table", "frozen.*", "--state", state, "--max-rows-per-second", "5000")
+					return startCheck(t, set, "--table", "frozen.*", "--state", state, "--max-rows-per-second", "500")
 				}
 				var p *process
 				if moment == "during the run" {
@@ -196,15 +198,16 @@ func TestInterruptedWhileServerHangs(t *testing.T) {
 				}()
 				if p == nil {
 					p = begin()
+					until(t, patience, "it connects", func() bool { return connected(t, p.cmd.Process.Pid, s.Port()) })
 				}
 				time.Sleep(200 * time.Millisecond) // long enough to be stuck somewhere; where does not matter
 				_ = p.cmd.Process.Signal(os.Interrupt)
-				asked := time.Now()
-				if code := p.wait(patience); code != exitUndecided {
-					t.Errorf("exit code %d\n%s", code, p.stderr.String())
-				}
-				if took := time.Since(asked); took > promptly {
+				code := 0
+				if took := timed(func() { code = p.wait(patience) }); took > promptly {
 					t.Errorf("it took %s to end", took)
+				}
+				if code != exitUndecided {
+					t.Errorf("exit code %d\n%s", code, p.stderr.String())
 				}
 			})
 		}
@@ -215,7 +218,7 @@ func TestStateIsLocked(t *testing.T) {
 	set := pool.get(t, mariaPair)
 	fill(t, set, "locked", faultRows)
 	state := t.TempDir()
-	p := startCheck(t, set, "--table", "locked.*", "--state", state, "--max-rows-per-second", "1000")
+	p := startCheck(t, set, "--table", "locked.*", "--state", state, "--max-rows-per-second", "50") // all of it would take two minutes
 	underWay(t, p, state)
 	for _, args := range [][]string{
 		{"check", "--old", "@old", "--new", "@new", "--table", "locked.*", "--state", state},
@@ -237,7 +240,7 @@ func TestStateIsLocked(t *testing.T) {
 // TestServerRestartsWhileRowsAreSettled: the fence and the rechecks survive a restart as reading does.
 func TestServerRestartsWhileRowsAreSettled(t *testing.T) {
 	for _, family := range []fixtures.Family{fixtures.MariaDB, fixtures.MySQL} {
-		set := fixtures.ForTest(t, fixtures.Spec{Topology: fixtures.Pair, Old: family})
+		set := restartable(t, family)
 		specs := fill(t, set, "settled", 2000, "a", "b")
 		faults, err := fixtures.Plant(t.Context(), set.New.DB(), specs[0], 1, fixtures.FaultKinds()...)
 		if err != nil {
