@@ -161,13 +161,13 @@ func (d *definitions) need(ctx context.Context, tx *binlog.Transaction) ([]confl
 
 func (d *definitions) load(ctx context.Context, schema, table string) (out conflict.Definition, err error) {
 	err = patiently(ctx, d.patience, func() error {
-		t, err := cluster.LoadTable(ctx, d.server, schema, table)
+		t, lerr := cluster.LoadTable(ctx, d.server, schema, table)
 		var keys []cluster.ForeignKey
-		if err == nil && t != nil {
-			keys, err = cluster.ForeignKeysOf(ctx, d.server, schema, table)
+		if lerr == nil && t != nil {
+			keys, lerr = cluster.ForeignKeysOf(ctx, d.server, schema, table)
 		}
 		out = conflict.Definition{Table: t, ForeignKeys: foreignKeys(keys)}
-		return err
+		return lerr
 	})
 	if err != nil {
 		return conflict.Definition{}, fmt.Errorf("read the definition of %s.%s: %w", schema, table, err)
