@@ -116,6 +116,7 @@ func (c *checker) compare(ctx context.Context) error {
 	c.schedule = newSchedule(c.begin)
 	defer context.AfterFunc(ctx, c.schedule.close)()
 
+	kept := c.keepKeys(ctx)
 	c.confirm = newConfirmer(c)
 	confirmed := make(chan error, 1)
 	go func() { confirmed <- c.confirm.run(ctx) }()
@@ -148,6 +149,9 @@ func (c *checker) compare(ctx context.Context) error {
 	c.confirm.finish()
 	if cerr := <-confirmed; err == nil {
 		err = cerr
+	}
+	if kerr := kept(); err == nil {
+		err = kerr
 	}
 	if cause := context.Cause(ctx); cause != nil && err != nil {
 		err = cause

@@ -22,9 +22,11 @@ type Options struct {
 	MaxThreads     int           // pause while a side has more threads running; 0: never
 	MaxLag         time.Duration // pause while replication is further behind; 0: never
 	Journal        Journal
-	Observer       Observer
-	Started        time.Time // when the first connection was begun; default now
-	Log            *slog.Logger
+	// Keys keeps what both sides say of generated keys when the check begins; nil: they are not asked.
+	Keys     func(ctx context.Context, old, new cluster.KeySpace) error
+	Observer Observer
+	Started  time.Time // when the first connection was begun; default now
+	Log      *slog.Logger
 }
 
 func (o *Options) defaults() {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"math"
 	"strconv"
+	"time"
 )
 
 // AutoIncrements returns the next key of each table with an AUTO_INCREMENT
@@ -32,15 +33,54 @@ func (s *Server) AutoIncrements(ctx context.Context) (map[string]uint64, error) 
 	return out, s.Explain(op, rows.Err())
 }
 
-// HighestKey returns the highest value of an indexed integer column, and the
-// server's time in Unix seconds when the reading began. ok is false for an
-// empty table and for a negative highest key.
-func (s *Server) HighestKey(ctx context.Context, schema, table, column string) (key uint64, at int64, ok bool, err error) {
-	var highest sql.NullString
-	q := "SELECT UNIX_TIMESTAMP(), MAX(" + Quote(column) + ") FROM " + Quote(schema) + "." + Quote(table)
-	if err := s.db.QueryRowContext(ctx, q).Scan(&at, &highest); err != nil {
-		return 0, 0, false, s.Explain("read the highest key of "+schema+"."+table, err)
+// KeySpace is what a server says of generated keys at a time.
+type KeySpace struct {
+	Step  StepPair  `json:"step"` // global; zero if it was not told
+	Marks []KeyMark `json:"marks"`
+}
+
+// KeyMark says that a table held a generated key at a time: the highest one, as read.
+type KeyMark struct {
+	Table string `json:"table"` // Table.FullName
+	Key   uint64 `json:"key"`
+	At    int64  `json:"at"` // Unix seconds of the server; the key was there at the end of this second
+}
+
+// maxKeyMarks bounds the tables that one call of KeySpace reads.
+const maxKeyMarks = 2000
+
+// KeySpace reads the global step and the highest AUTO_INCREMENT values of tables, of the first 2,000 that have such a
+// column. Tables that are empty, whose highest key is negative or that cannot be read are left out; when ctx ends, so is
+// the rest.
+func (s *Server) KeySpace(ctx context.Context, tables []*Table) KeySpace {
+	var out KeySpace
+	if steps, err := s.Steps(ctx); err == nil {
+		out.Step = steps.Global
 	}
-	key, perr := strconv.ParseUint(highest.String, 10, 64)
-	return key, at, perr == nil && highest.Valid, nil
+	asked := 0
+	for _, t := range tables {
+		for _, c := range t.Columns {
+			if !c.AutoIncrement || asked == maxKeyMarks || ctx.Err() != nil {
+				continue
+			}
+			asked++
+			began := time.Now()
+			key, at, ok := s.highestKey(ctx, t, c.Name)
+			if ok {
+				out.Marks = append(out.Marks, KeyMark{Table: t.FullName(), Key: key, At: at + 1 + int64(time.Since(began)/time.Second)})
+			}
+		}
+	}
+	return out
+}
+
+// highestKey returns the highest value of an indexed integer column, and the server's time when the reading began.
+func (s *Server) highestKey(ctx context.Context, t *Table, column string) (key uint64, at int64, ok bool) {
+	var highest sql.NullString
+	q := "SELECT UNIX_TIMESTAMP(), MAX(" + Quote(column) + ") FROM " + t.QuotedName()
+	if err := s.db.QueryRowContext(ctx, q).Scan(&at, &highest); err != nil {
+		return 0, 0, false
+	}
+	key, err := strconv.ParseUint(highest.String, 10, 64)
+	return key, at, err == nil && highest.Valid
 }

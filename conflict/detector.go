@@ -143,7 +143,7 @@ func (d *Detector) Feed(s Side, ev Event) {
 		d.sessionsSeen(s, e)
 		return
 	case TopKey:
-		st.topKey(e.Table, e.At, e.Key)
+		st.topKey(e.Table, e.At, e.Key, true)
 		return
 	case NoOriginal:
 		if len(st.held) > 0 && st.taken == e.Head {

@@ -26,8 +26,11 @@ type Finding struct {
 	// Possible says that the collision rests on an echo that cannot be tied to one
 	// original for sure (file:position replication).
 	Possible bool
-	Reason   Reason // of Unjudged and EchoMismatch
-	Detail   string // one line, without row values
+	// MaybeGiven says of a wrong_step_key that the application may have given the key: it is one of those that its table
+	// held when they were first read, and its statement began before that.
+	MaybeGiven bool
+	Reason     Reason // of Unjudged and EchoMismatch
+	Detail     string // one line, without row values
 	// Session is the one that wrote it, where it was seen alive; of stale_session
 	// and wrong_step_key.
 	Session *Session

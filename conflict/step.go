@@ -43,9 +43,9 @@ func (d *Detector) stepKey(s Side, l *layout, c *binlog.Change, tx *binlog.Trans
 	if err != nil { // a negative key is nobody's generated one
 		return
 	}
-	given := st.given(l.table.name, c.Began, tx.CommitTime.Unix(), key)
+	given, maybe := st.given(l.table.name, c.Began, tx.CommitTime.Unix(), key), st.maybeGiven(l.table.name, c.Began, key)
 	if tx.CommitTime.Unix() > 0 {
-		st.topKey(l.table.name, tx.CommitTime.Unix(), key)
+		st.topKey(l.table.name, tx.CommitTime.Unix(), key, false)
 	}
 	if given || st.step.Fits(key) {
 		return
@@ -60,7 +60,7 @@ func (d *Detector) stepKey(s Side, l *layout, c *binlog.Change, tx *binlog.Trans
 		KeyColumns: []string{column}, Key: []binlog.Value{{Text: append([]byte{}, v.Text...)}},
 	}
 	f := Finding{
-		Kind: WrongStepKey, Table: l.table.name, Index: act.KeyColumns, Key: act.Key,
+		Kind: WrongStepKey, Table: l.table.name, Index: act.KeyColumns, Key: act.Key, MaybeGiven: maybe,
 		Detail: fmt.Sprintf("%s's step is %s: the key leaves %d", s, st.step, key%st.step.Increment),
 	}
 	if seen, ok := st.sessions[tx.ThreadID]; ok && tx.ThreadID != 0 {

@@ -16,8 +16,9 @@ func (TopKey) event() {}
 
 // topAt is the highest key that was held at the end of a second.
 type topAt struct {
-	At  int64
-	Key uint64
+	At   int64
+	Key  uint64
+	Read bool // in the table, not in the log
 }
 
 // maxTops bounds the steps that are remembered per table; a forgotten one makes fewer keys count as given, never more.
@@ -26,7 +27,7 @@ const maxTops = 64
 // tops are the highest keys of a table over time, rising in both.
 type tops []topAt
 
-func (t *tops) add(at int64, key uint64) {
+func (t *tops) add(at int64, key uint64, read bool) {
 	n := len(*t)
 	switch {
 	case n > 0 && key <= (*t)[n-1].Key:
@@ -34,9 +35,9 @@ func (t *tops) add(at int64, key uint64) {
 		(*t)[n-1].Key = key // a clock that went back: the later time counts
 	case n == maxTops:
 		copy((*t)[1:], (*t)[2:])
-		(*t)[n-1] = topAt{at, key}
+		(*t)[n-1] = topAt{at, key, read}
 	default:
-		*t = append(*t, topAt{at, key})
+		*t = append(*t, topAt{at, key, read})
 	}
 }
 
@@ -53,7 +54,7 @@ func (t tops) before(second int64) uint64 {
 }
 
 // topKey remembers a key of a side's table.
-func (st *stream) topKey(table string, at int64, key uint64) {
+func (st *stream) topKey(table string, at int64, key uint64, read bool) {
 	if st.tops == nil {
 		st.tops = map[string]*tops{}
 	}
@@ -62,11 +63,18 @@ func (st *stream) topKey(table string, at int64, key uint64) {
 		t = &tops{}
 		st.tops[table] = t
 	}
-	t.add(at, key)
+	t.add(at, key, read)
 }
 
 // given tells whether a key of a change is surely no generated one.
 func (st *stream) given(table string, began, committed int64, key uint64) bool {
 	t := st.tops[table]
 	return t != nil && began > 0 && began <= committed && key <= t.before(began)
+}
+
+// maybeGiven tells whether a key that is not known to be given may be: its statement began before the keys that its table
+// held were first read, and it is none that came after them.
+func (st *stream) maybeGiven(table string, began int64, key uint64) bool {
+	t := st.tops[table]
+	return t != nil && (*t)[0].Read && began > 0 && began <= (*t)[0].At && key <= (*t)[0].Key
 }

@@ -165,11 +165,15 @@ func checkServers(ctx context.Context, started time.Time, old, new *cluster.Serv
 	if o.resume {
 		view.Notice(trustText(run.Trusted()))
 	}
+	keep := run.SetKeySpaces
+	if run.Trusted().Resumed { // a watch must know those of when the run began
+		keep = nil
+	}
 	result, err := checksum.Run(ctx, old, new, survey, checksum.Options{
 		Filter: filter, Workers: o.workers, Strict: o.strict, Virtual: o.virtual, MaxDifferences: o.maxDifferences,
 		RetryFor: o.retryFor, FenceTimeout: o.fenceWait, MaxRows: o.maxRows, MaxBytes: o.maxBytes,
 		MaxThreads: o.maxThreads, MaxLag: o.maxLag,
-		Journal: run, Observer: view, Log: log, Started: started,
+		Journal: run, Keys: keep, Observer: view, Log: log, Started: started,
 	})
 	if t := run.Trusted(); t.Resumed {
 		result.ResumedFrom = fmt.Sprint(t.Run)

@@ -228,6 +228,6 @@ func resumeAccount(ctx context.Context, book *ledger.Ledger, account *ledger.Wat
 			return fmt.Errorf("the check's position in the state folder: %w", err)
 		}
 	}
-	opt.Base = &base.Base
+	opt.Base, opt.BaseKeys = &base.Base, [2]cluster.KeySpace{base.Keys.Old, base.Keys.New}
 	return nil
 }

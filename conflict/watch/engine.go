@@ -169,6 +169,9 @@ func (e *engine) input(s conflict.Side) <-chan item {
 // begin sets the account going. The place where it begins is kept before anything is read: a process that dies at once
 // must not leave findings behind of what the next one does not read.
 func (e *engine) begin(ctx context.Context) error {
+	if !e.resumed {
+		e.firstKeys(ctx)
+	}
 	if !e.saved {
 		if err := e.checkpoint(ctx); err != nil {
 			return err
@@ -176,7 +179,9 @@ func (e *engine) begin(ctx context.Context) error {
 	}
 	for i := range e.servers {
 		e.sample(ctx, conflict.Side(i))
-		e.readHighest(ctx, conflict.Side(i))
+		if e.resumed || e.mem.Base != nil {
+			e.readHighest(ctx, conflict.Side(i))
+		}
 	}
 	if e.mem.Base != nil && e.mem.Base.Gap != "" {
 		e.opt.Observer.Notice("the last check cannot be built on: " + e.mem.Base.Gap)

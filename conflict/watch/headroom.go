@@ -3,8 +3,10 @@ package watch
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
+	"crosscheck/cluster"
 	"crosscheck/conflict"
 )
 
@@ -65,38 +67,51 @@ func (e *engine) lowKeys(s conflict.Side, next map[string]uint64) []string {
 	return out
 }
 
-// maxHighest bounds the tables whose highest key is read at the start; the others' keys that the application gives are
-// told apart from generated ones by the sessions only.
-const maxHighest = 2000
+// firstKeysWithin bounds how long reading waits for the highest keys at the beginning of a new account.
+const firstKeysWithin = 10 * time.Second
 
-// readHighest tells the detector the highest keys that a side's tables hold, so that lower ones are known to be given.
-func (e *engine) readHighest(ctx context.Context, s conflict.Side) {
-	type column struct{ schema, table, full, name string }
-	var list []column
-	for _, d := range e.det.Definitions(s) {
-		for _, c := range d.Table.Columns {
-			if c.AutoIncrement && len(list) < maxHighest {
-				list = append(list, column{d.Table.Schema, d.Table.Name, d.Table.FullName(), c.Name})
-			}
+// firstKeys tells the detector of a new account the highest keys that the tables held where it begins, so that lower ones
+// are known to be given. Behind a check it tells the steps of that time as well: keys are judged by them up to the first look.
+func (e *engine) firstKeys(ctx context.Context) {
+	spaces := e.opt.BaseKeys
+	if e.mem.Base == nil {
+		limited, cancel := context.WithTimeout(ctx, firstKeysWithin)
+		defer cancel()
+		var both sync.WaitGroup
+		for i := range e.servers {
+			tables := e.tables(conflict.Side(i))
+			both.Go(func() { spaces[i].Marks = e.servers[i].KeySpace(limited, tables).Marks })
 		}
+		both.Wait()
 	}
+	for i, k := range spaces {
+		s := conflict.Side(i)
+		if k.Step.Increment > 0 {
+			e.feed(s, conflict.StepInForce{Step: step(k.Step)})
+		}
+		e.knowKeys(s, k.Marks)
+	}
+}
+
+// readHighest tells the detector the highest keys that a side's tables hold now: later ones that are lower are given.
+func (e *engine) readHighest(ctx context.Context, s conflict.Side) {
+	tables := e.tables(s)
 	e.spawn(ctx, func(ctx context.Context) func() {
-		var found []conflict.TopKey
-		for _, c := range list {
-			begin := time.Now()
-			key, at, ok, err := e.servers[s].HighestKey(ctx, c.schema, c.table, c.name)
-			at += int64(time.Since(begin)/time.Second) + 1 // the key was there when the reading ended, not when it began
-			if err != nil && ctx.Err() != nil {
-				break
-			}
-			if err == nil && ok {
-				found = append(found, conflict.TopKey{Table: c.full, Key: key, At: at})
-			}
-		}
-		return func() {
-			for _, k := range found {
-				e.det.Feed(s, k)
-			}
-		}
+		marks := e.servers[s].KeySpace(ctx, tables).Marks
+		return func() { e.knowKeys(s, marks) }
 	})
+}
+
+func (e *engine) tables(s conflict.Side) []*cluster.Table {
+	var out []*cluster.Table
+	for _, d := range e.det.Definitions(s) {
+		out = append(out, d.Table)
+	}
+	return out
+}
+
+func (e *engine) knowKeys(s conflict.Side, marks []cluster.KeyMark) {
+	for _, k := range marks {
+		e.det.Feed(s, conflict.TopKey(k))
+	}
 }

@@ -30,6 +30,8 @@ type Options struct {
 	// Base is the check to build on, with the positions at which it began. Without one the account begins now.
 	Base      *Base
 	BaseStart [2]gtid.Position
+	// BaseKeys are what both sides said of generated keys when that check began; zero where that is not known.
+	BaseKeys [2]cluster.KeySpace
 	// For is how long to watch; 0: until ctx ends.
 	For time.Duration
 	// SettleFor is how long the end may wait until everything that was written by then has arrived; default 30 s.

@@ -60,14 +60,20 @@ func (e *engine) decideKeys(s conflict.Side, looked time.Time) {
 		switch {
 		case w.side != s || !w.fed.Before(looked):
 			rest = append(rest, w)
-		case e.nameSession(&w):
-			e.released = append(e.released, w.finding)
 		default:
-			e.mem.Given[s]++
+			e.decideKey(&w)
 		}
 	}
 	clear(e.wrong[len(rest):])
 	e.wrong = rest
+}
+
+func (e *engine) decideKey(w *wrongKey) {
+	if e.nameSession(w) {
+		e.released = append(e.released, w.finding)
+	} else {
+		e.mem.Given[w.side]++
+	}
 }
 
 // pressKeys has the sessions looked at for what waits, and gives up on what has waited long.
@@ -107,8 +113,7 @@ func (e *engine) releaseSure() {
 			rest = append(rest, w)
 			continue
 		}
-		e.nameSession(&w)
-		e.released = append(e.released, w.finding)
+		e.decideKey(&w)
 	}
 	clear(e.wrong[len(rest):])
 	e.wrong = rest
@@ -118,8 +123,7 @@ func (e *engine) releaseSure() {
 func (e *engine) releaseKeys() {
 	for _, w := range e.wrong {
 		w.had = false
-		e.nameSession(&w)
-		e.released = append(e.released, w.finding)
+		e.decideKey(&w)
 	}
 	e.wrong = nil
 }
@@ -134,14 +138,17 @@ func (e *engine) nameSession(w *wrongKey) bool {
 	}
 	if act.Thread == 0 {
 		x.suspects(f)
-		return true
+		return !f.MaybeGiven
 	}
 	if w.had && x.fitting[act.Thread] && x.steps.Sessions != nil {
 		return false
 	}
-	for _, one := range x.judge(&e.mem.Watermarks[w.side]) {
+	sure := !f.MaybeGiven
+	mark := &e.mem.Watermarks[w.side]
+	for _, one := range x.judge(mark) {
 		if one.Thread == act.Thread {
 			f.Session, f.Advice = &one, killStatement(one.Thread)
+			sure = sure || one.Step != mark.Seen
 		}
 	}
 	for _, c := range x.unknown {
@@ -149,5 +156,5 @@ func (e *engine) nameSession(w *wrongKey) bool {
 			f.Session, f.Advice = &conflict.Session{Thread: c.ID, User: c.User, Host: c.Host}, killStatement(c.ID)
 		}
 	}
-	return true
+	return sure
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crosscheck/checksum"
+	"crosscheck/cluster"
 )
 
 // RunInfo describes a run that begins.
@@ -135,6 +136,24 @@ func (r *Run) insert(ctx context.Context, tx *sql.Tx, info RunInfo) error {
 	}
 	r.id, err = res.LastInsertId()
 	return err
+}
+
+// KeySpaces are what both sides said of generated keys when a run began.
+type KeySpaces struct {
+	Old cluster.KeySpace `json:"old"`
+	New cluster.KeySpace `json:"new"`
+}
+
+// SetKeySpaces keeps what both sides say of generated keys as the run begins.
+func (r *Run) SetKeySpaces(ctx context.Context, old, new cluster.KeySpace) error {
+	text, err := json.Marshal(KeySpaces{Old: old, New: new})
+	if err != nil {
+		return err
+	}
+	return r.l.inTx(ctx, "keep the highest keys", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE runs SET key_space_json = ? WHERE id = ?", string(text), r.id)
+		return err
+	})
 }
 
 func endpoint(e checksum.EndpointInfo) []any {

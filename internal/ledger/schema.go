@@ -40,7 +40,7 @@ import (
 //	evidence       what gates are judged by, and every decision: rows are added and never changed or removed. id is the
 //	               SHA-256 of json, which is gate.Evidence. gate is the gate that it was recorded for, '' for none.
 //
-// scope_json of runs and watches is Scope; NULL where it was not recorded.
+// scope_json of runs and watches is Scope, key_space_json of runs is KeySpaces; NULL where it was not recorded.
 //
 // Views: difference_list (differences with run and table name), run_progress (what is proven of each table),
 // finding_list (findings without their images).
@@ -52,7 +52,7 @@ const applicationID = 0x63726f73 // "cros", so that file(1) and we tell a ledger
 
 // migrations bring a file from user_version i to i+1.
 func migrations() []string {
-	return []string{schemaV1, schemaV2, schemaV3}
+	return []string{schemaV1, schemaV2, schemaV3, schemaV4}
 }
 
 const schemaV1 = `
@@ -251,6 +251,9 @@ CREATE INDEX evidence_by_kind ON evidence (kind, taken);
 CREATE TRIGGER evidence_unchanged BEFORE UPDATE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence is never changed'); END;
 CREATE TRIGGER evidence_kept BEFORE DELETE ON evidence BEGIN SELECT RAISE(ABORT, 'evidence is never removed'); END;
 `
+
+// schemaV4 adds what is known of generated keys when a check begins, by which a watch that builds on it judges keys.
+const schemaV4 = `ALTER TABLE runs ADD COLUMN key_space_json TEXT;`
 
 // migrate brings the file to the newest layout, one transaction per step, and refuses files that are not ours or that
 // a newer crosscheck wrote.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 
 	"crosscheck/checksum"
@@ -15,6 +16,8 @@ type BaseRun struct {
 	// OldPosition and NewPosition are where the sides were when the check's first process began: what was changed since
 	// must be watched.
 	OldPosition, NewPosition string
+	// Keys are what both sides said of generated keys when that process began; zero if that is not known.
+	Keys KeySpaces
 }
 
 // BaseCheck returns the newest check of the two servers that came to a decision, if it found them the same; ok is false
@@ -23,14 +26,15 @@ type BaseRun struct {
 func (l *Ledger) BaseCheck(ctx context.Context, old, new checksum.EndpointInfo) (base BaseRun, ok bool, err error) {
 	const op = "look for a check to build on"
 	var finished, verdict string
+	var keys sql.Null[string]
 	err = l.read.QueryRowContext(ctx, `SELECT r.id, r.finished, r.verdict, r.began_old_position, r.began_new_position,
-		count(t.id), ifnull(sum(x.rows_old), 0)
+		r.key_space_json, count(t.id), ifnull(sum(x.rows_old), 0)
 		FROM runs r LEFT JOIN tables t ON t.run_id = r.id LEFT JOIN table_results x ON x.table_id = t.id
 		WHERE r.id = (SELECT max(id) FROM runs WHERE finished IS NOT NULL AND interrupted = 0
 			AND verdict IN ('same', 'different')
 			AND iif(old_uuid = '', old_addr, old_uuid) = ? AND iif(new_uuid = '', new_addr, new_uuid) = ?)
 		GROUP BY r.id`, identity(old.ServerUUID, old.Addr), identity(new.ServerUUID, new.Addr)).
-		Scan(&base.Run, &finished, &verdict, &base.OldPosition, &base.NewPosition, &base.Tables, &base.Rows)
+		Scan(&base.Run, &finished, &verdict, &base.OldPosition, &base.NewPosition, &keys, &base.Tables, &base.Rows)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return BaseRun{}, false, nil
@@ -41,6 +45,11 @@ func (l *Ledger) BaseCheck(ctx context.Context, old, new checksum.EndpointInfo) 
 	}
 	if base.Finished, err = parseTime(finished); err != nil {
 		return BaseRun{}, false, &Error{Kind: Corrupt, Path: l.path, Op: op, Err: err}
+	}
+	if keys.Valid {
+		if err = json.Unmarshal([]byte(keys.V), &base.Keys); err != nil {
+			return BaseRun{}, false, &Error{Kind: Corrupt, Path: l.path, Op: op, Err: err}
+		}
 	}
 	return base, true, nil
 }

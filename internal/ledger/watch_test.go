@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"crosscheck/checksum"
+	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
 	"crosscheck/conflict"
@@ -443,6 +444,13 @@ func TestBaseCheck(t *testing.T) {
 	if _, ok := base(); ok {
 		t.Error("a base of a run that goes on")
 	}
+	keys := KeySpaces{
+		Old: cluster.KeySpace{Step: cluster.StepPair{Increment: 2, Offset: 1}, Marks: []cluster.KeyMark{{Table: "s.t", Key: math.MaxUint64, At: 1700000000}}},
+		New: cluster.KeySpace{Marks: []cluster.KeyMark{{Table: "s.t", Key: 2, At: 1}}},
+	}
+	if err := r.SetKeySpaces(t.Context(), keys.Old, keys.New); err != nil {
+		t.Fatal(err)
+	}
 	finishRun(t, r, checksum.Undecided, true)
 	if _, ok := base(); ok {
 		t.Error("a base of an interrupted run")
@@ -458,6 +466,9 @@ func TestBaseCheck(t *testing.T) {
 	if !ok || b.Tables != 2 || b.Rows != 12 || b.Run != r.ID() || b.Finished.IsZero() ||
 		b.OldPosition != s.Old.Position || b.NewPosition != s.New.Position {
 		t.Errorf("%v %+v: want 12 rows of 2 tables as of where the first process began", ok, b)
+	}
+	if !reflect.DeepEqual(b.Keys, keys) {
+		t.Errorf("highest keys %+v, want %+v", b.Keys, keys)
 	}
 	elsewhere := s.New
 	elsewhere.ServerUUID = "cccccccc-0000-0000-0000-000000000003"
