@@ -122,6 +122,32 @@ func TestSizerAimsAtTheTarget(t *testing.T) {
 	}
 }
 
+// A statement that takes long however few rows it asks for, on a distant or a busy server, is no reason for smaller chunks:
+// a table would be read row by row.
+func TestSizerKnowsFixedCost(t *testing.T) {
+	s := Sizer{Target: 300 * time.Millisecond, MaxRows: 16384, MaxBytes: 64 << 20}
+	for range 20 {
+		s.Observe(s.Rows(), int64(s.Rows())*100, 2*time.Second)
+	}
+	if s.Rows() != 16384/lowShare {
+		t.Errorf("chunks of %d rows where a statement takes two seconds", s.Rows())
+	}
+	wide := s
+	for range 20 { // large rows do take the time
+		wide.Observe(wide.Rows(), int64(wide.Rows())<<20, time.Duration(wide.Rows())*100*time.Millisecond)
+	}
+	if wide.Rows() != 3 {
+		t.Errorf("chunks of %d rows that take 100 ms each", wide.Rows())
+	}
+	if !s.Shrink() { // the server itself says that it is too much
+		t.Fatal("does not shrink")
+	}
+	s.Observe(s.Rows(), int64(s.Rows())*100, 2*time.Second)
+	if s.Rows() >= 16384/lowShare/2 {
+		t.Errorf("chunks of %d rows after the server's limit ended one of %d", s.Rows(), 16384/lowShare)
+	}
+}
+
 // Half a character in a bound makes servers refuse the whole statement.
 func TestTextCutIsText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
