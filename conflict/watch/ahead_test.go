@@ -12,7 +12,7 @@ import (
 // A server sends transactions before it counts them as executed. A tail that is that far ahead waits for them; one that
 // is ahead of a log which was begun anew does not.
 func TestAheadOfGTIDExecuted(t *testing.T) {
-	for _, k := range some("mysql") {
+	for _, k := range kinds()[:1] { // the others have no gtid_executed
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			set := sharedDual(t, k)
