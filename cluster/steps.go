@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -53,7 +54,7 @@ func (s *Server) Steps(ctx context.Context) (Steps, error) {
 		return out, r.fail(op, err)
 	}
 	if !s.facts.IsMariaDB() && s.facts.AtLeast(5, 7, 0) && s.facts.PerformanceSchema {
-		out.Sessions, err = r.sessionSteps(ctx)
+		out.Sessions, err = r.sessionSteps(ctx, out.Global)
 	}
 	return out, r.fail(op, err)
 }
@@ -62,22 +63,63 @@ func isOn(v string) bool { return strings.EqualFold(v, "ON") || v == "1" }
 
 // sessionSteps reads each session's own values. The view is asked per thread:
 // its index spares the server to list all variables of all sessions.
-func (r reader) sessionSteps(ctx context.Context) (map[uint64]StepPair, error) {
-	list, err := r.rows(ctx, "SELECT t.PROCESSLIST_ID AS id, i.VARIABLE_VALUE AS inc, o.VARIABLE_VALUE AS off FROM performance_schema.threads t "+
+//
+// MySQL 8 and newer set the step of a session to 1 for moments while they write the data dictionary for it, as a schema
+// change does. So a session that shows this step, and not the global one, is left out while it is at work on anything but
+// rows: its own step shows when it is done.
+func (r reader) sessionSteps(ctx context.Context, global StepPair) (map[uint64]StepPair, error) {
+	first, doubt, err := r.sessionStepsNow(ctx, global)
+	if err != nil || !doubt {
+		return first, err
+	}
+	// What a session does and its step are not of one moment: it must show the same again.
+	second, _, err := r.sessionStepsNow(ctx, global)
+	if err != nil || second == nil {
+		return second, err
+	}
+	for id, step := range first {
+		if now, ok := second[id]; step.odd(global) && (!ok || now != step) {
+			delete(first, id)
+		}
+	}
+	return first, nil
+}
+
+// odd tells whether a session's step may be one for the data dictionary.
+func (p StepPair) odd(global StepPair) bool { return p != global && p.Increment == 1 }
+
+// sessionStepsNow reads once. doubt tells whether there are odd ones among them.
+func (r reader) sessionStepsNow(ctx context.Context, global StepPair) (out map[uint64]StepPair, doubt bool, err error) {
+	list, err := r.rows(ctx, "SELECT t.PROCESSLIST_ID AS id, i.VARIABLE_VALUE AS inc, o.VARIABLE_VALUE AS off, "+
+		"t.PROCESSLIST_COMMAND AS command, LEFT(t.PROCESSLIST_INFO, 20) AS info FROM performance_schema.threads t "+
 		"JOIN performance_schema.variables_by_thread i ON i.THREAD_ID = t.THREAD_ID AND i.VARIABLE_NAME = 'auto_increment_increment' "+
 		"JOIN performance_schema.variables_by_thread o ON o.THREAD_ID = t.THREAD_ID AND o.VARIABLE_NAME = 'auto_increment_offset' "+
 		"WHERE t.PROCESSLIST_ID IS NOT NULL")
 	if isDenied(err) || ErrorNumber(err) == errNoSuchTable {
-		return nil, nil //nolint:nilnil // the server does not tell us, documented at Steps
+		return nil, false, nil // the server does not tell us, documented at Steps
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	out := make(map[uint64]StepPair, len(list))
+	out = make(map[uint64]StepPair, len(list))
 	for _, x := range list {
-		out[x.uint("id")] = StepPair{x.uint("inc"), x.uint("off")}
+		step := StepPair{x.uint("inc"), x.uint("off")}
+		odd := step.odd(global)
+		if !odd || ownStep(x.str("command"), x.str("info")) {
+			out[x.uint("id")] = step
+			doubt = doubt || odd
+		}
 	}
-	return out, nil
+	return out, doubt, nil
+}
+
+// ownStep tells whether a session's step is its own and not one for the data dictionary, by what it is doing.
+func ownStep(command, statement string) bool {
+	if command == "Sleep" {
+		return true
+	}
+	words := strings.Fields(strings.ToUpper(statement))
+	return len(words) > 0 && slices.Contains([]string{"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD"}, words[0])
 }
 
 // durableStep is the step after a restart: a value that was only SET GLOBAL is

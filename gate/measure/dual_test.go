@@ -27,6 +27,7 @@ func TestDualMySQL(t *testing.T) {
 	r.shop()
 	r.on("sync", syncBroken)
 	r.on("steps", stepsOf)
+	r.on("steps in DDL", stepsInDDL)
 	r.on("actions", actions)
 	r.on("switches", switches)
 	r.on("drained", drains)

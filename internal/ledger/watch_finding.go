@@ -28,6 +28,7 @@ type (
 		Old      *storedAct     `json:"old,omitempty"`
 		New      *storedAct     `json:"new,omitempty"`
 		Possible bool           `json:"possible,omitempty"`
+		Maybe    bool           `json:"maybe_given,omitempty"`
 		Reason   text           `json:"reason,omitempty"`
 		Detail   text           `json:"detail,omitempty"`
 		Session  *storedSession `json:"session,omitempty"`
@@ -135,7 +136,7 @@ func encodeFinding(f conflict.Finding) storedFinding {
 	s := storedFinding{
 		ID: text(f.ID), Kind: f.Kind, Table: text(f.Table), Index: convert(f.Index, toText), Key: convert(f.Key, toStored),
 		More: convert(f.More, func(l []string) []text { return convert(l, toText) }), Old: encodeAct(f.Old), New: encodeAct(f.New),
-		Possible: f.Possible, Reason: text(f.Reason), Detail: text(f.Detail), Advice: text(f.Advice),
+		Possible: f.Possible, Maybe: f.MaybeGiven, Reason: text(f.Reason), Detail: text(f.Detail), Advice: text(f.Advice),
 	}
 	if x := f.Session; x != nil {
 		s.Session = &storedSession{
@@ -149,7 +150,7 @@ func (s storedFinding) decode() conflict.Finding {
 	f := conflict.Finding{
 		ID: string(s.ID), Kind: s.Kind, Table: string(s.Table), Index: convert(s.Index, ofText), Key: convert(s.Key, ofStored),
 		More: convert(s.More, func(l []text) []string { return convert(l, ofText) }), Old: s.Old.decode(), New: s.New.decode(),
-		Possible: s.Possible, Reason: conflict.Reason(s.Reason), Detail: string(s.Detail), Advice: string(s.Advice),
+		Possible: s.Possible, MaybeGiven: s.Maybe, Reason: conflict.Reason(s.Reason), Detail: string(s.Detail), Advice: string(s.Advice),
 	}
 	if x := s.Session; x != nil {
 		f.Session = &conflict.Session{
