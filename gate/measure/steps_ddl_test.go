@@ -17,6 +17,11 @@ func stepsInDDL(r *rig) {
 			r.Fatal(err)
 		}
 	}
+	// A session sleeps only some moments after its client has got what it asked for.
+	r.until("the session sleeps", func() bool {
+		st, err := r.servers.Old.Steps(r.Context())
+		return err == nil && st.Sessions[ids[1]].Increment == 1
+	})
 	done := make(chan error, 1)
 	go func() {
 		for range 150 {
