@@ -46,17 +46,23 @@ type KeyMark struct {
 	At    int64  `json:"at"` // Unix seconds of the server; the key was there at the end of this second
 }
 
-// maxKeyMarks bounds the tables that one call of KeySpace reads.
+// maxKeyMarks bounds the tables that one call of KeyMarks reads.
 const maxKeyMarks = 2000
 
-// KeySpace reads the global step and the highest AUTO_INCREMENT values of tables, of the first 2,000 that have such a
-// column. Tables that are empty, whose highest key is negative or that cannot be read are left out; when ctx ends, so is
-// the rest.
+// KeySpace reads the global step and the KeyMarks of tables.
 func (s *Server) KeySpace(ctx context.Context, tables []*Table) KeySpace {
 	var out KeySpace
 	if steps, err := s.Steps(ctx); err == nil {
 		out.Step = steps.Global
 	}
+	out.Marks = s.KeyMarks(ctx, tables)
+	return out
+}
+
+// KeyMarks reads the highest AUTO_INCREMENT values of tables, of the first 2,000 that have such a column. Tables that are
+// empty, whose highest key is negative or that cannot be read are left out; when ctx ends, so is the rest.
+func (s *Server) KeyMarks(ctx context.Context, tables []*Table) []KeyMark {
+	var out []KeyMark
 	asked := 0
 	for _, t := range tables {
 		for _, c := range t.Columns {
@@ -67,7 +73,7 @@ func (s *Server) KeySpace(ctx context.Context, tables []*Table) KeySpace {
 			began := time.Now()
 			key, at, ok := s.highestKey(ctx, t, c.Name)
 			if ok {
-				out.Marks = append(out.Marks, KeyMark{Table: t.FullName(), Key: key, At: at + 1 + int64(time.Since(began)/time.Second)})
+				out = append(out, KeyMark{Table: t.FullName(), Key: key, At: at + 1 + int64(time.Since(began)/time.Second)})
 			}
 		}
 	}

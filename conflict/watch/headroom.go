@@ -80,7 +80,7 @@ func (e *engine) firstKeys(ctx context.Context) {
 		var both sync.WaitGroup
 		for i := range e.servers {
 			tables := e.tables(conflict.Side(i))
-			both.Go(func() { spaces[i].Marks = e.servers[i].KeySpace(limited, tables).Marks })
+			both.Go(func() { spaces[i].Marks = e.servers[i].KeyMarks(limited, tables) })
 		}
 		both.Wait()
 	}
@@ -97,7 +97,7 @@ func (e *engine) firstKeys(ctx context.Context) {
 func (e *engine) readHighest(ctx context.Context, s conflict.Side) {
 	tables := e.tables(s)
 	e.spawn(ctx, func(ctx context.Context) func() {
-		marks := e.servers[s].KeySpace(ctx, tables).Marks
+		marks := e.servers[s].KeyMarks(ctx, tables)
 		return func() { e.knowKeys(s, marks) }
 	})
 }
