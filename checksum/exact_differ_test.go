@@ -14,13 +14,13 @@ func bothMySQL9(p pair) bool {
 }
 
 func bothMariaDB(p pair) bool {
-	return p.old.Family() == fixtures.MariaDB && p.new.Family() == fixtures.MariaDB
+	return p.old.Family().IsMariaDB() && p.new.Family().IsMariaDB()
 }
-func mixedFamilies(p pair) bool { return p.old.Family() != p.new.Family() }
+func mixedFamilies(p pair) bool { return p.old.Family() != p.new.Family() && !bothMariaDB(p) }
 func always(pair) bool          { return true }
 func toMySQL(p pair) bool       { return p.new.Family() == fixtures.MySQL }
 func toMariaDB(p pair) bool {
-	return p.new.Family() == fixtures.MariaDB && p.old.Family() != fixtures.MariaDB
+	return p.new.Family().IsMariaDB() && !p.old.Family().IsMariaDB()
 }
 
 // one makes a table of one column beside its key.

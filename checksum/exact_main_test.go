@@ -80,7 +80,7 @@ var familyPairs = [][2]fixtures.Family{
 	{fixtures.MySQL56, fixtures.MariaDB},
 	{fixtures.MySQL56, fixtures.MySQL},
 	{fixtures.MariaDB, fixtures.MySQL},
-	{fixtures.MariaDB, fixtures.MariaDB},
+	{fixtures.MariaDB, fixtures.MariaDB118},
 	{fixtures.MySQL, fixtures.MySQL},
 	{fixtures.MySQL, fixtures.MariaDB},
 }

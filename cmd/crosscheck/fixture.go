@@ -56,7 +56,7 @@ does not have are fetched once, without root, into ~/.cache/crosscheck.`,
 
 func familyNames() string {
 	var names []string
-	for _, f := range fixtures.Families() {
+	for _, f := range fixtures.AllFamilies() {
 		names = append(names, string(f))
 	}
 	return strings.Join(names, ", ")
