@@ -245,7 +245,7 @@ func everReserved() []string {
 		"master_heartbeat_period", "master_ssl_verify_server_cert", "member", "nth_value", "ntile", "of", "offset",
 		"optimizer_costs", "option", "over", "page_checksum", "parallel", "parse_vcol_expr", "partition", "percent_rank",
 		"portion", "qualify", "rank", "recursive", "ref_system_id", "returning", "row", "row_number", "rowid", "rows",
-		"schema", "sets", "slow", "stats_auto_recalc", "stats_persistent", "stats_sample_pages", "stored", "system",
-		"tablesample", "vector", "virtual", "window", "xor",
+		"schema", "sets", "slow", "sql_after_gtids", "sql_before_gtids", "stats_auto_recalc", "stats_persistent",
+		"stats_sample_pages", "stored", "system", "tablesample", "vector", "virtual", "window", "xor",
 	}
 }
