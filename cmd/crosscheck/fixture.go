@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/tw"
@@ -28,6 +30,7 @@ func newFixtureCommand(g *globals) *cobra.Command {
 type fixtureFlags struct {
 	name, topology, server, old, new, format string
 	gtid                                     string
+	replicas                                 []string
 }
 
 func newFixtureUp(g *globals) *cobra.Command {
@@ -45,7 +48,8 @@ does not have are fetched once, without root, into ~/.cache/crosscheck.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.name, "name", "default", "name of the set")
-	f.StringVar(&o.topology, "topology", "pair", "pair (old→new), dual (both ways, steps set), chain (A→C→B), or independent")
+	f.StringVar(&o.topology, "topology", "pair", "pair (old→new), dual (both ways, steps set), chain (A→C→B), independent,\nor clusters (a pair with two replicas on each side)")
+	f.StringArrayVar(&o.replicas, "replica", nil, "a replica of a side, repeatable: old or new, with options behind a colon:\nnew:of=1,delay=60s,no-log-updates,server=mariadb118")
 	f.StringVar(&o.server, "server", "mariadb", "family of all servers: "+familyNames())
 	f.StringVar(&o.old, "old", "", "family of the old side, if another")
 	f.StringVar(&o.new, "new", "", "family of the new side, if another")
@@ -85,6 +89,17 @@ func (o *fixtureFlags) spec(g *globals) (fixtures.Spec, error) {
 	spec.OldOptions.PerformanceSchema = spec.Old == fixtures.MySQL
 	spec.NewOptions.PerformanceSchema = spec.New == fixtures.MySQL
 	spec.MiddleOptions = spec.NewOptions // its family is that of new
+	for _, text := range o.replicas {
+		side, r, err := parseReplica(text)
+		if err != nil {
+			return spec, usageError("--replica %s: %w", text, err)
+		}
+		if side == fixtures.Old {
+			spec.OldReplicas = append(spec.OldReplicas, r)
+		} else {
+			spec.NewReplicas = append(spec.NewReplicas, r)
+		}
+	}
 	switch o.gtid {
 	case "default":
 	case "on":
@@ -98,6 +113,38 @@ func (o *fixtureFlags) spec(g *globals) (fixtures.Spec, error) {
 		return spec, usageError("--format %q: env or json", o.format)
 	}
 	return spec, nil
+}
+
+// parseReplica reads SIDE[:OPTION[,OPTION…]].
+func parseReplica(text string) (side fixtures.Side, r fixtures.ReplicaSpec, err error) {
+	name, options, _ := strings.Cut(text, ":")
+	if side = fixtures.Side(name); side != fixtures.Old && side != fixtures.New {
+		return side, r, fmt.Errorf("%q is no side: old or new", name)
+	}
+	for o := range strings.SplitSeq(options, ",") {
+		key, value, _ := strings.Cut(o, "=")
+		switch key {
+		case "":
+		case "of":
+			if r.Of, err = strconv.Atoi(value); err != nil {
+				err = fmt.Errorf("%q is no number of a replica", value)
+			}
+		case "delay":
+			if r.Delay, err = time.ParseDuration(value); err != nil {
+				err = fmt.Errorf("%q is no duration, as 60s", value)
+			}
+		case "no-log-updates":
+			r.Options.NoLogUpdates = true
+		case "server":
+			r.Family, err = fixtures.ParseFamily(value)
+		default:
+			err = fmt.Errorf("%q is no option: of=N, delay=60s, no-log-updates or server=FAMILY", o)
+		}
+		if err != nil {
+			return side, r, err
+		}
+	}
+	return side, r, nil
 }
 
 // provision tells what is fetched and started, on stderr.
