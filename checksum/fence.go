@@ -14,7 +14,8 @@ type image struct {
 }
 
 // round is one pass of the fence rule over one row. With replication from a source to a replica, source was read
-// before the source's position was taken, replica after that position had been applied, and source again after that.
+// before the source's position was taken, replica after that position had been applied, and source again after the
+// source had committed all that the replica can have shown.
 // For independent servers no position is taken, and both sides are read twice. Under two-way replication both
 // positions are taken, and both sides are read twice around the fences.
 type round struct {
