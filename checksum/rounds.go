@@ -9,7 +9,7 @@ import (
 )
 
 // maxGroup bounds the rows of which the images of one round are kept.
-const maxGroup = maxSuspects / 4
+const maxGroup = maxSuspects
 
 // round leads a batch, and others that are due, through one round of the fence rule, and queues again what is not
 // decided. If it returns an error, all that was still open is undecided.

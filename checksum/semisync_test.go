@@ -155,4 +155,3 @@ func TestShownBeforeItIsCommittedTwoWay(t *testing.T) {
 		st.exec("DROP DATABASE d")
 	}
 }
-

@@ -67,8 +67,8 @@ type Link struct {
 	notes        []string
 
 	mu           sync.Mutex
-	stoppedSince time.Time // zero while the channel runs
-	trouble      string    // what it has been stopped by since then
+	stoppedSince time.Time       // zero while the channel runs
+	trouble      string          // what it has been stopped by since then
 	binlogged    map[uint32]bool // MariaDB: domains in from's binary log, once needed
 	settledSet   gtid.Set        // MySQL by file: a set that an earlier fence has covered
 	hasSettled   bool
