@@ -23,8 +23,8 @@ func (a *arrival) wait(ctx context.Context, s *session, f fence) (late string, e
 		return a.late, nil
 	}
 	err = s.do(ctx, "wait for replication", func() error {
-		if err := f.pass(ctx); err != nil {
-			return err
+		if perr := f.pass(ctx); perr != nil {
+			return perr
 		}
 		return f.committed(ctx)
 	})
