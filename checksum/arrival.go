@@ -6,8 +6,8 @@ import (
 )
 
 // arrival tells whether new's definitions are those that old had when the run listed its tables: a table that was made,
-// or a column that was added, a moment before is missing on new only until replication brings it. One fence, begun after
-// the listing, serves all tables.
+// or a column that was added, a moment before is missing on new only until replication brings it, or on old until old
+// commits what new has already. One fence, begun after the listing, serves all tables.
 type arrival struct {
 	mu   sync.Mutex
 	done bool
@@ -22,7 +22,12 @@ func (a *arrival) wait(ctx context.Context, s *session, f fence) (late string, e
 	if a.done {
 		return a.late, nil
 	}
-	err = s.do(ctx, "wait for replication", func() error { return f.pass(ctx) })
+	err = s.do(ctx, "wait for replication", func() error {
+		if perr := f.pass(ctx); perr != nil {
+			return perr
+		}
+		return f.committed(ctx)
+	})
 	if late = fenceFailure(err); err != nil && late == "" {
 		return "", err
 	}

@@ -165,7 +165,11 @@ func (j *memoryJournal) differences(table string) []Difference {
 	defer j.mu.Unlock()
 	var out []Difference
 	for _, c := range j.chunks[table] {
-		out = append(out, c.Differences...)
+		for _, d := range c.Differences {
+			if u, err := d.Unpack(); err == nil { // else its repair is missed
+				out = append(out, u)
+			}
+		}
 	}
 	return out
 }

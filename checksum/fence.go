@@ -14,7 +14,8 @@ type image struct {
 }
 
 // round is one pass of the fence rule over one row. With replication from a source to a replica, source was read
-// before the source's position was taken, replica after that position had been applied, and source again after that.
+// before the source's position was taken, replica after that position had been applied, and source again after the
+// source had committed all that the replica can have shown.
 // For independent servers no position is taken, and both sides are read twice. Under two-way replication both
 // positions are taken, and both sides are read twice around the fences.
 type round struct {
@@ -52,9 +53,8 @@ func ruleFor(tailed, bothSides bool) rule {
 
 // fenceState is one row's way through the rounds.
 type fenceState struct {
-	rounds int
-	agreed int
-	last   round
+	rounds, agreed  int
+	source, replica image // as the last round saw them
 }
 
 // judge adds a round and says what follows from it.
@@ -71,12 +71,12 @@ func (s *fenceState) judge(r rule, now round) outcome {
 	switch {
 	case !still:
 		s.agreed = 0
-	case s.agreed > 0 && now.source == s.last.source && now.replica == s.last.replica:
+	case s.agreed > 0 && now.source == s.source && now.replica == s.replica:
 		s.agreed++
 	default:
 		s.agreed = 1
 	}
-	s.last = now
+	s.source, s.replica = now.source, now.replica
 	if s.agreed >= r.agree {
 		return rowDifferent
 	}

@@ -14,6 +14,9 @@ type fence interface {
 	// pass may be called by several goroutines. It takes the positions, waits until they are applied, and returns nil. A *cluster.FenceError says that it
 	// was not proven; other errors are those of reaching the servers.
 	pass(ctx context.Context) error
+	// committed waits until each side shows itself what it has logged and the other may show: a row of the other side is
+	// read before, this side's after it. Errors are those of pass.
+	committed(ctx context.Context) error
 	// reversed tells that changes flow from new to old only: then new is the source.
 	reversed() bool
 	// bothSides tells that either side may change on its own.
@@ -63,6 +66,15 @@ func (f *replicated) pass(ctx context.Context) error {
 	return nil
 }
 
+func (f *replicated) committed(ctx context.Context) error {
+	for _, h := range f.hops {
+		if err := h.link.WaitCommitted(ctx, f.opt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (f *replicated) reversed() bool  { return f.back }
 func (f *replicated) bothSides() bool { return len(f.hops) == 2 }
 func (f *replicated) proof() Proof    { return ProofRounds }
@@ -71,10 +83,11 @@ func (f *replicated) proof() Proof    { return ProofRounds }
 // is what stays on both sides across the rounds' delays.
 type unreplicated struct{}
 
-func (unreplicated) pass(context.Context) error { return nil }
-func (unreplicated) reversed() bool             { return false }
-func (unreplicated) bothSides() bool            { return true }
-func (unreplicated) proof() Proof               { return ProofGrace }
+func (unreplicated) pass(context.Context) error      { return nil }
+func (unreplicated) committed(context.Context) error { return nil }
+func (unreplicated) reversed() bool                  { return false }
+func (unreplicated) bothSides() bool                 { return true }
+func (unreplicated) proof() Proof                    { return ProofGrace }
 
 // fenceFailure returns why a fence did not arrive, "" for other errors.
 func fenceFailure(err error) string {

@@ -12,7 +12,7 @@ import (
 type ProvenChunk struct {
 	Range       chunker.Range
 	Counts      Counts
-	Differences []Difference // all of them, with images
+	Differences []Difference // all of them; Difference.Unpack gives the images
 	At          time.Time
 }
 

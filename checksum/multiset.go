@@ -127,6 +127,9 @@ func (w *worker) tallies(ctx context.Context, t *tableRun, values []*rowCount) (
 	if m.replica, err = m.scan(ctx, replica, t, values); err != nil {
 		return nil, err
 	}
+	if err = source.do(ctx, "wait for commits", func() error { return f.committed(ctx) }); err != nil {
+		return nil, err
+	}
 	if m.sourceAgain, err = m.scan(ctx, source, t, values); err != nil || !f.bothSides() {
 		return m, err
 	}

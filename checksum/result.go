@@ -108,6 +108,9 @@ type Difference struct {
 	// ledger only, never into a report.
 	OldRow []Cell `json:"-"`
 	NewRow []Cell `json:"-"`
+
+	// Packed is what Unpack makes Columns, OldRow and NewRow of; nil if they are made.
+	Packed *PackedRows `json:"-"`
 }
 
 // Cell is a column's value in SQL, for repair.
@@ -190,16 +193,17 @@ type EndpointInfo struct {
 
 // Result is the outcome of a check.
 type Result struct {
-	Old, New     EndpointInfo
-	Relation     string // a cluster.Mode: "old→new", "new→old", "old⇄new", "independent"
-	Verdict      Verdict
-	Reason       string // why the whole is undecided or different where no table says it (interrupted, no table, …)
-	Tables       []TableResult
-	Notes        []string // of the whole run: limits of the account's view, proofs used, …
-	Started      time.Time
-	Elapsed      time.Duration
-	FirstChunk   time.Duration // from the start of the first connection to the first compared chunk
-	Interrupted  bool
-	ResumedFrom  string // id of the run that was continued
-	RepairCapped bool   // more differences than the ledger keeps images of
+	Old, New      EndpointInfo
+	Relation      string // a cluster.Mode: "old→new", "new→old", "old⇄new", "independent"
+	Verdict       Verdict
+	Reason        string // why the whole is undecided or different where no table says it (interrupted, no table, …)
+	Tables        []TableResult
+	Notes         []string // of the whole run: limits of the account's view, proofs used, …
+	Started       time.Time
+	Elapsed       time.Duration
+	FirstChunk    time.Duration // from the start of the first connection to the first compared chunk
+	Interrupted   bool
+	ResumedFrom   string // id of the run that was continued
+	RepairCapped  bool   // more differences than the ledger keeps images of
+	WithoutValues int64  // so many more: it keeps their keys, or only the number
 }

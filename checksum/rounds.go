@@ -9,7 +9,7 @@ import (
 )
 
 // maxGroup bounds the rows of which the images of one round are kept.
-const maxGroup = maxSuspects / 4
+const maxGroup = maxSuspects
 
 // round leads a batch, and others that are due, through one round of the fence rule, and queues again what is not
 // decided. If it returns an error, all that was still open is undecided.
@@ -92,10 +92,48 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 	if err = all(replica, func(r *round) *image { return &r.replica }); err != nil {
 		return group, err
 	}
+	if err = s.committed(ctx, source, group); err != nil {
+		return group, err
+	}
 	if err = all(source, func(r *round) *image { return &r.sourceAgain }); err != nil || !s.fence.bothSides() {
 		return group, err
 	}
 	return group, all(replica, func(r *round) *image { return &r.replicaAgain })
+}
+
+// committed waits until the source shows what the replica was read with, should any row look different. If it does not,
+// the rows that look alike are settled all the same.
+func (s *settler) committed(ctx context.Context, source *session, group []*batch) error {
+	apart := func(b *batch, i int) bool { return b.rounds[i].source != b.rounds[i].replica }
+	for _, b := range group {
+		for i := range b.suspects {
+			if !apart(b, i) {
+				continue
+			}
+			err := source.do(ctx, "wait for commits", func() error { return s.fence.committed(ctx) })
+			if fenceFailure(err) != "" {
+				s.keep(ctx, group, apart)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// keep settles the suspects of which a function does not say that they are open, as the same.
+func (s *settler) keep(ctx context.Context, group []*batch, open func(b *batch, i int) bool) {
+	for _, b := range group {
+		var left []*suspect
+		for i, sp := range b.suspects {
+			if open(b, i) {
+				left = append(left, sp)
+				continue
+			}
+			s.forget(b.plan, sp)
+			sp.owner.same(ctx)
+		}
+		b.suspects, b.rounds, b.observed = left, nil, nil
+	}
 }
 
 // judge settles what a round decides of a batch, and queues the rest again.

@@ -16,7 +16,7 @@ import (
 // Bounds of the recheck queue: rows it holds before workers must wait for it, rows parked until the end of the run
 // because the fence failed, and rows of one round.
 const (
-	maxSuspects = 1 << 18
+	maxSuspects = 1 << 15
 	maxParked   = 1 << 16
 	roundKeys   = 1024
 )
@@ -41,7 +41,7 @@ type suspect struct {
 	state fenceState
 
 	watched []binlog.Value // the key in the tail's form, while the tail observes it
-	from    gtid.Position  // where its observation began, or was begun anew
+	from    *gtid.Position // where its observation began, or was begun anew
 	unclear bool           // the log cannot tell whether the row changed: rounds prove as if there were none
 }
 
@@ -88,6 +88,8 @@ func newSettler(c *checker, f fence, t *tail) *settler {
 // submit queues rows of a chunk that differed; read is the number of rows that both sides' reads of the chunk returned,
 // 0 if it cannot be read as a key range. It waits while the queue is full. If ctx ends the rows are undecided.
 func (s *settler) submit(ctx context.Context, c *chunkRun, keys [][]byte, read int) {
+	held := min(len(keys), maxSuspects)
+	err := s.capacity.Acquire(ctx, int64(held)) // before memory is taken for them
 	b := &batch{plan: c.table.plan, due: time.Now()}
 	seen := make(map[string]bool, len(keys))
 	for _, k := range keys {
@@ -100,8 +102,7 @@ func (s *settler) submit(ctx context.Context, c *chunkRun, keys [][]byte, read i
 	if n := float64(len(b.suspects)); read > 0 && n > roundKeys/8 && n > dense*float64(read) {
 		b.rng = &c.rng
 	}
-	held := min(len(b.suspects), maxSuspects)
-	if err := s.capacity.Acquire(ctx, int64(held)); err != nil {
+	if err != nil {
 		s.giveUp(ctx, b, reasonInterrupted)
 		return
 	}
@@ -245,6 +246,9 @@ func (s *settler) park(ctx context.Context, b *batch, reason string) {
 		s.mu.Unlock()
 		s.giveUp(ctx, b, reason)
 		return
+	}
+	for _, sp := range b.suspects {
+		s.forget(b.plan, sp)
 	}
 	b.parked = true
 	s.nPark += len(b.suspects)

@@ -146,8 +146,13 @@ func (t *tableRun) take(counts Counts, differences []Difference) {
 		if len(t.result.Differences) >= t.check.opt.MaxDifferences {
 			break
 		}
-		d.OldRow, d.NewRow = nil, nil
-		t.result.Differences = append(t.result.Differences, d)
+		sample, err := d.Unpack()
+		if err != nil {
+			t.check.abort(err)
+			return
+		}
+		sample.OldRow, sample.NewRow = nil, nil
+		t.result.Differences = append(t.result.Differences, sample)
 	}
 }
 

@@ -87,7 +87,7 @@ func (t *tail) watch(ctx context.Context, p *tablePlan, suspects []*suspect) []b
 			t.fail(err)
 			return make([]bool, len(suspects))
 		}
-		sp.watched, sp.from = key, from
+		sp.watched, sp.from = key, &from
 		sp.state.disturbed()
 		observed[i] = true
 	}
@@ -142,7 +142,7 @@ func (t *tail) changes(ctx context.Context, p *tablePlan, sp *suspect, now gtid.
 		return a, false
 	}
 	table := p.side(t.newIs).table
-	a, err := t.window.Changed(ctx, table.Schema, table.Name, sp.watched, sp.from, now)
+	a, err := t.window.Changed(ctx, table.Schema, table.Name, sp.watched, *sp.from, now)
 	if err != nil && ctx.Err() == nil {
 		t.fail(err)
 	}

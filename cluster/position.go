@@ -4,9 +4,13 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"crosscheck/cluster/gtid"
 )
+
+// placeLimit is how long MariaDB may take to say where its log ends.
+const placeLimit = 2 * time.Second
 
 // Position is the position that covers everything that the server has
 // committed until now; it never covers less. It may cover a little more: a
@@ -24,7 +28,9 @@ import (
 // The place in the binary log is read after the GTIDs, so it covers them.
 //
 // Without the privilege to read the place (REPLICATION CLIENT) a position with
-// GTIDs comes without it. Errors are *PrivilegeError and *ServerError.
+// GTIDs comes without it. So it does while MariaDB does not say where its log
+// ends, which is as long as a commit waits for its semi-sync acknowledgement
+// and another one behind it. Errors are *PrivilegeError and *ServerError.
 func (s *Server) Position(ctx context.Context) (gtid.Position, error) {
 	r := reader{s}
 	if s.facts.IsMariaDB() {
@@ -108,8 +114,11 @@ func (r reader) mariaPosition(ctx context.Context) (gtid.Position, error) {
 		return gtid.Position{}, err
 	}
 	p := gtid.Position{Kind: gtid.MariaDBGTID, MariaDB: binlog.Union(slave)}
-	status, err := r.rows(ctx, r.binlogStatus())
-	if err != nil && !isDenied(err) {
+	sctx, cancel := context.WithTimeout(ctx, placeLimit)
+	defer cancel()
+	status, err := r.rows(sctx, r.binlogStatus())
+	silent := sctx.Err() != nil && ctx.Err() == nil
+	if err != nil && !isDenied(err) && !silent {
 		return gtid.Position{}, r.fail(opPosition, err)
 	}
 	if len(status) > 0 {

@@ -21,6 +21,9 @@ const (
 	// FenceIncomparable: the position is not of the kind that this link can
 	// prove, such as a GTID set for a link by file and position.
 	FenceIncomparable FenceCause = "incomparable"
+	// FenceUncommitted: From has written to its binary log, and To may have
+	// applied, what From itself has not committed.
+	FenceUncommitted FenceCause = "uncommitted"
 )
 
 // FenceError says on one line why one side is not known to have applied what
@@ -35,6 +38,9 @@ type FenceError struct {
 
 func (e *FenceError) Error() string {
 	s := fmt.Sprintf("%s has not applied what %s had committed (%s): %s", e.To, e.From, e.Cause, e.Detail)
+	if e.Cause == FenceUncommitted {
+		s = fmt.Sprintf("%s has not committed all that it has logged and %s may show: %s", e.From, e.To, e.Detail)
+	}
 	if e.Hint != "" {
 		s += "; " + e.Hint
 	}

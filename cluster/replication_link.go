@@ -53,7 +53,7 @@ func (p Proof) String() string {
 //     at checkpoints (every 300 ms on MySQL): late, never early, whether commit
 //     order is preserved or not. A single-threaded MySQL applier moves it just
 //     before the commit, so there the fence also waits for the applier to move
-//     on, to fall idle, or to stay for a second. Where the transactions carry
+//     on or to fall idle. Where the transactions carry
 //     GTIDs all the same (AUTO_POSITION=0), the first fence goes by place, and
 //     later ones by what the set has gained since: that spares the wait for a
 //     checkpoint, and GTIDs from before the copy do not matter.
@@ -67,9 +67,8 @@ type Link struct {
 	notes        []string
 
 	mu           sync.Mutex
-	stoppedSince time.Time // zero while the channel runs
-	trouble      string    // what it has been stopped by since then
-	resting      rest
+	stoppedSince time.Time       // zero while the channel runs
+	trouble      string          // what it has been stopped by since then
 	binlogged    map[uint32]bool // MariaDB: domains in from's binary log, once needed
 	settledSet   gtid.Set        // MySQL by file: a set that an earlier fence has covered
 	hasSettled   bool
@@ -259,35 +258,12 @@ func (l *Link) remember(p gtid.Position) {
 }
 
 // settled tells whether the transaction before the applier's place is surely
-// committed, when the place is all that says so.
+// committed, when the place is all that says so: the applier has nothing to do,
+// or waits for the time of the next one. While it works the fence waits until
+// it has moved on; how long a commit takes nobody can say.
 func (l *Link) settled(c ReplicaChannel) bool {
-	if l.toID.maria || c.Workers > 0 || strings.Contains(c.SQLState, "has read all relay log") || !c.SQLRunning {
-		return true
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.resting.look(c.Exec, time.Now())
-}
-
-// rest is for how long an applier has been seen at one place.
-type rest struct {
-	at   gtid.FilePos
-	last time.Time // when it was seen there last
-	seen time.Duration
-}
-
-// look tells whether a transaction that ends at the place is committed by now: a commit takes an fsync or two, and a second is
-// long for that. Of the time between two looks only a little counts: a server that stood still meanwhile, and gave no answer,
-// did not commit either.
-func (r *rest) look(at gtid.FilePos, now time.Time) bool {
-	const longEnough, most = time.Second, 4 * defaultPoll
-	if r.at != at {
-		*r = rest{at: at, last: now}
-		return false
-	}
-	r.seen += min(now.Sub(r.last), most)
-	r.last = now
-	return r.seen >= longEnough
+	return l.toID.maria || c.Workers > 0 || !c.SQLRunning ||
+		strings.Contains(c.SQLState, "has read all relay log") || strings.HasPrefix(c.SQLState, "Waiting until ")
 }
 
 func (l *Link) incomparable(p gtid.Position) error {

@@ -175,12 +175,13 @@ func (r reader) startReplica() string {
 
 // Operations that need a privilege; they are also the words in errors.
 const (
-	opPosition = "read the position"
-	opChannels = "read the replication channels"
-	opSessions = "read the process list"
-	opHistory  = "read the history list length"
-	opFence    = "read what has been applied"
-	opIdentity = "read the server's variables"
+	opPosition  = "read the position"
+	opChannels  = "read the replication channels"
+	opSessions  = "read the process list"
+	opHistory   = "read the history list length"
+	opFence     = "read what has been applied"
+	opCommitted = "read what is not committed yet"
+	opIdentity  = "read the server's variables"
 )
 
 // privilegeFor names what an account needs for an operation, "" for nothing

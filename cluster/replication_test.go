@@ -3,7 +3,6 @@ package cluster
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"crosscheck/cluster/gtid"
 )
@@ -75,33 +74,37 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// A second at one place counts as a commit, but not one in which the server gave no answer.
-func TestRest(t *testing.T) {
-	var r rest
-	now, here := time.Now(), place("b.000002:100")
-	looks := func(at gtid.FilePos, every time.Duration, n int) (settled bool) {
-		for range n {
-			now = now.Add(every)
-			settled = r.look(at, now)
-		}
-		return settled
-	}
+// Who stood in a queue at first is known to have left it when so many have gone since; who came later does not count.
+func TestDrain(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		at    gtid.FilePos
-		every time.Duration
-		looks int
-		want  bool
+		name string
+		seen []int
+		want bool // after the last look; before it never
 	}{
-		{"seen for the first time", here, 0, 1, false},
-		{"seen for a part of a second", here, 50 * time.Millisecond, 19, false},
-		{"seen for a second", here, 50 * time.Millisecond, 1, true},
-		{"moved on", place("b.000002:101"), time.Minute, 1, false},
-		{"no answer for minutes", place("b.000002:101"), 10 * time.Minute, 4, false},
-		{"looked at again and again, seldom", place("b.000002:101"), 10 * time.Minute, 1, true},
+		{"nobody", []int{0}, true},
+		{"one waits", []int{1, 1, 1}, false},
+		{"one went", []int{1, 1, 0}, true},
+		{"others come", []int{2, 5, 7, 7}, false},
+		{"one of two went, others come", []int{2, 3, 2, 4}, false},
+		{"two went, others came", []int{2, 3, 2, 4, 3}, true},
+		{"never empty", []int{3, 2, 3, 2, 3, 2}, true},
 	} {
-		if got := looks(c.at, c.every, c.looks); got != c.want {
-			t.Errorf("%s: %v", c.name, got)
+		var d drain
+		for i, n := range c.seen {
+			if got, want := d.look(n), c.want && i == len(c.seen)-1; got != want {
+				t.Errorf("%s: look %d says %v", c.name, i+1, got)
+			}
+		}
+	}
+}
+
+func TestParseOwned(t *testing.T) {
+	const u = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+	for text, want := range map[string]string{
+		"": "", u + ":5#12:4#10": u + ":4-5", u + ":7#3#4,\n4e11fa47-71ca-11e1-9e33-c80aa9429562:tag:1#9": u + ":7,4e11fa47-71ca-11e1-9e33-c80aa9429562:tag:1",
+	} {
+		if got, err := parseOwned(text); err != nil || got.String() != want {
+			t.Errorf("%q: %s, %v", text, got, err)
 		}
 	}
 }

@@ -36,7 +36,8 @@ type CheckDocument struct {
 	FirstChunkSeconds float64          `json:"first_chunk_seconds"`
 	Interrupted       bool             `json:"interrupted"`
 	ResumedFrom       string           `json:"resumed_from"`
-	RepairCapped      bool             `json:"repair_capped"` // the ledger lacks row images of some differences
+	RepairCapped      bool             `json:"repair_capped"`            // the ledger lacks row images of some differences
+	WithoutValues     int64            `json:"without_values,omitempty"` // so many, as far as it knows
 	ValuesShown       bool             `json:"values_shown"`
 	Notes             []string         `json:"notes"`
 	Totals            Totals           `json:"totals"`
@@ -141,6 +142,7 @@ func NewCheck(r checksum.Result, o Options) CheckDocument {
 		Interrupted:       r.Interrupted,
 		ResumedFrom:       r.ResumedFrom,
 		RepairCapped:      r.RepairCapped,
+		WithoutValues:     r.WithoutValues,
 		ValuesShown:       o.ShowValues,
 		Notes:             orEmpty(r.Notes),
 		Tables:            make([]Table, 0, len(r.Tables)),

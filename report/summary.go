@@ -208,7 +208,12 @@ func (d *CheckDocument) runNotes() []string {
 			number(d.Totals.ResumedChunks), plural(d.Totals.Chunks, "chunk")))
 	}
 	if d.RepairCapped {
-		out = append(out, "more rows differ than the state directory keeps for repair: repair those, then check again")
+		some := "some differing rows"
+		if d.WithoutValues > 0 {
+			some = plural(d.WithoutValues, "differing row")
+		}
+		out = append(out, "the state directory lacks the values of "+some+", so repair leaves them out: "+
+			"more rows differ than it keeps, or rows are too large; repair the others, then check again")
 	}
 	return append(out, d.Notes...)
 }

@@ -133,7 +133,7 @@ func (w *Window) Close() {
 
 // Watch begins to remember changes of a key. It must be called before the row
 // is read for the first time; changes that the window had passed already are
-// not found later. Each call needs an Unwatch.
+// not found later. The window keeps key. Each call needs an Unwatch.
 func (w *Window) Watch(schema, table string, key []Value) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -145,7 +145,7 @@ func (w *Window) Watch(schema, table string, key []Value) error {
 		k.refs++
 		return nil
 	}
-	t.buckets[fold] = append(t.buckets[fold], &watched{key: Row(key).Clone(), refs: 1})
+	t.buckets[fold] = append(t.buckets[fold], &watched{key: key, refs: 1})
 	return nil
 }
 

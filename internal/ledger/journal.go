@@ -72,6 +72,10 @@ func (r *Run) Begin(ctx context.Context, id checksum.TableIdentity) ([]checksum.
 		if next, err = recount(ctx, tx, r.id, next); err != nil {
 			return err
 		}
+		if err = tx.QueryRowContext(ctx, `SELECT count(*) FROM differences d JOIN row_images i ON i.difference_id = d.id
+			WHERE d.table_id = ?`, t.id).Scan(&t.images); err != nil {
+			return err
+		}
 		proven, err = r.load(ctx, tx, t.id)
 		return err
 	})
@@ -241,7 +245,7 @@ func (r *Run) Record(ctx context.Context, table string, c checksum.ProvenChunk) 
 	next := r.stored
 	err := r.l.inTx(ctx, "record a chunk of "+table, func(tx *sql.Tx) error {
 		if !proven {
-			if err := r.insertAll(ctx, tx, t.id, nil, c.Differences, &next); err != nil {
+			if err := r.insertAll(ctx, tx, &t, nil, c.Differences, &next); err != nil {
 				return err
 			}
 			return next.save(ctx, tx, r.id)
@@ -257,7 +261,7 @@ func (r *Run) Record(ctx context.Context, table string, c checksum.ProvenChunk) 
 		if err != nil {
 			return err
 		}
-		if err := r.insertAll(ctx, tx, t.id, chunk, c.Differences, &next); err != nil {
+		if err := r.insertAll(ctx, tx, &t, chunk, c.Differences, &next); err != nil {
 			return err
 		}
 		return next.save(ctx, tx, r.id)
@@ -266,15 +270,15 @@ func (r *Run) Record(ctx context.Context, table string, c checksum.ProvenChunk) 
 		return err
 	}
 	r.warn(next)
-	r.stored = next
+	r.stored, r.tables[table] = next, t
 	return nil
 }
 
 // warn says once when a bound is reached.
 func (r *Run) warn(next usage) {
 	if r.stored.imagesDropped == 0 && next.imagesDropped > 0 {
-		r.l.opts.Log.Warn("row images of further differences are not kept: repair will leave them out",
-			"run", r.id, "limit_bytes", r.l.opts.MaxImageBytes)
+		r.l.opts.Log.Warn("values of further differences are not kept: repair will leave them out",
+			"run", r.id, "limit_rows_per_table", r.l.opts.MaxImages, "limit_bytes", r.l.opts.MaxImageBytes)
 	}
 	if r.stored.differencesDropped == 0 && next.differencesDropped > 0 {
 		r.l.opts.Log.Warn("further differences are only counted", "run", r.id, "limit", r.l.opts.MaxDifferences)

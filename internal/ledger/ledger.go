@@ -29,7 +29,8 @@ const FileName = "ledger.db"
 
 // Defaults of Options.
 const (
-	DefaultMaxImageBytes  = 1 << 30
+	DefaultMaxImageBytes  = 256 << 20
+	DefaultMaxImages      = 100_000
 	DefaultMaxDifferences = 1_000_000
 	DefaultMaxReturned    = 10_000
 )
@@ -38,9 +39,13 @@ const (
 type Options struct {
 	Log *slog.Logger // nil: nothing is logged
 
-	// MaxImageBytes bounds the stored row images of one run, in bytes after compression; 0 means DefaultMaxImageBytes.
-	// Differences beyond it are stored without images and counted.
+	// MaxImageBytes bounds the stored values of one run, row images and differing columns, in bytes after compression; 0
+	// means DefaultMaxImageBytes. Differences beyond it are stored without values and counted.
 	MaxImageBytes int64
+
+	// MaxImages bounds the differences of one table that are stored with values; 0 means DefaultMaxImages. Where more rows
+	// differ a table is copied anew rather than repaired; and else it is repaired in turns, with a check between them.
+	MaxImages int64
 
 	// MaxDifferences bounds the stored differences of one run; 0 means DefaultMaxDifferences. Those beyond it are only
 	// counted. About 300 bytes of file each, without images.
@@ -122,6 +127,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxImageBytes == 0 {
 		o.MaxImageBytes = DefaultMaxImageBytes
+	}
+	if o.MaxImages == 0 {
+		o.MaxImages = DefaultMaxImages
 	}
 	if o.MaxDifferences == 0 {
 		o.MaxDifferences = DefaultMaxDifferences

@@ -130,7 +130,7 @@ func (l *Ledger) LoadResult(ctx context.Context, run int64, maxDifferences int) 
 	r := checksum.Result{
 		Old: s.Old, New: s.New, Relation: s.Relation, Verdict: s.Verdict, Reason: s.Reason, Notes: s.Notes,
 		Started: s.Attempt, Elapsed: s.Elapsed, FirstChunk: s.FirstChunk, Interrupted: s.Interrupted,
-		RepairCapped: s.RepairCapped,
+		RepairCapped: s.RepairCapped, WithoutValues: s.ImagesDropped + s.DifferencesDropped,
 	}
 	if s.Attempts > 1 {
 		r.ResumedFrom = fmt.Sprint(s.ID)

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +226,46 @@ func TestBoundsOfImagesAndDifferences(t *testing.T) {
 	}
 }
 
+// TestBoundOfValues: of a table in which more rows differ than values are kept of, the others' keys are kept, also when the run
+// is continued; another table's values are not those that are missing.
+func TestBoundOfValues(t *testing.T) {
+	dir := t.TempDir()
+	opt := Options{MaxImages: 25}
+	l := mustOpen(t, dir, opt)
+	r := mustStart(t, l, false)
+	mustBegin(t, r, "a.a", "f")
+	mustBegin(t, r, "a.b", "f")
+	mustRecord(t, r, "a.a", chunk(0, 20))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = mustOpen(t, dir, opt)
+	r = mustStart(t, l, true)
+	mustBegin(t, r, "a.a", "f")
+	mustBegin(t, r, "a.b", "f")
+	mustRecord(t, r, "a.a", chunk(1, 20))
+	mustRecord(t, r, "a.b", chunk(0, 20))
+	if images, dropped := r.Dropped(); images != 15 || dropped != 0 {
+		t.Errorf("dropped %d images, %d differences", images, dropped)
+	}
+	got := map[string][3]int{}
+	err := l.EachDifference(t.Context(), r.ID(), nil, func(table string, d checksum.Difference) error {
+		n := got[table]
+		n[0]++
+		if d.OldRow != nil {
+			n[1]++
+		}
+		if len(d.Key) > 0 {
+			n[2]++
+		}
+		got[table] = n
+		return nil
+	})
+	if want := map[string][3]int{"a.a": {40, 25, 40}, "a.b": {20, 20, 20}}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("stored, with values, with keys: %v, want %v; %v", got, want, err)
+	}
+}
+
 func TestLoadResult(t *testing.T) {
 	l := mustOpen(t, t.TempDir(), Options{})
 	r := mustStart(t, l, false)
@@ -254,7 +295,7 @@ func TestLoadResult(t *testing.T) {
 			Lossy: []string{"a"}, Reason: "r", Notes: []string{"n"}, Resumed: 3, FirstChunk: time.Second, Elapsed: time.Hour,
 			Differences: c.Differences,
 		}},
-		Notes: []string{"note <1>"}, Elapsed: time.Minute, FirstChunk: time.Millisecond, RepairCapped: true,
+		Notes: []string{"note <1>"}, Elapsed: time.Minute, FirstChunk: time.Millisecond, RepairCapped: true, WithoutValues: 1,
 	}
 	if err = r.Finish(t.Context(), want.Tables[0]); err != nil {
 		t.Fatal(err)

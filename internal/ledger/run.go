@@ -84,7 +84,10 @@ type Run struct {
 	closed bool
 }
 
-type tableState struct{ id, chunks, rows int64 }
+type tableState struct {
+	id, chunks, rows int64
+	images           int64 // differences with values
+}
 
 // usage is what a run holds of bounded things.
 type usage struct {
@@ -300,8 +303,8 @@ func (r *Run) Trusted() Trust {
 	return t
 }
 
-// Dropped returns how many differences are stored without row images and how many only as a number, because
-// Options.MaxImageBytes and Options.MaxDifferences were reached. Repair cannot write those.
+// Dropped returns how many differences are stored without values, because the row is too large or Options.MaxImageBytes or
+// MaxImages was reached, and how many only as a number, because of Options.MaxDifferences. Repair cannot write those.
 func (r *Run) Dropped() (images, differences int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

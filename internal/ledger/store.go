@@ -9,7 +9,10 @@ import (
 
 // insertAll stores differences, of a chunk or loose (chunk nil), as long as there is room. One at a time is encoded:
 // a chunk in which all rows differ has tens of thousands of images.
-func (r *Run) insertAll(ctx context.Context, tx *sql.Tx, table int64, chunk any, list []checksum.Difference, u *usage) error {
+//
+// Values are kept of the first differences only. A row in full is some ten times its key, and what differs in more rows
+// than that is not repaired row by row.
+func (r *Run) insertAll(ctx context.Context, tx *sql.Tx, t *tableState, chunk any, list []checksum.Difference, u *usage) error {
 	difference := tx.StmtContext(ctx, r.l.stmts.difference)
 	defer difference.Close() //nolint:errcheck // it is the transaction's
 	image := tx.StmtContext(ctx, r.l.stmts.image)
@@ -23,57 +26,65 @@ func (r *Run) insertAll(ctx context.Context, tx *sql.Tx, table int64, chunk any,
 		if err != nil {
 			return err
 		}
-		columns, _, err := encodeJSON(orEmptyList(d.Columns))
+		v, err := r.values(d, t, u)
 		if err != nil {
 			return err
 		}
-		res, err := difference.ExecContext(ctx, table, chunk, string(d.Kind), string(d.Proof), d.Count, key, columns)
+		res, err := difference.ExecContext(ctx, t.id, chunk, string(d.Kind), string(d.Proof), d.Count, key, v.columns)
 		if err != nil {
 			return err
 		}
 		u.differences++
-		if d.OldRow == nil && d.NewRow == nil {
+		if v.old == nil && v.now == nil {
+			u.imagesDropped++
 			continue
 		}
+		u.imageBytes += v.size
+		t.images++
 		id, err := res.LastInsertId()
 		if err != nil {
 			return err
 		}
-		if err := r.insertImage(ctx, image, id, d, u); err != nil {
+		if _, err := image.ExecContext(ctx, id, v.size, v.old, v.now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Run) insertImage(ctx context.Context, stmt *sql.Stmt, id int64, d checksum.Difference, u *usage) error {
-	if u.imageBytes >= r.l.opts.MaxImageBytes {
-		u.imagesDropped++
-		return nil
-	}
-	old, oldBytes, err := encodeImage(d.OldRow)
-	if err != nil {
-		return r.refuseImage(err, u)
-	}
-	now, newBytes, err := encodeImage(d.NewRow)
-	if err != nil {
-		return r.refuseImage(err, u)
-	}
-	size := int64(oldBytes + newBytes)
-	if u.imageBytes+size > r.l.opts.MaxImageBytes {
-		u.imagesDropped++
-		return nil
-	}
-	u.imageBytes += size
-	_, err = stmt.ExecContext(ctx, id, size, old, now)
-	return err
+// values are a difference's as they are stored; old and now are nil where they are not to be kept.
+type values struct {
+	columns, old, now any
+	size              int64
 }
 
-// refuseImage leaves an image out that cannot be stored as it is: the difference counts, repair will name it.
-func (r *Run) refuseImage(err error, u *usage) error {
-	r.l.opts.Log.Warn("a row image is not kept", "run", r.id, "error", err)
-	u.imagesDropped++
-	return nil
+// noColumns is encodeJSON's empty list.
+const noColumns = "[]"
+
+func (r *Run) values(d checksum.Difference, t *tableState, u *usage) (v values, err error) {
+	none := values{columns: noColumns}
+	if u.imageBytes >= r.l.opts.MaxImageBytes || t.images >= r.l.opts.MaxImages {
+		return none, nil
+	}
+	if d, err = d.Unpack(); err != nil {
+		return none, err
+	}
+	var sizes [3]int
+	if v.columns, sizes[0], err = encodeJSON(orEmptyList(d.Columns)); err != nil {
+		return none, err
+	}
+	if v.old, sizes[1], err = encodeImage(d.OldRow); err == nil {
+		v.now, sizes[2], err = encodeImage(d.NewRow)
+	}
+	if err != nil { // it cannot be stored as it is: the difference counts, repair will name it
+		r.l.opts.Log.Warn("a row image is not kept", "run", r.id, "error", err)
+		v.old, v.now = nil, nil
+	}
+	v.size = int64(sizes[0] + sizes[1] + sizes[2])
+	if u.imageBytes+v.size > r.l.opts.MaxImageBytes {
+		return none, nil
+	}
+	return v, nil
 }
 
 func orEmptyList[T any](list []T) []T {
