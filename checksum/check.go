@@ -25,10 +25,13 @@ type checker struct {
 	settler  *settler
 	confirm  *confirmer
 	arrival  arrival
+	folds    folding
 	tables   []tablePair
 	links    []*cluster.Link
 	abort    context.CancelCauseFunc
 	started  time.Time
+	// uncompared says what the patterns name and nobody could see, which makes the run undecided.
+	uncompared []string
 
 	mu     sync.Mutex
 	next   int // of tables
@@ -44,7 +47,7 @@ var ErrNoTables = errors.New("no table to compare")
 func Run(ctx context.Context, old, new *cluster.Server, v Survey, opt Options) (Result, error) {
 	opt.defaults()
 	c := &checker{
-		opt: opt, old: old, new: new, started: opt.Started,
+		opt: opt, old: old, new: new, folds: foldingOf(old, new), started: opt.Started,
 		paceOld: newPace(opt.MaxRows, opt.MaxBytes), paceNew: newPace(opt.MaxRows, opt.MaxBytes),
 	}
 	c.result.Started = c.started
@@ -52,6 +55,9 @@ func Run(ctx context.Context, old, new *cluster.Server, v Survey, opt Options) (
 		return c.result, err
 	}
 	err := c.compare(ctx)
+	if err == nil {
+		err = c.addLate(ctx)
+	}
 	if cause := context.Cause(ctx); ctx.Err() != nil {
 		c.opt.Log.Info("interrupted", "cause", cause)
 		c.result.Interrupted = true
@@ -239,7 +245,9 @@ func (c *checker) begin(ctx context.Context) ([]*lane, bool, error) {
 		}
 		return nil, more, err
 	}
-	lanes, err := c.beginTable(ctx, newPlan(pair.old, pair.new, planOptions{virtual: c.opt.Virtual}))
+	plan := newPlan(pair.old, pair.new, planOptions{virtual: c.opt.Virtual})
+	plan.name, plan.shared = pair.name, pair.shared
+	lanes, err := c.beginTable(ctx, plan)
 	return lanes, more, err
 }
 
@@ -317,7 +325,7 @@ func (c *checker) conclude() Result {
 	r := &c.result
 	r.Elapsed = time.Since(c.started)
 	for _, pair := range c.tables[min(c.next, len(c.tables)):] {
-		r.Tables = append(r.Tables, TableResult{Table: pair.name(), Method: string(methodNone), Reason: "not compared: the run ended before"})
+		r.Tables = append(r.Tables, TableResult{Table: pair.name, Method: string(methodNone), Reason: "not compared: the run ended before"})
 	}
 	slices.SortFunc(r.Tables, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
 	r.Verdict = Same
@@ -327,8 +335,12 @@ func (c *checker) conclude() Result {
 	if len(r.Tables) != len(c.tables) || len(r.Tables) == 0 || r.Interrupted {
 		r.Verdict = r.Verdict.And(Undecided)
 	}
+	if len(c.uncompared) > 0 {
+		r.Verdict = r.Verdict.And(Undecided)
+		r.Reason = strings.Join(c.uncompared, "; ")
+	}
 	if r.Interrupted {
-		r.Reason = "interrupted: what was proven until then is kept and can be resumed"
+		r.Reason = strings.Join(append([]string{"interrupted: what was proven until then is kept and can be resumed"}, c.uncompared...), "; ")
 	}
 	return *r
 }

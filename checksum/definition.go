@@ -152,6 +152,8 @@ func (d *confirmer) confirm(ctx context.Context, batch []unconfirmed) error {
 		switch what := u.changed(o, n, planOptions{virtual: d.check.opt.Virtual}); {
 		case what != "":
 			u.result.distrust(what)
+		case u.plan != nil && u.plan.shared != "" && u.result.Verdict == Different:
+			u.result.distrust(u.plan.shared)
 		case late != "" && u.byDefinition():
 			u.result.distrust(u.result.Reason + ", but " + late)
 		}

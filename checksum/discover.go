@@ -1,8 +1,10 @@
 package checksum
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,130 +14,68 @@ import (
 // tablePair is a name in scope: a table on both sides, or a case that is judged without comparing rows.
 type tablePair struct {
 	old, new *cluster.Table
+	name     string                                         // FullName, as both sides understand it
+	shared   string                                         // see namePair
 	verdict  func(ctx context.Context) (TableResult, error) // set where rows are not compared
 }
 
-// pairTables lists what is in scope: all user tables of old that the filter selects, and tables that only new has in
-// databases that old has too. Large tables come first, so that the last ones to finish are small.
+// pairTables lists what is in scope: all user tables of either side that the filter selects. Large tables come first, so
+// that the last ones to finish are small.
 func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
-	fold := c.old.Facts().LowerCaseTableNames != 0 || c.new.Facts().LowerCaseTableNames != 0
-	filter := c.opt.Filter.FoldCase(fold)
-	olds, err := cluster.LoadTables(ctx, c.old, filter)
+	f := c.folds
+	load := c.opt.Filter
+	if f.mixed() { // namesakes in other letter case are looked at, whether they are named or not
+		load = load.Wide()
+	}
+	olds, err := loadByName(ctx, c.old, load)
 	if err != nil {
 		return nil, err
 	}
-	news, err := cluster.LoadTables(ctx, c.new, filter)
+	news, err := loadByName(ctx, c.new, load)
 	if err != nil {
 		return nil, err
 	}
-	seen, err := c.checkScope(ctx, filter, olds, news)
+	names := pairNames(namesOf(olds), namesOf(news), f)
+	names = slices.DeleteFunc(names, func(p namePair) bool { return !c.inScope(p) })
+	seen, err := c.checkScope(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	id := func(t *cluster.Table) string {
-		if fold {
-			return strings.ToLower(t.QuotedName())
-		}
-		return t.QuotedName()
-	}
-	byID := make(map[string]*cluster.Table, len(news))
-	for i := range news {
-		byID[id(&news[i])] = &news[i]
-	}
-	schemas := make(map[string]bool)
-	var pairs []tablePair
-	for i := range olds {
-		o := &olds[i]
-		schemas[o.Schema] = true
-		n := byID[id(o)]
-		delete(byID, id(o))
-		p := c.pair(o, n)
-		if err := seen.refuse(ctx, &p); err != nil {
-			return nil, err
+	pairs := make([]tablePair, 0, len(names))
+	for _, n := range names {
+		p := c.pair(n, olds[n.old], news[n.new])
+		for i, t := range []*cluster.Table{p.old, p.new} {
+			if p.old == nil || p.new == nil {
+				continue
+			}
+			if err := seen[i].refuse(ctx, &p, t); err != nil {
+				return nil, err
+			}
 		}
 		pairs = append(pairs, p)
-	}
-	for i := range news {
-		if n := &news[i]; byID[id(n)] != nil && schemas[n.Schema] {
-			pairs = append(pairs, c.pair(nil, n))
-		}
 	}
 	slices.SortStableFunc(pairs, func(a, b tablePair) int { return int(min(1, max(-1, b.size()-a.size()))) })
 	return pairs, nil
 }
 
-// visible is what the account of each side may read.
-type visible []struct {
-	server *cluster.Server
-	scope  cluster.Scope
+func loadByName(ctx context.Context, s *cluster.Server, f cluster.Filter) (map[cluster.TableName]*cluster.Table, error) {
+	list, err := cluster.LoadTables(ctx, s, f)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[cluster.TableName]*cluster.Table, len(list))
+	for i := range list {
+		out[nameOf(&list[i])] = &list[i]
+	}
+	return out, nil
 }
 
-// refuse makes a pair undecided that one of the accounts may not read, or only some columns of: a server lists a table
-// for any privilege on it, and hides the columns that the account has none on, as if they were not there.
-func (v visible) refuse(ctx context.Context, p *tablePair) error {
-	if p.old == nil || p.new == nil {
-		return nil
-	}
-	for i, t := range []*cluster.Table{p.old, p.new} {
-		if v[i].scope.Covers(t.Schema, t.Name) {
-			continue
-		}
-		access, err := v[i].server.TableAccess(ctx, t.Schema, t.Name)
-		if err != nil {
-			return err
-		}
-		if access == cluster.AccessDenied {
-			p.verdict = fixed(p.old, Undecided, fmt.Sprintf("the account on %s may not read all of it: %s", v[i].server.Label(),
-				v[i].server.GrantSelect(t)))
-		}
-	}
-	return nil
+func namesOf(tables map[cluster.TableName]*cluster.Table) []cluster.TableName {
+	return slices.SortedFunc(maps.Keys(tables), compareNames)
 }
 
-// checkScope refuses accounts that can read nothing and patterns that match nothing, and tells what the accounts cannot
-// see: a server leaves tables out of its lists that the account has no privilege on.
-func (c *checker) checkScope(ctx context.Context, filter cluster.Filter, olds, news []cluster.Table) (visible, error) {
-	var seen visible
-	for i, s := range []*cluster.Server{c.old, c.new} {
-		scope, err := s.VisibleScope(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if listed := [][]cluster.Table{olds, news}[i]; len(listed) == 0 {
-			if err := s.CheckPrivileges(ctx, cluster.PrivSelect); err != nil {
-				return nil, err
-			}
-		}
-		if !scope.Complete() {
-			c.result.Notes = append(c.result.Notes, fmt.Sprintf("the account on %s can read %s: tables it cannot see are not compared", s.Label(), scope))
-		}
-		seen = append(seen, struct {
-			server *cluster.Server
-			scope  cluster.Scope
-		}{s, scope})
-	}
-	var names []cluster.TableName
-	for _, t := range slices.Concat(olds, news) {
-		names = append(names, cluster.TableName{Schema: t.Schema, Name: t.Name})
-	}
-	if len(filter.Unmatched(names)) > 0 {
-		candidates, err := cluster.ListTables(ctx, c.old)
-		if err != nil {
-			return nil, err
-		}
-		return nil, filter.CheckMatched(names, candidates)
-	}
-	if len(olds)+len(news) == 0 {
-		return nil, fmt.Errorf("%w: old shows this account no user table that the filters select; it needs SELECT on the tables", ErrNoTables)
-	}
-	return seen, nil
-}
-
-func (p tablePair) name() string {
-	if p.old == nil {
-		return p.new.FullName()
-	}
-	return p.old.FullName()
+func compareNames(a, b cluster.TableName) int {
+	return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
 }
 
 func (p tablePair) size() int64 {
@@ -146,22 +86,24 @@ func (p tablePair) size() int64 {
 }
 
 // pair decides how a name is judged.
-func (c *checker) pair(o, n *cluster.Table) tablePair {
-	p := tablePair{old: o, new: n}
+func (c *checker) pair(n namePair, o, t *cluster.Table) tablePair {
+	p := tablePair{old: o, new: t, name: fullName(n.named(c.folds)), shared: n.shared}
 	switch {
-	case n == nil:
+	case n.clash != "":
+		p.verdict = fixed(p.name, Undecided, n.clash)
+	case t == nil:
 		p.verdict = func(ctx context.Context) (TableResult, error) { return c.oneSided(ctx, o, c.new, false) }
 	case o == nil:
-		p.verdict = func(ctx context.Context) (TableResult, error) { return c.oneSided(ctx, n, c.old, true) }
-	case kindOf(o) != kindOf(n):
-		p.verdict = fixed(o, Different, fmt.Sprintf("a %s on old, a %s on new", kindOf(o), kindOf(n)))
+		p.verdict = func(ctx context.Context) (TableResult, error) { return c.oneSided(ctx, t, c.old, true) }
+	case kindOf(o) != kindOf(t):
+		p.verdict = fixed(p.name, Different, fmt.Sprintf("a %s on old, a %s on new", kindOf(o), kindOf(t)))
 	case o.Kind == cluster.TableView:
-		p.verdict = fixed(o, Same, "view on both sides; it holds no rows of its own")
-		if d := viewColumns(o, n); d != "" {
-			p.verdict = fixed(o, Different, d)
+		p.verdict = fixed(p.name, Same, "view on both sides; it holds no rows of its own")
+		if d := viewColumns(o, t); d != "" {
+			p.verdict = fixed(p.name, Different, d)
 		}
-	case unreadable(o.Engine) || unreadable(n.Engine):
-		p.verdict = fixed(o, Undecided, fmt.Sprintf("engine %s on old, %s on new: its rows are not the server's own", o.Engine, n.Engine))
+	case unreadable(o.Engine) || unreadable(t.Engine):
+		p.verdict = fixed(p.name, Undecided, fmt.Sprintf("engine %s on old, %s on new: its rows are not the server's own", o.Engine, t.Engine))
 	}
 	return p
 }
@@ -187,9 +129,9 @@ func unreadable(engine string) bool {
 	return false
 }
 
-func fixed(t *cluster.Table, v Verdict, reason string) func(context.Context) (TableResult, error) {
+func fixed(name string, v Verdict, reason string) func(context.Context) (TableResult, error) {
 	return func(context.Context) (TableResult, error) {
-		return TableResult{Table: t.FullName(), Verdict: v, Method: string(methodNone), Reason: reason}, nil
+		return TableResult{Table: name, Verdict: v, Method: string(methodNone), Reason: reason}, nil
 	}
 }
 
@@ -235,7 +177,7 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 		r.Reason = fmt.Sprintf("the account on %s may not see it: %s", lacks, other.GrantSelect(t))
 		return r, nil
 	}
-	if access == cluster.AccessReadable {
+	if access != cluster.AccessMissing {
 		r.Verdict = Undecided
 		r.Reason = fmt.Sprintf("it appeared on %s after the check had begun: run again", lacks)
 		return r, nil

@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// folded is the role of a server that takes names in different letter case for one.
+const folded = "folded"
+
 // get returns the server with the given role of a family; two roles of one family are two servers.
 func (p *serverPool) get(t testing.TB, f fixtures.Family, role string) *fixtures.Server {
 	t.Helper()
@@ -52,8 +55,12 @@ func (p *serverPool) get(t testing.TB, f fixtures.Family, role string) *fixtures
 	if err == nil {
 		var s *fixtures.Server
 		id := uint32(10 + len(p.started))
+		variables := map[string]string{"innodb_file_per_table": "1"}
+		if role == folded {
+			variables["lower_case_table_names"] = "1"
+		}
 		if s, err = fixtures.Start(ctx, in, fixtures.ServerOptions{
-			ServerID: id, DomainID: id, BufferPoolMB: 128, RedoMB: 600, Variables: map[string]string{"innodb_file_per_table": "1"},
+			ServerID: id, DomainID: id, BufferPoolMB: 128, RedoMB: 600, Variables: variables,
 		}); err == nil {
 			p.started[name] = s
 			return s

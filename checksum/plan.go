@@ -53,6 +53,7 @@ type tablePlan struct {
 	lossy    []string
 	notes    []string
 	schema   string // a reason to call the table different whatever its rows say
+	shared   string // a reason not to call it different whatever its rows say; see namePair
 
 	types atomic.Pointer[[]rowstream.Column] // of the selected columns, once a statement has told
 }

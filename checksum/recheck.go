@@ -1,11 +1,11 @@
 package checksum
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -148,11 +148,15 @@ func (r *Rechecker) plan(ctx context.Context, table string) (plan *tablePlan, re
 	if !ok {
 		return nil, fmt.Sprintf("%q is no name of a table", table), nil
 	}
+	names, reason, err := r.names(ctx, cluster.TableName{Schema: schema, Name: name})
+	if reason != "" || err != nil {
+		return nil, reason, err
+	}
 	var tables [2]*cluster.Table
 	for i, s := range []*session{r.settler.old, r.settler.new} {
 		err := s.do(ctx, "read the definition of "+table, func() error {
 			var err error
-			tables[i], err = r.load(ctx, s.server, schema, name)
+			tables[i], err = cluster.LoadTable(ctx, s.server, names[i].Schema, names[i].Name)
 			return err
 		})
 		if err != nil {
@@ -186,22 +190,35 @@ func (r *Rechecker) plan(ctx context.Context, table string) (plan *tablePlan, re
 // maxKeptPlans bounds the plans that are remembered.
 const maxKeptPlans = 1000
 
-// load reads one side's definition; where one side ignores the case of names, both must.
-func (r *Rechecker) load(ctx context.Context, s *cluster.Server, schema, name string) (*cluster.Table, error) {
-	t, err := cluster.LoadTable(ctx, s, schema, name)
-	if t != nil || err != nil || r.old.Facts().LowerCaseTableNames == 0 && r.new.Facts().LowerCaseTableNames == 0 {
-		return t, err
+// names are a table's names on both sides. They are the same, but where one side ignores letter case; reason says why they
+// are not known.
+func (r *Rechecker) names(ctx context.Context, table cluster.TableName) (names [2]cluster.TableName, reason string, err error) {
+	f := foldingOf(r.old, r.new)
+	if !f.mixed() {
+		return [2]cluster.TableName{table, table}, "", nil
 	}
-	names, err := cluster.ListTables(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	for _, have := range names {
-		if strings.EqualFold(have.Schema, schema) && strings.EqualFold(have.Name, name) {
-			return cluster.LoadTable(ctx, s, have.Schema, have.Name)
+	var lists [2][]cluster.TableName
+	for i, s := range []*session{r.settler.old, r.settler.new} {
+		err = s.do(ctx, "list the tables", func() (err error) {
+			lists[i], err = cluster.ListTables(ctx, s.server)
+			return err
+		})
+		if err != nil {
+			return names, "", err
 		}
 	}
-	return nil, nil //nolint:nilnil // absence is an answer
+	for _, p := range pairNames(lists[0], lists[1], f) {
+		if p.old != table && p.new != table {
+			continue
+		}
+		if why := cmp.Or(p.clash, p.shared); why != "" {
+			return names, why, nil
+		}
+		if p.old != (cluster.TableName{}) && p.new != (cluster.TableName{}) {
+			return [2]cluster.TableName{p.old, p.new}, "", nil
+		}
+	}
+	return [2]cluster.TableName{table, table}, "", nil
 }
 
 // recheckRow is a row on its way through the rounds; it may stand for several of the caller's.

@@ -104,7 +104,7 @@ func TestParseGrants(t *testing.T) {
 			[]Privilege{PrivReplicationClient, PrivReplicationSlave},
 			[]Privilege{PrivReplicaMonitor, PrivProcess},
 		},
-		{"GRANT SELECT (`a`, `odd, ) ON x.* TO`), INSERT (`b`) ON `we.ird``s`.`t` TO `u`@`%`", "only some columns of we.ird`s.t", []Privilege{PrivSelect}, []Privilege{PrivSelectAll}},
+		{"GRANT SELECT (`a`, `odd, ) ON x.* TO`), INSERT (`b`) ON `we.ird``s`.`t` TO `u`@`%`", "only some columns of `we.ird``s`.t", []Privilege{PrivSelect}, []Privilege{PrivSelectAll}},
 		{"GRANT INSERT ON `a`.* TO `u`@`%`\nGRANT SELECT, INSERT ON `b\\_c%`.* TO `u`@`%`", "only b\\_c%.*", []Privilege{PrivSelect}, nil},
 		{
 			"GRANT EXECUTE ON PROCEDURE `a`.`SELECT` TO `u`@`%`\nGRANT PROXY ON ''@'' TO 'u'@'h'\nGRANT `reader`@`%` TO `u`@`%`\nSET DEFAULT ROLE `r` FOR `u`@`%`",
@@ -112,6 +112,7 @@ func TestParseGrants(t *testing.T) {
 			[]Privilege{PrivSelect},
 		},
 		{"GRANT SELECT ON *.* TO `u`@`%`\nREVOKE SELECT ON `mysql`.* FROM `u`@`%`\nREVOKE INSERT ON `x`.* FROM `u`@`%`", "everything", []Privilege{PrivSelectAll}, nil},
+		{"GRANT SELECT ON `*`.* TO `u`@`%`\nGRANT SELECT ON `a`.`*` TO `u`@`%`\nGRANT SELECT ON `a.b`.`c` TO `u`@`%`", "only *.*, `a.b`.c, a.*", []Privilege{PrivSelect}, []Privilege{PrivSelectAll}},
 		{"GRANT SELECT ON `mysql`.* TO `u`@`%`\nGRANT SELECT ON `performance\\_schema`.* TO `u`@`%`", "nothing", []Privilege{PrivPerformanceSchema}, []Privilege{PrivSelect}},
 	} {
 		g := parseGrants(strings.Split(c.lines, "\n"))

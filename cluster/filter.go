@@ -121,13 +121,28 @@ func (f Filter) FoldCase(fold bool) Filter {
 	return f
 }
 
+// Wide returns a filter that chooses all that f would choose in whatever letter
+// case, and what its exclude patterns leave out as well.
+func (f Filter) Wide() Filter {
+	f.exclude, f.fold = nil, true
+	return f
+}
+
 // Match tells whether the table is chosen.
 func (f Filter) Match(schema, table string) bool {
-	matches := func(p pattern) bool { return p.match(schema, table, f.fold) }
-	if slices.ContainsFunc(f.exclude, matches) {
-		return false
-	}
-	return len(f.include) == 0 || slices.ContainsFunc(f.include, matches)
+	return f.Includes(schema, table) && !f.Excludes(schema, table)
+}
+
+// Includes tells whether an include pattern names the table, or there is none.
+func (f Filter) Includes(schema, table string) bool {
+	return len(f.include) == 0 || f.names(f.include, schema, table)
+}
+
+// Excludes tells whether an exclude pattern names the table.
+func (f Filter) Excludes(schema, table string) bool { return f.names(f.exclude, schema, table) }
+
+func (f Filter) names(list []pattern, schema, table string) bool {
+	return slices.ContainsFunc(list, func(p pattern) bool { return p.match(schema, table, f.fold) })
 }
 
 func (p pattern) match(schema, table string, fold bool) bool {
@@ -180,8 +195,7 @@ func (g glob) literal() (string, bool) {
 type TableName struct{ Schema, Name string }
 
 // Unmatched returns the include patterns that match none of the tables, in the
-// order in which they were given. A table that an exclude pattern removes still
-// counts as matched.
+// order in which they were given.
 func (f Filter) Unmatched(tables []TableName) []string {
 	var out []string
 	for _, p := range f.include {
@@ -192,18 +206,21 @@ func (f Filter) Unmatched(tables []TableName) []string {
 	return out
 }
 
-// CheckMatched returns a *FilterError for the first include pattern that
-// matches none of the tables, naming the nearest of candidates.
-func (f Filter) CheckMatched(tables, candidates []TableName) error {
-	missing := f.Unmatched(tables)
-	if len(missing) == 0 {
-		return nil
-	}
-	e := &FilterError{Pattern: missing[0], Problem: fmt.Sprintf("no table matches %q", missing[0])}
+// NoMatch returns the *FilterError of an include pattern that no table of a
+// scope matches. Of candidates, which are all tables that there are, it tells
+// whether the exclude patterns took them out, or which is the nearest.
+func (f Filter) NoMatch(text string, candidates []TableName) error {
+	e := &FilterError{Pattern: text, Problem: fmt.Sprintf("no table matches %q", text)}
 	for _, p := range f.include {
-		if p.text == missing[0] {
-			e.Mend = p.mend(candidates)
+		if p.text != text {
+			continue
 		}
+		if slices.ContainsFunc(candidates, func(t TableName) bool { return p.match(t.Schema, t.Name, f.fold) }) {
+			e.Problem = fmt.Sprintf("all tables that match %q are excluded", text)
+			e.Mend = "leave the pattern out, or exclude less"
+			return e
+		}
+		e.Mend = p.mend(candidates)
 	}
 	return e
 }
@@ -253,10 +270,12 @@ func editDistance(a, b string) int {
 	return row[len(y)]
 }
 
+// isSystemSchema tells the server's own schemas. With lower_case_table_names 0
+// a schema MySQL or SYS is the user's; where it is not, names are in lower case.
 func isSystemSchema(name string) bool {
-	switch strings.ToLower(name) {
-	case "mysql", "information_schema", "performance_schema", "sys":
+	switch name {
+	case "mysql", "performance_schema", "sys":
 		return true
 	}
-	return false
+	return strings.EqualFold(name, "information_schema")
 }

@@ -74,14 +74,18 @@ func TestFilterUnmatched(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = f.CheckMatched(tables, tables)
+		err = f.NoMatch(f.Unmatched(tables)[0], tables)
 		var e *FilterError
 		if !errors.As(err, &e) || e.Pattern != pattern || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want …%s…", pattern, err, want)
 		}
 	}
 	f, _ := NewFilter([]string{"shop.*", "CRM.*"}, nil)
-	if err := f.FoldCase(true).CheckMatched(tables, tables); err != nil {
+	if left := f.FoldCase(true).Unmatched(tables); left != nil {
+		t.Error(left)
+	}
+	f, _ = NewFilter([]string{"crm.*"}, []string{"crm.people"})
+	if err := f.NoMatch("crm.*", tables); !strings.Contains(err.Error(), `all tables that match "crm.*" are excluded`) {
 		t.Error(err)
 	}
 }

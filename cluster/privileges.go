@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -49,18 +48,8 @@ type Scope struct {
 	Global  bool     // SELECT ON *.*
 	Revoked []string // schemas taken out of a global SELECT (MySQL's partial revokes)
 	Schemas []string // otherwise: schemas with SELECT, patterns as granted (% and _)
-	Tables  []string // and single tables "schema.table"
+	Tables  []string // and single tables, by FullName
 	Partial []string // and tables of which only some columns may be read: the server hides the others
-}
-
-// Covers tells whether the account surely may read all of a table. If not, TableAccess tells: a pattern may cover it.
-func (s Scope) Covers(schema, table string) bool {
-	if s.Global {
-		return !slices.Contains(s.Revoked, schema)
-	}
-	return slices.Contains(s.Tables, schema+"."+table) || slices.ContainsFunc(s.Schemas, func(granted string) bool {
-		return strings.NewReplacer(`\_`, "_", `\%`, "%").Replace(granted) == schema
-	})
 }
 
 // Complete tells whether nothing can be hidden from the account.

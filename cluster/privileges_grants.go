@@ -9,7 +9,7 @@ import (
 type grants struct {
 	global  map[string]bool
 	schemas map[string]map[string]bool // by pattern as granted
-	tables  map[string]map[string]bool // by "schema.table"
+	tables  map[string]map[string]bool // by FullName
 	revoked map[string]map[string]bool // partial revokes, by schema
 }
 
@@ -40,12 +40,12 @@ func parseGrants(lines []string) *grants {
 			case strings.EqualFold(verb, "REVOKE"):
 				mark(g.revoked, schema, p)
 			case !strings.EqualFold(verb, "GRANT"):
-			case schema == "*":
+			case schema == all:
 				g.global[p] = true
-			case table == "*":
+			case table == all:
 				mark(g.schemas, schema, p)
 			default:
-				mark(g.tables, schema+"."+table, p)
+				mark(g.tables, (&Table{Schema: schema, Name: table}).FullName(), p)
 			}
 		}
 	}
@@ -103,6 +103,9 @@ func splitGrant(s string) (privileges []string, object string, ok bool) {
 	return nil, "", false // a role: "GRANT `role`@`%` TO …"
 }
 
+// all is what grantName returns for a bare *; a quoted one is a name.
+const all = ""
+
 // grantObject reads "*.*", "`schema`.*" or "`schema`.`table`" at the head of s.
 func grantObject(s string) (schema, table string, ok bool) {
 	s = strings.TrimPrefix(s, "TABLE ")
@@ -121,7 +124,7 @@ func grantObject(s string) (schema, table string, ok bool) {
 
 func grantName(s string) (name, rest string, ok bool) {
 	if strings.HasPrefix(s, "*") {
-		return "*", s[1:], true
+		return all, s[1:], true
 	}
 	if s == "" || (s[0] != '`' && s[0] != '"') {
 		// Unquoted: PROXY grants and the like, which are 'user'@'host'.
@@ -185,10 +188,11 @@ func reads(privileges map[string]bool) bool { return privileges["SELECT"] || pri
 
 func (g *grants) scope() Scope {
 	s := Scope{Global: reads(g.global)}
-	collect := func(m map[string]map[string]bool) []string {
+	itself := func(schema string) string { return schema }
+	collect := func(m map[string]map[string]bool, schemaOf func(string) string) []string {
 		var out []string
 		for name, p := range m {
-			schema, _, _ := strings.Cut(name, ".")
+			schema := schemaOf(name)
 			if reads(p) && !isSystemSchema(strings.ReplaceAll(schema, `\`, "")) {
 				out = append(out, name)
 			}
@@ -198,10 +202,14 @@ func (g *grants) scope() Scope {
 	}
 	if s.Global {
 		// The server's own schemas are not compared, so nothing is lost there.
-		s.Revoked = collect(g.revoked)
+		s.Revoked = collect(g.revoked, itself)
 		return s
 	}
-	s.Schemas, s.Tables = collect(g.schemas), collect(g.tables)
+	s.Schemas = collect(g.schemas, itself)
+	s.Tables = collect(g.tables, func(full string) string {
+		schema, _, _ := SplitFullName(full)
+		return schema
+	})
 	for name, p := range g.tables {
 		if p["SELECT"+ofColumns] && !reads(p) {
 			s.Partial = append(s.Partial, name)

@@ -12,12 +12,12 @@ import (
 // LoadTables returns all user tables, views and sequences that the filter
 // chooses and the account may see, by schema and name. The server's own
 // schemas (mysql, information_schema, performance_schema, sys) are left out.
-// A pattern that matches nothing is no error here; see Filter.CheckMatched and
-// ListTables.
+// Letter case of names counts unless the server or the filter ignores it. A
+// pattern that matches nothing is no error here; see Filter.Unmatched.
 func LoadTables(ctx context.Context, s *Server, f Filter) ([]Table, error) {
-	f = f.FoldCase(s.facts.LowerCaseTableNames != 0)
+	f = f.FoldCase(f.fold || s.facts.LowerCaseTableNames != 0)
 	l := loader{server: s, ctx: ctx, keep: f.Match}
-	if schemas, ok := f.schemas(); ok && s.facts.LowerCaseTableNames == 0 {
+	if schemas, ok := f.schemas(); ok && !f.fold {
 		for _, name := range schemas {
 			if err := l.load("= " + quoteText(name)); err != nil {
 				return nil, s.Explain("read the tables of "+name, err)
@@ -109,7 +109,9 @@ func ListTables(ctx context.Context, s *Server) ([]TableName, error) {
 }
 
 const (
-	notSystem = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')"
+	// As binary strings: a collation would leave out a user's schema MySQL.
+	notSystem = "NOT IN (CAST('mysql' AS BINARY), CAST('information_schema' AS BINARY), " +
+		"CAST('performance_schema' AS BINARY), CAST('sys' AS BINARY))"
 	// maxSchemaQueries is up to how many schemas are read one by one. Older
 	// servers open every table of a schema for information_schema, so reading
 	// only those that are asked for saves much; reading many singly does not.

@@ -105,7 +105,7 @@ func TestLoadTables(t *testing.T) {
 // TestLowerCaseNames: letter case of patterns and names does not matter to
 // servers that store names in lower case.
 func TestLowerCaseNames(t *testing.T) {
-	for _, family := range []fixtures.Family{fixtures.MariaDB, fixtures.MySQL56} {
+	for _, family := range []fixtures.Family{fixtures.MariaDB, fixtures.MySQL56, fixtures.MySQL} {
 		srv := fixtures.ServerForTest(t, family, fixtures.ServerOptions{Variables: map[string]string{"lower_case_table_names": "1"}})
 		execAll(t, srv, "CREATE DATABASE Shop", "CREATE TABLE SHOP.Orders (Id INT PRIMARY KEY)", "CREATE TABLE shop.items (a INT)")
 		s := openFixture(t, srv)

@@ -45,6 +45,10 @@ type Preflight struct {
 	Path     string        `json:"path"`
 	Duration time.Duration `json:"duration"` // that retention was judged against, in nanoseconds
 	Findings []Finding     `json:"findings"`
+	// Tables are the names that either side showed of the plan's tables, in lower case if a side takes names in different
+	// letter case for one (Folds).
+	Tables []string `json:"tables,omitempty"`
+	Folds  bool     `json:"folds,omitempty"`
 }
 
 // Verdicts of checks.
@@ -64,6 +68,8 @@ type Coverage struct {
 	Complete bool     `json:"complete"`
 	Lossy    []string `json:"lossy,omitempty"` // columns compared through a conversion that loses information
 	Missed   []string `json:"missed,omitempty"`
+	// Names are the tables that were in the check, "db.name"; empty: not known.
+	Names []string `json:"names,omitempty"`
 }
 
 // Check is a full check.

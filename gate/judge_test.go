@@ -405,3 +405,38 @@ func BenchmarkJudge(b *testing.B) {
 		Judge(p, list, t0)
 	}
 }
+
+// TestCheckCoversWhatIsThere: what counts is which tables a check compared; patterns that look alike are not enough.
+func TestCheckCoversWhatIsThere(t *testing.T) {
+	p := windowed(testPlan(plan.DualWrite))
+	base := world(p)
+	check, before := of(base, KindCheck), of(base, KindPreflight)
+	for _, c := range []struct {
+		name            string
+		there, compared []string
+		folds           bool
+		include         []string
+		want            bool
+	}{
+		{name: "as before", include: p.Include, want: true},
+		{name: "all", there: []string{"shop.a", "shop.b"}, compared: []string{"shop.b", "shop.a", "shop.c"}, include: p.Include, want: true},
+		{name: "one is left", there: []string{"shop.a", "shop.b"}, compared: []string{"shop.a"}, include: p.Include},
+		{name: "one of all is left", there: []string{"shop.a", "shop.b"}, compared: []string{"shop.a"}},
+		{name: "letter case", there: []string{"shop.a"}, compared: []string{"Shop.A"}, include: p.Include},
+		{name: "letter case that does not count", there: []string{"shop.a"}, compared: []string{"Shop.A"}, folds: true, include: p.Include, want: true},
+		{name: "other patterns", there: []string{"shop.a"}, compared: []string{"shop.a"}, include: []string{"shop.a"}},
+	} {
+		seen, pre := check, before
+		content, _ := check.Content.(Check)
+		content.Names, content.Include = c.compared, c.include
+		seen.Content = content
+		pf, _ := before.Content.(Preflight)
+		pf.Tables, pf.Folds = c.there, c.folds
+		pre.Content = pf
+		s := Judge(p, replaced(replaced(base, KindCheck, seen), KindPreflight, pre), t0)
+		refused := slices.ContainsFunc(s.Gates, func(r Result) bool { return has(r, ReasonCheckScope) })
+		if refused == c.want {
+			t.Errorf("%s: refused %v\n%s", c.name, refused, states(s))
+		}
+	}
+}

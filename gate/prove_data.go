@@ -110,17 +110,43 @@ func (j *judge) compared(verdict, why string, c Coverage, again, differ string) 
 	case c.Tables == 0:
 		out = append(out, *j.unknown(ReasonCheckIncomplete, "no table was compared", again))
 	}
-	if !sameSet(c.Include, j.plan.Include) || !sameSet(c.Exclude, j.plan.Exclude) {
-		if len(c.Include) > 0 || len(c.Exclude) > 0 { // all tables are more than the plan asks for
-			out = append(out, *j.unknown(ReasonCheckScope, fmt.Sprintf("the check compared %s without %s; the plan names %s without %s",
-				scope(c.Include, "all"), scope(c.Exclude, "nothing"), scope(j.plan.Include, "all"), scope(j.plan.Exclude, "nothing")), again))
-		}
+	left := j.uncovered(c)
+	switch {
+	case len(left) > 0:
+		out = append(out, *j.unknown(ReasonCheckScope, "the plan's tables that the check did not compare: "+some(left), again))
+	case sameSet(c.Include, j.plan.Include) && sameSet(c.Exclude, j.plan.Exclude):
+	case len(c.Include) > 0 || len(c.Exclude) > 0: // all tables are more than the plan asks for
+		out = append(out, *j.unknown(ReasonCheckScope, fmt.Sprintf("the check compared %s without %s; the plan names %s without %s",
+			scope(c.Include, "all"), scope(c.Exclude, "nothing"), scope(j.plan.Include, "all"), scope(j.plan.Exclude, "nothing")), again))
 	}
 	if len(c.Lossy) > 0 && !j.plan.Acknowledges(plan.AckCheckLossy) {
 		out = append(out, *j.unknown(ReasonCheckLossy, "compared through a conversion that loses information: "+some(c.Lossy),
 			`acknowledge it in the plan: [[acknowledge]] with id = "check_lossy", by, reason`))
 	}
 	return out
+}
+
+// uncovered lists the tables that the newest preflight saw in the plan's scope and that a check did not compare: patterns
+// that look alike may have chosen other tables at another time.
+func (j *judge) uncovered(c Coverage) (left []string) {
+	newest, ok := j.newest(KindPreflight)
+	p, isPreflight := newest.Content.(Preflight)
+	if !ok || !isPreflight || len(c.Names) == 0 {
+		return nil
+	}
+	compared := make(map[string]bool, len(c.Names))
+	for _, n := range c.Names {
+		if p.Folds {
+			n = strings.ToLower(n)
+		}
+		compared[n] = true
+	}
+	for _, n := range p.Tables {
+		if !compared[n] {
+			left = append(left, n)
+		}
+	}
+	return left
 }
 
 func scope(globs []string, none string) string {

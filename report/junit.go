@@ -28,6 +28,7 @@ type junitSuite struct {
 	Timestamp  string          `xml:"timestamp,attr"`
 	Properties []junitProperty `xml:"properties>property"`
 	Cases      []junitCase     `xml:"testcase"`
+	Output     string          `xml:"system-out,omitempty"`
 }
 
 type junitProperty struct {
@@ -51,7 +52,7 @@ type junitProblem struct {
 }
 
 // renderJUnit writes one test case per table: a failure if it differs, an error if it is undecided. A run that is not
-// the same although all its tables are gets a case of its own, so that no pipeline turns green on it.
+// the same for a reason of its own gets a case of its own, so that no pipeline turns green on it.
 func renderJUnit(w io.Writer, d *CheckDocument) error {
 	s := junitSuite{
 		Name:      "crosscheck check",
@@ -70,11 +71,16 @@ func renderJUnit(w io.Writer, d *CheckDocument) error {
 	for i := range d.Tables {
 		s.add(junitTable(&d.Tables[i]))
 	}
-	if d.Verdict != checksum.Same && s.Failures+s.Errors == 0 {
+	if d.Verdict != checksum.Same && (d.Reason != "" || s.Failures+s.Errors == 0) {
 		c := junitCase{Class: "crosscheck", Name: "whole run", Time: s.Time}
-		c.blame(d.Verdict, visible(d.Summary()), "")
+		if d.Reason != "" && s.Failures > 0 { // the difference is the tables'
+			c.blame(checksum.Undecided, visible(d.Reason), "")
+		} else {
+			c.blame(d.Verdict, visible(d.Summary()), "")
+		}
 		s.add(c)
 	}
+	s.Output = junitNotes(d.runNotes(), nil)
 	out := junitSuites{Name: s.Name, Tests: s.Tests, Failures: s.Failures, Errors: s.Errors, Time: s.Time, Suite: s}
 	text, err := xml.MarshalIndent(out, "", "  ")
 	if err != nil {
@@ -124,15 +130,19 @@ func junitTable(t *Table) junitCase {
 		message += ": " + t.Reason
 	}
 	c.blame(t.Verdict, visible(message), text.String())
-	var more []string
-	for _, l := range t.Lossy {
-		more = append(more, "lossy: "+visible(l))
-	}
-	for _, n := range t.Notes {
-		more = append(more, "note: "+visible(n))
-	}
-	c.Output = strings.Join(more, "\n")
+	c.Output = junitNotes(t.Notes, t.Lossy)
 	return c
+}
+
+func junitNotes(notes, lossy []string) string {
+	lines := make([]string, 0, len(notes)+len(lossy))
+	for _, l := range lossy {
+		lines = append(lines, "lossy: "+visible(l))
+	}
+	for _, n := range notes {
+		lines = append(lines, "note: "+visible(n))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func junitDifference(b *strings.Builder, d *Difference) {

@@ -30,6 +30,7 @@ func checkEvidence(run ledger.RunSummary, r checksum.Result) gate.Evidence {
 	c.Tables = len(r.Tables)
 	for _, t := range r.Tables {
 		c.Rows += t.Counts.RowsOld
+		c.Names = append(c.Names, t.Table)
 		for _, l := range t.Lossy {
 			c.Lossy = append(c.Lossy, t.Table+": "+l)
 		}
@@ -200,7 +201,7 @@ func unproven(a account, p plan.Plan) []string {
 
 // preflightEvidence is what a preflight for a plan says.
 func preflightEvidence(r preflight.Result, hash string) gate.Evidence {
-	c := gate.Preflight{Path: string(r.Path), Duration: r.Duration, Findings: []gate.Finding{}}
+	c := gate.Preflight{Path: string(r.Path), Duration: r.Duration, Findings: []gate.Finding{}, Tables: r.Tables, Folds: r.Folds}
 	for _, f := range r.Findings {
 		out := gate.Finding{
 			ID: f.ID, Object: f.Object, Side: f.Side, Severity: string(f.Severity), Found: f.Found, Unseen: f.Unseen, Accepted: f.Accepted,

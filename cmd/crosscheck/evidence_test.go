@@ -36,7 +36,7 @@ func TestCheckEvidence(t *testing.T) {
 	e := checkEvidence(run, result)
 	want := gate.Check{
 		Run: "7 of 2026-01-31T11:59:00Z", Verdict: gate.Same,
-		Coverage: gate.Coverage{Include: []string{"shop.*"}, Tables: 2, Rows: 12, Complete: true},
+		Coverage: gate.Coverage{Include: []string{"shop.*"}, Tables: 2, Rows: 12, Complete: true, Names: []string{"shop.a", "shop.b"}},
 	}
 	if diff := cmp.Diff(want, e.Content); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -134,6 +134,10 @@ type Result struct {
 	Relation string // how they replicate now, one line
 	Verdict  Verdict
 	Findings []Finding // worst first, then by id and object
+	// Tables are the names of all that either side shows, in lower case if a side takes names in different letter case for
+	// one (Folds).
+	Tables []string
+	Folds  bool
 	// Unused are accepted names that no finding has: mended, or mistyped.
 	Unused []string
 }
@@ -172,6 +176,7 @@ func Judge(pair inspect.Pair, opt Options) Result {
 		Path: opt.Path, Duration: opt.Duration, Taken: pair.Taken, Old: server(&pair.Old), New: server(&pair.New),
 		Relation: pair.Relation.Reason, Findings: j.findings,
 	}
+	r.Tables, r.Folds = j.tables()
 	r.accept(opt.Accept)
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		if d := a.Severity.rank() - b.Severity.rank(); d != 0 {

@@ -9,6 +9,22 @@ import (
 	"crosscheck/cluster/inspect"
 )
 
+// tables are the names of all tables that either side shows, see Result.
+func (j *judge) tables() (names []string, folds bool) {
+	folds = number(j.old, "lower_case_table_names") != 0 || number(j.new, "lower_case_table_names") != 0
+	for _, s := range j.sides() {
+		for i := range s.Tables {
+			name := s.Tables[i].FullName()
+			if folds {
+				name = strings.ToLower(name)
+			}
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), folds
+}
+
 // schemas judges the tables one by one. Where a side folds letter case, names
 // are compared without it.
 func (j *judge) schemas() {

@@ -140,8 +140,10 @@ func (l *Ledger) LoadResult(ctx context.Context, run int64, maxDifferences int) 
 		return checksum.Result{}, err
 	}
 	for _, t := range tables {
-		if t.result.Differences, err = l.sample(ctx, t.id, maxDifferences); err != nil {
-			return checksum.Result{}, err
+		if !s.takenBack(t) {
+			if t.result.Differences, err = l.sample(ctx, t.id, maxDifferences); err != nil {
+				return checksum.Result{}, err
+			}
 		}
 		if !s.Ended() {
 			r.Verdict = r.Verdict.And(t.result.Verdict)
@@ -153,6 +155,12 @@ func (l *Ledger) LoadResult(ctx context.Context, run int64, maxDifferences int) 
 		r.Reason = "the run did not end: this is what was proven until its process died"
 	}
 	return r, nil
+}
+
+// takenBack tells whether a table's outcome no longer holds the differences that were stored with its chunks: its
+// definition changed, or nobody can tell which table it was compared with.
+func (s RunSummary) takenBack(t loadedTable) bool {
+	return s.Ended() && t.result.Counts.Differences() == 0
 }
 
 type loadedTable struct {
@@ -226,8 +234,8 @@ func (l *Ledger) sample(ctx context.Context, table int64, limit int) ([]checksum
 }
 
 // EachDifference calls fn for the stored differences of a run, table by table, with row images where they are kept.
-// match chooses tables by "db.name"; nil takes all. Of a run that ended, tables without a result are left out. One
-// difference is in memory at a time. An error of fn ends the walk and is returned as it is. fn may read the ledger.
+// match chooses tables by "db.name"; nil takes all. Of a run that ended, tables without a result are left out, and those
+// whose result does not stand by what was found in them. One difference is in memory at a time. An error of fn ends the walk and is returned as it is. fn may read the ledger.
 func (l *Ledger) EachDifference(ctx context.Context, run int64, match func(table string) bool,
 	fn func(table string, d checksum.Difference) error,
 ) error {
@@ -241,6 +249,9 @@ func (l *Ledger) EachDifference(ctx context.Context, run int64, match func(table
 	}
 	for _, t := range list {
 		if match != nil && !match(t.result.Table) {
+			continue
+		}
+		if s.takenBack(t) {
 			continue
 		}
 		if err := l.eachOf(ctx, t, fn); err != nil {

@@ -359,3 +359,37 @@ func TestEachDifferenceWithImages(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestDifferencesTakenBack: what a table's outcome does not stand by is neither shown nor repaired.
+func TestDifferencesTakenBack(t *testing.T) {
+	l := mustOpen(t, t.TempDir(), Options{})
+	r := mustStart(t, l, false)
+	stands, taken := chunk(0, 1), chunk(5, 1)
+	var result checksum.Result
+	for table, c := range map[string]checksum.ProvenChunk{"a.stands": stands, "b.taken": taken} {
+		mustBegin(t, r, table, "f")
+		mustRecord(t, r, table, c)
+		tr := checksum.TableResult{Table: table, Verdict: checksum.Different, Counts: c.Counts}
+		if table == "b.taken" {
+			tr.Verdict, tr.Counts.Undecided = checksum.Undecided, c.Counts.Differences()
+			tr.Counts.Missing, tr.Counts.Extra, tr.Counts.Changed = 0, 0, 0
+		}
+		result.Tables = append(result.Tables, tr)
+	}
+	if stands.Counts.Differences() == 0 || len(stands.Differences) == 0 {
+		t.Fatal("the chunks hold no differences: the test tests nothing")
+	}
+	if err := r.Close(t.Context(), result); err != nil {
+		t.Fatal(err)
+	}
+	err := l.EachDifference(t.Context(), r.ID(), nil, func(table string, _ checksum.Difference) error {
+		if table != "a.stands" {
+			t.Errorf("a difference of %s", table)
+		}
+		return nil
+	})
+	shown, lerr := l.LoadResult(t.Context(), r.ID(), -1)
+	if err != nil || lerr != nil || len(shown.Tables[0].Differences) == 0 || len(shown.Tables[1].Differences) != 0 {
+		t.Errorf("%v %v %+v", err, lerr, shown.Tables)
+	}
+}
