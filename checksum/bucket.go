@@ -99,13 +99,15 @@ func (w *worker) drill(ctx context.Context, t *tableRun, c *chunkRun, group map[
 	if t.plan.method == methodMultiset {
 		return w.settleMultiset(ctx, t, c, group)
 	}
-	var lists [2]map[string]xxh3.Uint128
+	var lists [2]map[string]Digest // by key: several rows of a side may have keys that are selected alike
 	err := w.both(ctx, func(ctx context.Context, s *session) error {
-		seen := make(map[string]xxh3.Uint128)
+		seen := make(map[string]Digest)
 		lists[sideIndex(s)] = seen
 		_, err := s.scan(ctx, t, func() { clear(seen) }, func(b int, key []byte, sum xxh3.Uint128) {
 			if group[b] {
-				seen[string(key)] = sum
+				d := seen[string(key)]
+				d.Add(sum)
+				seen[string(key)] = d
 			}
 		})
 		return err

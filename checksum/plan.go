@@ -1,6 +1,7 @@
 package checksum
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -36,6 +37,7 @@ type sidePlan struct {
 	from    string   // quoted table with index hint
 	list    string   // select list, key columns first
 	keys    []string // quoted key columns, for predicates and order
+	marks   []string // placeholders of their values
 	newSide bool
 }
 
@@ -50,6 +52,7 @@ type tablePlan struct {
 	textKey  bool  // keys that differ in bytes may be equal to the server
 	mixedKey bool  // of two such keys one server may say that they are equal and the other that they are not
 	unpaged  bool  // rows can be found by key but not read in its order: each side is read in one statement
+	folded   bool  // rows are found by their keys only by reading the table
 	lossy    []string
 	notes    []string
 	schema   string // a reason to call the table different whatever its rows say
@@ -86,7 +89,7 @@ func newPlan(o, n *cluster.Table, opt planOptions) *tablePlan {
 			p.method = methodChunks
 		}
 		pairs = keyFirst(pairs, key.columns)
-		p.nKey, p.textKey, p.mixedKey, p.unpaged = len(key.columns), key.loose, key.mixed, !key.paged
+		p.nKey, p.textKey, p.mixedKey, p.unpaged, p.folded = len(key.columns), key.loose, key.mixed, !key.paged, key.folded
 	}
 	for i := range pairs {
 		c := &pairs[i]
@@ -174,12 +177,13 @@ func (p *tablePlan) spell(key *rowKey) {
 		list := make([]string, len(p.columns))
 		for i, c := range p.columns {
 			list[i] = c.proj.old
-			name := c.old.Name
+			name, mark := c.old.Name, c.proj.oldMark
 			if side.newSide {
-				list[i], name = c.proj.new, c.new.Name
+				list[i], name, mark = c.proj.new, c.new.Name, c.proj.newMark
 			}
 			if i < p.nKey {
 				side.keys = append(side.keys, cluster.Quote(name))
+				side.marks = append(side.marks, cmp.Or(mark, "?"))
 			}
 		}
 		side.list = strings.Join(list, ",")
@@ -210,11 +214,11 @@ func (s *sidePlan) rangeQuery(nLo, nHi int, limited bool) string {
 	b.WriteString("SELECT " + s.list + " FROM " + s.from)
 	glue := " WHERE "
 	if nLo > 0 {
-		b.WriteString(glue + chunker.Below(s.keys, nLo))
+		b.WriteString(glue + chunker.Below(s.keys, s.marks, nLo))
 		glue = " AND "
 	}
 	if nHi > 0 {
-		b.WriteString(glue + chunker.Above(s.keys, nHi))
+		b.WriteString(glue + chunker.Above(s.keys, s.marks, nHi))
 	}
 	b.WriteString(" ORDER BY " + strings.Join(s.keys, ","))
 	if limited {
@@ -228,10 +232,14 @@ func (s *sidePlan) keysQuery(n int) string {
 	var b strings.Builder
 	b.WriteString("SELECT " + s.list + " FROM " + s.from + " WHERE ")
 	if len(s.keys) == 1 {
-		b.WriteString(s.keys[0] + " IN (?" + strings.Repeat(",?", n-1) + ")")
+		b.WriteString(s.keys[0] + " IN (" + s.marks[0] + strings.Repeat(","+s.marks[0], n-1) + ")")
 		return b.String()
 	}
-	one := "(" + strings.Join(s.keys, "=? AND ") + "=?)"
+	equal := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		equal[i] = k + "=" + s.marks[i]
+	}
+	one := "(" + strings.Join(equal, " AND ") + ")"
 	b.WriteString(one + strings.Repeat(" OR "+one, n-1))
 	return b.String()
 }
@@ -251,4 +259,6 @@ func (p *tablePlan) fingerprint() string {
 	return fmt.Sprintf("%x", h.Sum(nil)[:16])
 }
 
-func (s *sidePlan) rangeText() string { return s.scanQuery() + strings.Join(s.keys, ",") }
+func (s *sidePlan) rangeText() string {
+	return s.scanQuery() + strings.Join(s.keys, ",") + strings.Join(s.marks, ",")
+}

@@ -17,7 +17,7 @@ func listOf(rows map[string]uint64) *rowList {
 	slices.Sort(keys)
 	l := &rowList{}
 	for _, k := range keys {
-		l.add([]byte(k), xxh3.Uint128{Lo: rows[k]}, 10)
+		l.add([]byte(k), xxh3.Hash128([]byte(fmt.Sprint(k, rows[k]))), 10)
 	}
 	return l
 }

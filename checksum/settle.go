@@ -38,6 +38,7 @@ type owner interface {
 type suspect struct {
 	key   []byte
 	owner owner
+	rng   *chunker.Range // where a range read showed it; nil for a row that was named
 	state fenceState
 
 	watched []binlog.Value // the key in the tail's form, while the tail observes it
@@ -93,11 +94,14 @@ func (s *settler) submit(ctx context.Context, c *chunkRun, keys [][]byte, read i
 	for _, k := range keys {
 		if !seen[string(k)] {
 			seen[string(k)] = true
-			b.suspects = append(b.suspects, &suspect{key: k, owner: c})
+			b.suspects = append(b.suspects, &suspect{key: k, owner: c, rng: &c.rng})
 		}
 	}
 	c.expect(len(b.suspects))
 	if n := float64(len(b.suspects)); read > 0 && n > roundKeys/8 && n > dense*float64(read) {
+		b.rng = &c.rng
+	}
+	if b.plan.folded {
 		b.rng = &c.rng
 	}
 	held := min(len(b.suspects), maxSuspects)
