@@ -16,6 +16,7 @@ type rowKey struct {
 	loose    bool         // keys that differ in bytes may be equal to a server
 	mixed    bool         // and the two servers need not agree on which are
 	folded   bool         // rows are found by it only by reading the table
+	doubted  bool         // that a lookup finds nothing is doubted of a row that was seen
 }
 
 // findKey returns the key that rows are matched by: of old's keys without NULLs, the primary key first, the first one
@@ -105,7 +106,9 @@ func matchKey(n *cluster.Table, k *cluster.Key, columns []planColumn) *rowKey {
 		found.paged = found.paged && pages
 		found.ordered = found.ordered && c.proj.ordered
 		found.folded = found.folded || c.proj.folded
-		switch k := classOf(c.old); {
+		k := classOf(c.old)
+		found.doubted = found.doubted || k != classInt && k != classText || classOf(c.new) != k
+		switch {
 		case k == classText || classOf(c.new) == classText:
 			found.loose = true
 			found.mixed = found.mixed || !sameOrderOf(c)
@@ -194,7 +197,8 @@ func keyMembers(c *planColumn, first bool) (lookup, pages bool) {
 		c.proj.folded = !plainLabels(o) || !plainLabels(n)
 		return true, false
 	}
-	c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
+	const number = "CAST(? AS UNSIGNED)" // MySQL 5.6 takes a parameter for a label where labels are in UCS-2 and its kin
+	c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true, oldMark: number, newMark: number}
 	return true, true
 }
 

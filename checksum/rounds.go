@@ -103,6 +103,9 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 func (s *settler) judge(ctx context.Context, b *batch) error {
 	var again, proven, hot, blind []*suspect
 	for i, sp := range b.suspects {
+		if b.plan.doubted && b.rng == nil && sp.rng != nil {
+			s.doubt(sp, &b.rounds[i])
+		}
 		switch sp.state.judge(ruleFor(b.observed[i] && !sp.unclear, s.fence.bothSides()), b.rounds[i]) {
 		case rowSame:
 			s.forget(b.plan, sp)
@@ -163,6 +166,21 @@ func (s *settler) read(ctx context.Context, from *session, b *batch, see func(i 
 		see(i, im)
 	}
 	return nil
+}
+
+// doubt takes back that a lookup found no row where a range read had shown one: that the row is gone since only another
+// such read tells. Of numbers and text nothing is doubted that unsureKeys lets pass.
+func (s *settler) doubt(sp *suspect, r *round) {
+	onSource, onReplica := sp.kind != Extra, sp.kind != Missing
+	if s.fence.reversed() {
+		onSource, onReplica = onReplica, onSource
+	}
+	if onSource && r.source.sight == absent {
+		r.source.sight = unseen
+	}
+	if onReplica && r.replica.sight == absent {
+		r.replica.sight = unseen
+	}
 }
 
 // readInstead has rows that their keys do not find read with the part of the table in which they were seen.

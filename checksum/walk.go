@@ -177,9 +177,9 @@ func (w *worker) judge(ctx context.Context, t *tableRun, r chunker.Range, old, n
 	t.compared(c)
 	w.check.opt.Observer.Progress(t.plan.name, c.counts.RowsOld, c.counts.BytesOld+c.counts.BytesNew)
 	if !old.equal(new) {
-		var keys [][]byte
-		diff(old, new, func(_ Kind, key []byte) { keys = append(keys, append([]byte{}, key...)) })
-		w.check.settler.submit(ctx, c, keys, old.len()+new.len())
+		var rows []rowSeen
+		diff(old, new, func(kind Kind, key []byte) { rows = append(rows, rowSeen{append([]byte{}, key...), kind}) })
+		w.check.settler.submit(ctx, c, rows, old.len()+new.len())
 	}
 	c.drop(ctx)
 }
