@@ -99,13 +99,15 @@ func (w *worker) drill(ctx context.Context, t *tableRun, c *chunkRun, group map[
 	if t.plan.method == methodMultiset {
 		return w.settleMultiset(ctx, t, c, group)
 	}
-	var lists [2]map[string]xxh3.Uint128
+	var lists [2]map[string]Digest // by key: several rows of a side may have keys that are selected alike
 	err := w.both(ctx, func(ctx context.Context, s *session) error {
-		seen := make(map[string]xxh3.Uint128)
+		seen := make(map[string]Digest)
 		lists[sideIndex(s)] = seen
 		_, err := s.scan(ctx, t, func() { clear(seen) }, func(b int, key []byte, sum xxh3.Uint128) {
 			if group[b] {
-				seen[string(key)] = sum
+				d := seen[string(key)]
+				d.Add(sum)
+				seen[string(key)] = d
 			}
 		})
 		return err
@@ -113,18 +115,22 @@ func (w *worker) drill(ctx context.Context, t *tableRun, c *chunkRun, group map[
 	if err != nil {
 		return err
 	}
-	var keys [][]byte
+	var rows []rowSeen
 	for k, sum := range lists[0] {
-		if other, ok := lists[1][k]; !ok || other != sum {
-			keys = append(keys, []byte(k))
+		other, ok := lists[1][k]
+		switch {
+		case !ok:
+			rows = append(rows, rowSeen{[]byte(k), Missing})
+		case other != sum:
+			rows = append(rows, rowSeen{[]byte(k), Changed})
 		}
 		delete(lists[1], k)
 	}
 	for k := range lists[1] {
-		keys = append(keys, []byte(k))
+		rows = append(rows, rowSeen{[]byte(k), Extra})
 	}
-	if len(keys) > 0 {
-		w.check.settler.submit(ctx, c, keys, 0)
+	if len(rows) > 0 {
+		w.check.settler.submit(ctx, c, rows, 0)
 	}
 	return nil
 }

@@ -214,6 +214,9 @@ var errInterrupted = errors.New("interrupted before the whole table was compared
 // isTableError reports whether an error is the table's own: it vanished, changed its definition (a column or the key
 // that it is read by is gone), or cannot be read by its engine.
 func isTableError(err error) bool {
+	if unreadable := (*keyError)(nil); errors.As(err, &unreadable) {
+		return true
+	}
 	switch cluster.ErrorNumber(err) {
 	case 1030, 1034, 1049, 1054, 1146, 1176, 1194, 1195, 1286, 1356, 1412, 1814, 1932:
 		return true

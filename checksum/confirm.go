@@ -3,6 +3,7 @@ package checksum
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"crosscheck/cluster/gtid"
@@ -96,7 +97,7 @@ func (s *settler) proof(ctx context.Context, p *tablePlan, sp *suspect, now gtid
 
 // cool settles rows that change too often to be still across rounds: if the replica's row equals a value that the
 // source's row had since its observation began, it is on its way. It returns the rows that this settled.
-func (s *settler) cool(ctx context.Context, p *tablePlan, hot []*suspect) (map[*suspect]bool, error) {
+func (s *settler) cool(ctx context.Context, b *batch, hot []*suspect) (map[*suspect]bool, error) {
 	if len(hot) == 0 {
 		return nil, nil
 	}
@@ -104,14 +105,17 @@ func (s *settler) cool(ctx context.Context, p *tablePlan, hot []*suspect) (map[*
 	if s.fence.reversed() {
 		replica = s.old
 	}
-	rows, err := s.packets(ctx, replica, &batch{plan: p, suspects: hot})
+	rows, err := s.packets(ctx, replica, &batch{plan: b.plan, suspects: hot, rng: b.rng})
 	if err != nil {
 		return nil, err
 	}
 	now := s.sourcePosition(ctx)
 	calmed := make(map[*suspect]bool)
 	for i, sp := range hot {
-		a, ok := s.tail.changes(ctx, p, sp, now)
+		if rows[i].image.sight == unseen {
+			continue
+		}
+		a, ok := s.tail.changes(ctx, b.plan, sp, now)
 		if !ok {
 			break
 		}
@@ -120,9 +124,9 @@ func (s *settler) cool(ctx context.Context, p *tablePlan, hot []*suspect) (map[*
 			return nil, err
 		}
 		for _, seen := range a.Changes {
-			if same, _ := p.matches(replica.newSide, rows[i].columns, values, seen.Change); same {
+			if same, _ := b.plan.matches(replica.newSide, rows[i].columns, values, seen.Change); same {
 				calmed[sp] = true
-				s.forget(p, sp)
+				s.forget(b.plan, sp)
 				sp.owner.same(ctx)
 				break
 			}
@@ -178,15 +182,24 @@ func (s *settler) packets(ctx context.Context, from *session, b *batch) ([]rowIm
 	h := newRowHasher(b.plan)
 	var columns []rowstream.Column
 	kept := 0
-	err := s.rows(ctx, from, b, func(i int, head []byte, rows *rowstream.Rows) error {
+	blind, err := s.rows(ctx, from, b, func(i int, more bool, head []byte, rows *rowstream.Rows) error {
 		sum, packet, err := h.hashKeep(head, rows, max(0, min(maxImage, maxImages-kept)))
 		kept += len(packet)
 		if columns == nil {
 			columns = append(columns, rows.Columns()...)
 		}
-		out[i] = rowImage{image: image{present: true, hash: sum}, packet: packet, columns: columns}
+		if more { // which of the rows a difference lies in cannot be told
+			packet = nil
+		}
+		out[i].image.add(more, sum)
+		out[i].packet, out[i].columns = packet, columns
 		return err
 	})
+	for i := range out {
+		if out[i].image.sight == unseen && !slices.Contains(blind, i) {
+			out[i].image.sight = absent
+		}
+	}
 	return out, err
 }
 
@@ -194,9 +207,9 @@ func (s *settler) packets(ctx context.Context, from *session, b *batch) ([]rowIm
 func (p *tablePlan) packed(o, n rowImage, key []byte) (Difference, error) {
 	d := Difference{Kind: Changed, Count: 1, Key: p.keyFields(key)}
 	switch {
-	case !n.image.present:
+	case n.image.sight != present:
 		d.Kind = Missing
-	case !o.image.present:
+	case o.image.sight != present:
 		d.Kind = Extra
 	default:
 		values, err := o.values()

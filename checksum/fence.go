@@ -6,11 +6,30 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
+// sight is what a read tells of a row.
+type sight uint8
+
+const (
+	unseen  sight = iota // nothing: no row was found, by a key that need not find the row that it is of
+	absent               // there was no row
+	present              // the row was read
+)
+
 // image is what one read of one row saw: the hash of its packet, or that there was no row. Images of one row are the
-// same exactly if they compare equal.
+// same exactly if they compare equal; one that is unseen says nothing.
 type image struct {
-	present bool
-	hash    xxh3.Uint128
+	sight sight
+	hash  xxh3.Uint128
+}
+
+// add takes in a row: of several that a key stands for the hashes are summed up.
+func (im *image) add(more bool, h xxh3.Uint128) {
+	if more {
+		d := Digest{Hi: im.hash.Hi, Lo: im.hash.Lo}
+		d.Add(h)
+		h = xxh3.Uint128{Hi: d.Hi, Lo: d.Lo}
+	}
+	*im = image{sight: present, hash: h}
 }
 
 // round is one pass of the fence rule over one row. With replication from a source to a replica, source was read
@@ -22,6 +41,12 @@ type round struct {
 	source, replica, sourceAgain, replicaAgain image
 }
 
+// blind reports whether one of the reads that count tells nothing.
+func (r round) blind(bothSides bool) bool {
+	return r.source.sight == unseen || r.replica.sight == unseen || r.sourceAgain.sight == unseen ||
+		bothSides && r.replicaAgain.sight == unseen
+}
+
 // outcome is the judgement on a row after a round.
 type outcome int
 
@@ -30,6 +55,7 @@ const (
 	rowSame                     // proven the same
 	rowDifferent                // proven different, provided that a tail of the source's binlog, if there is one, agrees
 	rowHot                      // changed too often to be judged by rounds alone
+	rowUnseen                   // not judged: a read by its key tells nothing of the row
 )
 
 // rule is what a relation between the servers demands before a difference is proven.
@@ -59,6 +85,9 @@ type fenceState struct {
 
 // judge adds a round and says what follows from it.
 func (s *fenceState) judge(r rule, now round) outcome {
+	if now.blind(r.bothSides) {
+		return rowUnseen
+	}
 	s.rounds++
 	same := now.replica == now.source || now.replica == now.sourceAgain
 	if r.bothSides {

@@ -9,9 +9,9 @@ import (
 
 func im(v uint64) image {
 	if v == 0 {
-		return image{}
+		return image{sight: absent}
 	}
-	return image{present: true, hash: xxh3.Uint128{Lo: v}}
+	return image{sight: present, hash: xxh3.Uint128{Lo: v}}
 }
 
 // quiet is a round in which nothing changed: old holds o, new holds n. 0 stands for no row.

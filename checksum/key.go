@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"crosscheck/chunker"
 	"crosscheck/cluster/rowstream"
 )
 
@@ -50,17 +49,6 @@ func (k keySlicer) slice(head []byte) ([]byte, error) {
 		at += size
 	}
 	return head[k.start:at], nil
-}
-
-// keyBound turns a sliced key into a bound that shares no memory with it.
-func keyBound(columns []rowstream.Column, key []byte) chunker.Bound {
-	b := make(chunker.Bound, 0, len(columns))
-	for _, c := range columns {
-		size := c.Size(key)
-		b = append(b, c.Param(append([]byte{}, key[:size]...)))
-		key = key[size:]
-	}
-	return b
 }
 
 func littleEndian(raw []byte) uint64 {

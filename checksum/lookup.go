@@ -18,8 +18,8 @@ func (s *session) lastKey(ctx context.Context, p *tablePlan) (chunker.Bound, err
 	var last chunker.Bound
 	err := s.do(ctx, "find the last key of "+p.name, func() error {
 		last = nil
-		return s.query(ctx, p, query, nil, func(key, _ []byte, rows *rowstream.Rows) error {
-			last = keyBound(rows.Columns()[:p.nKey], key)
+		return s.query(ctx, p, query, nil, func(key, _ []byte, _ *rowstream.Rows) error {
+			last = p.keyBound(key)
 			return nil
 		})
 	})
@@ -45,75 +45,84 @@ func (s *session) anyRow(ctx context.Context, p *tablePlan, r chunker.Range) (bo
 // keysPerStatement bounds a lookup by keys: enough that the round trip no longer counts.
 const keysPerStatement = 64
 
-// found is called with the index of the key that found a row, and the row.
-type found func(i int, head []byte, rows *rowstream.Rows) error
+// found is called with the index of the key that found a row, and the row. more tells that the key had found another row
+// before, in the same reading: keys that are selected alike.
+type found func(i int, more bool, head []byte, rows *rowstream.Rows) error
 
 // lookup reads the rows with the given keys and hands each to visit. A key of a case- or accent-insensitive collation
 // may find a row whose key has other bytes. Which key such a row belongs to only the server can say: where keys that
-// are found nowhere byte for byte still find rows, they are asked for one by one.
-func (s *session) lookup(ctx context.Context, p *tablePlan, types []rowstream.Column, keys [][]byte, visit found) error {
-	all := make([]int, len(keys))
-	for i := range all {
-		all[i] = i
+// are found nowhere byte for byte still find rows, they are asked for one by one. It returns the keys that found no row
+// although there may be one.
+func (s *session) lookup(ctx context.Context, p *tablePlan, keys [][]byte, visit found) (blind []int, err error) {
+	unseen := make([]int, len(keys))
+	for i := range unseen {
+		unseen[i] = i
 	}
-	return s.lookupAll(ctx, p, types, keys, all, visit)
+	if !p.folded {
+		if unseen, err = s.lookupAll(ctx, p, keys, unseen, visit); err != nil {
+			return nil, err
+		}
+	}
+	return s.unsureKeys(ctx, p, keys, unseen)
 }
 
-// lookupAll is lookup for some of the keys.
-func (s *session) lookupAll(ctx context.Context, p *tablePlan, types []rowstream.Column, keys [][]byte, which []int,
-	visit found,
-) error {
+// lookupAll is lookup for some of the keys, and returns those that found no row.
+func (s *session) lookupAll(ctx context.Context, p *tablePlan, keys [][]byte, which []int, visit found) ([]int, error) {
+	seen := make(map[int]bool, len(which))
+	note := func(i int, more bool, head []byte, rows *rowstream.Rows) error {
+		seen[i] = true
+		return visit(i, more, head, rows)
+	}
 	for part := range slices.Chunk(which, keysPerStatement) {
-		seen := make(map[int]bool, len(part))
-		strays, err := s.lookupSome(ctx, p, types, keys, part, func(i int, head []byte, rows *rowstream.Rows) error {
-			seen[i] = true
-			return visit(i, head, rows)
-		})
+		before := len(seen)
+		strays, err := s.lookupSome(ctx, p, keys, part, note)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		unseen := slices.DeleteFunc(slices.Clone(part), func(i int) bool { return seen[i] })
-		if !p.textKey || len(unseen) == 0 || len(seen)+strays == 0 {
+		if !p.textKey || len(unseen) == 0 || len(seen)-before+strays == 0 {
 			continue
 		}
-		if len(seen) > 0 { // a row found byte for byte may be what another key means, too
-			strays, err = s.lookupSome(ctx, p, types, keys, unseen, func(int, []byte, *rowstream.Rows) error { return nil })
+		if len(seen) > before { // a row found byte for byte may be what another key means, too
+			strays, err = s.lookupSome(ctx, p, keys, unseen, func(int, bool, []byte, *rowstream.Rows) error { return nil })
 			if err != nil {
-				return err
+				return nil, err
 			}
 		}
 		for _, i := range unseen {
 			if strays == 0 {
 				break
 			}
-			if err := s.lookupLoose(ctx, p, types, keys, i, visit); err != nil {
-				return err
+			if err := s.lookupLoose(ctx, p, keys, i, note); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return slices.DeleteFunc(slices.Clone(which), func(i int) bool { return seen[i] }), nil
 }
 
 // lookupLoose reads the row whose key equals keys[i] to the server although it has other bytes. If the collations of
 // the two sides differ, both servers must call the keys equal: else each side would match other rows.
-func (s *session) lookupLoose(ctx context.Context, p *tablePlan, types []rowstream.Column, keys [][]byte, i int,
-	visit found,
-) error {
-	return s.do(ctx, "read single rows of "+p.name, func() error {
+func (s *session) lookupLoose(ctx context.Context, p *tablePlan, keys [][]byte, i int, visit found) error {
+	err := s.do(ctx, "read single rows of "+p.name, func() error {
 		query := p.side(s.newSide).keysQuery(1)
-		return s.query(ctx, p, query, keyBound(types, keys[i]), func(key, head []byte, rows *rowstream.Rows) error {
+		return s.query(ctx, p, query, p.keyBound(keys[i]), func(key, head []byte, rows *rowstream.Rows) error {
 			if p.mixedKey && s.peer != nil {
-				if same, err := s.peer.equalKeys(ctx, p, types, keys[i], key); err != nil || !same {
+				if same, err := s.peer.equalKeys(ctx, p, keys[i], key); err != nil || !same {
 					return err
 				}
 			}
-			return visit(i, head, rows)
+			return visit(i, false, head, rows)
 		})
 	})
+	if notInCharset(err) {
+		return nil
+	}
+	return err
 }
 
 // equalKeys asks the server whether two keys are equal under the collations of its columns.
-func (s *session) equalKeys(ctx context.Context, p *tablePlan, types []rowstream.Column, a, b []byte) (bool, error) {
+func (s *session) equalKeys(ctx context.Context, p *tablePlan, a, b []byte) (bool, error) {
 	side := p.side(s.newSide)
 	query, where := "SELECT CAST(1 AS UNSIGNED) FROM (SELECT ", ""
 	for i, k := range side.keys {
@@ -122,9 +131,9 @@ func (s *session) equalKeys(ctx context.Context, p *tablePlan, types []rowstream
 			where += " AND "
 		}
 		query += fmt.Sprintf("%s AS k%d", k, i)
-		where += fmt.Sprintf("k%d=?", i)
+		where += fmt.Sprintf("k%d=%s", i, side.marks[i])
 	}
-	query += " FROM " + side.table.QuotedName() + " WHERE 1=0 UNION ALL SELECT ?" + strings.Repeat(",?", len(side.keys)-1) + ") x WHERE " + where
+	query += " FROM " + side.table.QuotedName() + " WHERE 1=0 UNION ALL SELECT " + strings.Join(side.marks, ",") + ") x WHERE " + where
 	equal := false
 	err := s.do(ctx, "compare keys of "+p.name, func() error {
 		equal = false
@@ -132,7 +141,7 @@ func (s *session) equalKeys(ctx context.Context, p *tablePlan, types []rowstream
 		if err != nil {
 			return err
 		}
-		rows, err := st.Query(append(keyBound(types, a), keyBound(types, b)...)...)
+		rows, err := st.Query(append(p.keyBound(a), p.keyBound(b)...)...)
 		if err != nil {
 			return err
 		}
@@ -143,14 +152,12 @@ func (s *session) equalKeys(ctx context.Context, p *tablePlan, types []rowstream
 
 // lookupSome reads the rows of some of the keys in one statement. It returns the number of rows whose key none of them
 // is byte for byte.
-func (s *session) lookupSome(ctx context.Context, p *tablePlan, types []rowstream.Column, keys [][]byte, which []int,
-	visit found,
-) (strays int, err error) {
+func (s *session) lookupSome(ctx context.Context, p *tablePlan, keys [][]byte, which []int, visit found) (strays int, err error) {
 	index := make(map[string]int, len(which))
 	var params []rowstream.Param
 	for _, i := range which {
 		index[string(keys[i])] = i
-		params = append(params, keyBound(types, keys[i])...)
+		params = append(params, p.keyBound(keys[i])...)
 	}
 	query := p.side(s.newSide).keysQuery(len(which))
 	err = s.do(ctx, "read single rows of "+p.name, func() error {
@@ -161,19 +168,19 @@ func (s *session) lookupSome(ctx context.Context, p *tablePlan, types []rowstrea
 				strays++
 				return nil
 			}
-			return visit(i, head, rows)
+			return visit(i, false, head, rows)
 		})
 	})
 	if !notInCharset(err) {
 		s.strays += int64(strays)
 		return strays, err
 	}
-	if len(which) == 1 { // a column that cannot hold the key has no row with it
+	if len(which) == 1 { // lookup tells whether there may be a row with it all the same
 		return 0, nil
 	}
 	strays = 0
 	for _, i := range which {
-		n, lerr := s.lookupSome(ctx, p, types, keys, []int{i}, visit)
+		n, lerr := s.lookupSome(ctx, p, keys, []int{i}, visit)
 		if lerr != nil {
 			return strays, lerr
 		}

@@ -42,6 +42,7 @@ func (w *worker) settleMultiset(ctx context.Context, t *tableRun, c *chunkRun, g
 			switch v.state.judge(r, looks.round(v.hash, f.bothSides())) {
 			case rowSame:
 				c.add(Counts{InFlight: 1})
+			case rowUnseen: // a scan sees all rows
 			case rowDifferent:
 				proven = append(proven, v)
 			case rowHot:
@@ -101,7 +102,7 @@ type multisetRound struct {
 }
 
 func (m *multisetRound) round(h xxh3.Uint128, bothSides bool) round {
-	im := func(t tally) image { return image{present: t[h] > 0, hash: xxh3.Uint128{Lo: uint64(t[h])}} }
+	im := func(t tally) image { return image{sight: present, hash: xxh3.Uint128{Lo: uint64(t[h])}} }
 	r := round{source: im(m.source), replica: im(m.replica), sourceAgain: im(m.sourceAgain)}
 	if bothSides {
 		r.replicaAgain = im(m.replicaAgain)
@@ -158,7 +159,7 @@ func (m *multisetRound) scan(ctx context.Context, s *session, t *tableRun, value
 		n[sum]++
 		if _, have := m.samples[sum]; !have && len(m.samples) < maxSamples {
 			packet, columns := whole()
-			m.samples[sum] = rowImage{image: image{present: true, hash: sum}, packet: packet, columns: append([]rowstream.Column{}, columns...)}
+			m.samples[sum] = rowImage{image: image{sight: present, hash: sum}, packet: packet, columns: append([]rowstream.Column{}, columns...)}
 		}
 	})
 	return n, err

@@ -30,7 +30,7 @@ func (s *session) sortBounds(ctx context.Context, p *tablePlan, bounds []chunker
 		fmt.Fprintf(&b, " UNION ALL SELECT %d", i)
 		for j := range side.keys {
 			if j < len(bound) {
-				b.WriteString(", ?")
+				b.WriteString(", " + side.marks[j])
 				params = append(params, bound[j])
 			} else {
 				b.WriteString(", NULL")

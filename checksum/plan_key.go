@@ -15,6 +15,8 @@ type rowKey struct {
 	paged    bool         // each side can read its rows in the key's order by an index
 	loose    bool         // keys that differ in bytes may be equal to a server
 	mixed    bool         // and the two servers need not agree on which are
+	folded   bool         // rows are found by it only by reading the table
+	doubted  bool         // that a lookup finds nothing is doubted of a row that was seen
 }
 
 // findKey returns the key that rows are matched by: of old's keys without NULLs, the primary key first, the first one
@@ -103,13 +105,19 @@ func matchKey(n *cluster.Table, k *cluster.Key, columns []planColumn) *rowKey {
 		}
 		found.paged = found.paged && pages
 		found.ordered = found.ordered && c.proj.ordered
-		switch k := classOf(c.old); {
+		found.folded = found.folded || c.proj.folded
+		k := classOf(c.old)
+		found.doubted = found.doubted || k != classInt && k != classText || classOf(c.new) != k
+		switch {
 		case k == classText || classOf(c.new) == classText:
 			found.loose = true
 			found.mixed = found.mixed || !sameOrderOf(c)
 		case k == classFloat: // −0.0 = 0.0
 			found.loose = true
 		}
+	}
+	if found.folded {
+		found.loose, found.mixed, found.paged = false, false, false
 	}
 	return found
 }
@@ -153,6 +161,8 @@ func keyProjection(c *planColumn, first bool) (lookup, pages bool) {
 		c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
 	case co == classText:
 		keyText(c)
+	case co == classInet && o.DataType != n.DataType, co == classYear && (shortYear(o) || shortYear(n)):
+		c.proj.folded = true // a server compares them in a way of its own
 	case co == classFixedBytes:
 		return o.CharLen == n.CharLen, true
 	case co == classDate && o.DataType != n.DataType && (o.DataType == "date" || n.DataType == "date"):
@@ -164,28 +174,31 @@ func keyProjection(c *planColumn, first bool) (lookup, pages bool) {
 	case co == classJSON || co == classGeometry || co == classOther:
 		return false, false
 	}
-	return true, true
+	return true, !c.proj.folded
 }
 
 // keyMembers projects an ENUM or SET of a key. Members sort by their number, but no server finds its place in an index by
 // a number: behind other columns that does not matter, while a key that begins with one is better read in one statement
-// and its rows found by label.
+// and its rows found by label, if a label is the same text in every character set.
 func keyMembers(c *planColumn, first bool) (lookup, pages bool) {
 	o, n := c.old, c.new
 	same := equalLabels(o.Labels, n.Labels)
 	set := classOf(o) == classSet
+	told := labelsTold(o) && labelsTold(n)
 	switch {
-	case set && (!same || len(o.Labels) > 63): // servers take the number of a SET for a signed one when they compare it
+	case set && (!told || !same || len(o.Labels) > 63): // servers take the number of a SET for a signed one when they compare it
 		return false, false
 	case slices.Contains(o.Labels, "") || slices.Contains(n.Labels, ""): // the label and number 0 read alike
 		if !same {
 			return false, false
 		}
-	case first || !same:
+	case first || !same || !told:
 		c.proj.ordered = false
+		c.proj.folded = !plainLabels(o) || !plainLabels(n)
 		return true, false
 	}
-	c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
+	const number = "CAST(? AS UNSIGNED)" // MySQL 5.6 takes a parameter for a label where labels are in UCS-2 and its kin
+	c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true, oldMark: number, newMark: number}
 	return true, true
 }
 
@@ -196,28 +209,66 @@ func keyOfTwoClasses(c *planColumn, co, cn class) (lookup, pages bool) {
 	case [2]class{classInt, classDecimal}, [2]class{classInt, classBit}:
 		return true, true
 	case [2]class{classText, classUUID}, [2]class{classText, classInet}:
-		c.proj = texts(c.old, c.new)
-		keyText(c)
-		return true, true
+		c.proj.folded = true
+		return true, false
 	case [2]class{classFixedBytes, classUUID}:
-		return true, true
+		return true, false
 	}
 	return false, false
 }
 
-// keyText selects text as utf8mb4, since that is what a text parameter is taken for.
+// keyText selects the text of a key so that it can be sent back. A text parameter is taken for UTF-8, which is as good as
+// the stored bytes where every text of the column has one form in it. Else the stored bytes are sent, which needs columns
+// of one character set: between others, keys that look alike in UTF-8 may be several.
 func keyText(c *planColumn) {
-	for _, side := range []struct {
-		col  *cluster.Column
-		expr *string
-	}{{c.old, &c.proj.old}, {c.new, &c.proj.new}} {
-		cs := charset(side.col)
-		if utf8Bytes(cs) {
-			continue
-		}
-		*side.expr = "CONVERT(" + cluster.Quote(side.col.Name) + " USING utf8mb4)"
-		if c.proj.lossy == "" && !losslessInUTF8(cs) {
-			c.proj.lossy = lossyCharset(side.col, cs)
-		}
+	o, n := c.old, c.new
+	so, sn := charset(o), charset(n)
+	switch {
+	case so == sn && (so == "ascii" || !oneFormInUTF8(so)): // columns of ASCII may hold other bytes
+		c.proj.oldMark, c.proj.newMark = storedText(o), storedText(n)
+		c.proj.bytes = true
+	case utf8Bytes(so) && utf8Bytes(sn):
+	case oneFormInUTF8(so) && oneFormInUTF8(sn):
+		c.proj.old, c.proj.new = inUTF8(o), inUTF8(n)
+	default:
+		c.proj.folded = true
 	}
+}
+
+// oneFormInUTF8 reports whether each text of the charset has one form in UTF-8, from which the server leads back to it.
+func oneFormInUTF8(cs string) bool { return cs == "latin1" || utf8Bytes(cs) }
+
+// labelsTold reports whether the labels of an ENUM or SET tell which is which. The catalogs of servers hold a question
+// mark for each character that they have no room for, such as those outside the BMP.
+func labelsTold(c *cluster.Column) bool {
+	seen := make(map[string]bool, len(c.Labels))
+	for _, l := range c.Labels {
+		if seen[l] || strings.Contains(l, "?") && !narrow(charset(c)) {
+			return false
+		}
+		seen[l] = true
+	}
+	return true
+}
+
+// narrow reports whether the catalogs have room for every character of the charset.
+func narrow(cs string) bool {
+	return cs == "ascii" || cs == "latin1" || cs == "utf8mb3" || cs == "ucs2"
+}
+
+// plainLabels reports whether a server finds each label of an ENUM by its text.
+func plainLabels(c *cluster.Column) bool {
+	cs := charset(c)
+	if strings.HasPrefix(cs, "utf16") || cs == "utf32" || cs == "ucs2" {
+		return false // not as the text of the labels arrives
+	}
+	seen := make(map[string]bool, len(c.Labels))
+	for _, l := range c.Labels {
+		folded := strings.TrimRight(strings.ToLower(l), " ")
+		if seen[folded] || !isASCII([]byte(l)) {
+			return false
+		}
+		seen[folded] = true
+	}
+	return true
 }

@@ -18,6 +18,11 @@ type projection struct {
 	json     bool   // values are JSON text that must be brought to a canonical form on our side
 	ordered  bool   // both columns sort the same way, so that bounds of one side hold on the other
 	number   bool   // values are the numbers of BIT, ENUM or SET
+
+	// Of keys only.
+	oldMark, newMark string // placeholders of values that are sent back, "" for ?
+	bytes            bool   // text is sent back as the bytes that it is stored in
+	folded           bool   // several keys may be selected alike, or a selected key finds no row: only reading the table finds its rows
 }
 
 // class groups data types that convert alike.
@@ -179,11 +184,27 @@ func projectSame(c class, o, n *cluster.Column) projection {
 	case classGeometry, classInet, classOther, classUUID:
 		p.ordered = o.DataType == n.DataType
 		if c == classInet && !p.ordered {
-			p.old, p.new = addressBytes(o), addressBytes(n)
+			p.old, p.new = mappedAddress(addressBytes(o)), mappedAddress(addressBytes(n))
 		}
-	case classYear, classBytes, classTime:
+	case classYear:
+		if shortYear(o) != shortYear(n) {
+			p.old, p.new = fullYear(o), fullYear(n)
+		}
+	case classBytes, classTime:
 	}
 	return p
+}
+
+// shortYear reports whether a column is a YEAR(2).
+func shortYear(c *cluster.Column) bool { return strings.HasPrefix(c.ColumnType, "year(2)") }
+
+// fullYear selects a YEAR with all its digits.
+func fullYear(c *cluster.Column) string {
+	col := cluster.Quote(c.Name)
+	if !shortYear(c) {
+		return wholeNumber(c)
+	}
+	return fmt.Sprintf("(%s|0)+IF((%s|0)<70,2000,1900)", col, col)
 }
 
 func bare(o, n *cluster.Column) projection {

@@ -28,6 +28,12 @@ func sets(o, n *cluster.Column) projection {
 	return projection{old: one(o), new: one(n)}
 }
 
+// membersTold reports whether the definitions of two SET columns say which members of both are one. Where the columns
+// agree in all that can be seen the values are compared as text, which needs no names.
+func membersTold(o, n *cluster.Column) bool {
+	return labelsTold(o) && labelsTold(n) || equalLabels(o.Labels, n.Labels) && !slices.Contains(o.Labels, "")
+}
+
 // textLiteral writes a string constant that is independent of sql_mode: hexadecimal, with its charset named.
 func textLiteral(s string) string {
 	if s == "" {

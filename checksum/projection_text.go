@@ -49,6 +49,11 @@ func addressBytes(c *cluster.Column) string {
 	}
 }
 
+// mappedAddress writes an address of IPv4 as the address of IPv6 that stands for it, which INET6 has for it.
+func mappedAddress(address string) string {
+	return "IF(LENGTH(" + address + ")=4,CONCAT(X'00000000000000000000FFFF'," + address + ")," + address + ")"
+}
+
 // canonicalTexts compares text with a UUID or an address, which the server writes in its own way: without regard to
 // case and dashes, and addresses by the bytes that they stand for. Text that is no address stays itself.
 func canonicalTexts(o, n *cluster.Column) projection {
@@ -56,7 +61,7 @@ func canonicalTexts(o, n *cluster.Column) projection {
 	one := func(c *cluster.Column) string {
 		text := asText(c)
 		if inet {
-			return "COALESCE(HEX(INET6_ATON(" + text + "))," + text + ")"
+			return "COALESCE(HEX(" + mappedAddress("INET6_ATON("+text+")") + ")," + text + ")"
 		}
 		return "REPLACE(LOWER(" + text + "),'-','')"
 	}

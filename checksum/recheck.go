@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 )
@@ -241,6 +242,9 @@ func (r *Rechecker) settle(ctx context.Context, p *tablePlan, rows []RowKey) (ve
 		return verdicts, "", err
 	}
 	b := &batch{plan: p}
+	if p.folded {
+		b.rng = new(chunker.Range)
+	}
 	owners := make([]*recheckRow, len(rows))
 	byKey := make(map[string]*recheckRow, len(rows))
 	for i, row := range rows {

@@ -14,12 +14,14 @@ import (
 	"github.com/go-mysql-org/go-mysql/mysql"
 
 	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/rowstream"
 )
 
 var (
 	errKeyForm   = errors.New("its value is not of the column's type")
 	errKeyTwoWay = errors.New("the two sides write its values in different forms")
+	errKeyFolded = errors.New("the two sides write its values in forms that no index leads from one to the other")
 )
 
 // encodeKey writes a key as the plan's statements select it: the inverse of watchKey.
@@ -62,6 +64,14 @@ func (c *planColumn) encode(wire rowstream.Column, text []byte) ([]byte, error) 
 		return c.encodeMixed(wire, text)
 	}
 	switch {
+	case c.proj.folded:
+		return nil, errKeyFolded
+	case c.proj.bytes:
+		stored, ok := binlog.StoredText(charset(c.old), text)
+		if !ok {
+			return nil, fmt.Errorf("text in %s cannot be looked up by what the log says of it", charset(c.old))
+		}
+		return lengthEncoded(stored), nil
 	case c.proj.number && co == classBit:
 		if len(text) > 8 {
 			return nil, errKeyForm
@@ -95,8 +105,13 @@ func (c *planColumn) encode(wire rowstream.Column, text []byte) ([]byte, error) 
 func (c *planColumn) encodeMixed(wire rowstream.Column, text []byte) ([]byte, error) {
 	co, cn := classOf(c.old), classOf(c.new)
 	switch [2]class{min(co, cn), max(co, cn)} {
-	case [2]class{classInt, classDecimal}, [2]class{classText, classUUID}, [2]class{classText, classInet}:
+	case [2]class{classInt, classDecimal}:
 		return encodeText(wire, text)
+	case [2]class{classText, classUUID}: // as canonicalTexts does
+		if !isASCII(text) {
+			return nil, errKeyForm
+		}
+		return lengthEncoded([]byte(strings.ReplaceAll(strings.ToLower(string(text)), "-", ""))), nil
 	case [2]class{classFixedBytes, classUUID}:
 		if len(text) == 36 { // the UUID's side of the pair
 			b, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))

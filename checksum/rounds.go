@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"crosscheck/chunker"
 	"crosscheck/cluster/rowstream"
 )
 
@@ -138,8 +139,11 @@ func (s *settler) keep(ctx context.Context, group []*batch, open func(b *batch, 
 
 // judge settles what a round decides of a batch, and queues the rest again.
 func (s *settler) judge(ctx context.Context, b *batch) error {
-	var again, proven, hot []*suspect
+	var again, proven, hot, blind []*suspect
 	for i, sp := range b.suspects {
+		if b.plan.doubted && b.rng == nil && sp.rng != nil {
+			s.doubt(sp, &b.rounds[i])
+		}
 		switch sp.state.judge(ruleFor(b.observed[i] && !sp.unclear, s.fence.bothSides()), b.rounds[i]) {
 		case rowSame:
 			s.forget(b.plan, sp)
@@ -149,6 +153,8 @@ func (s *settler) judge(ctx context.Context, b *batch) error {
 		case rowHot:
 			s.forget(b.plan, sp)
 			sp.owner.undecided(ctx, reasonHot(s.tail))
+		case rowUnseen:
+			blind = append(blind, sp)
 		case rowAgain:
 			again = append(again, sp)
 			if b.observed[i] && sp.state.restless() {
@@ -157,12 +163,13 @@ func (s *settler) judge(ctx context.Context, b *batch) error {
 		}
 	}
 	b.rounds, b.observed = nil, nil
+	s.readInstead(ctx, b, blind)
 	b.suspects = append(append([]*suspect{}, proven...), again...) // all that is still open, should an error end the run
 	open, err := s.confirm(ctx, b, proven)
 	if err != nil {
 		return err
 	}
-	calmed, err := s.cool(ctx, b.plan, hot)
+	calmed, err := s.cool(ctx, b, hot)
 	if err != nil {
 		return err
 	}
@@ -181,39 +188,92 @@ func (s *settler) judge(ctx context.Context, b *batch) error {
 // read hashes the rows of a batch on one side; rows that do not exist are not reported.
 func (s *settler) read(ctx context.Context, from *session, b *batch, see func(i int, im image)) error {
 	h := newRowHasher(b.plan)
-	return s.rows(ctx, from, b, func(i int, head []byte, rows *rowstream.Rows) error {
+	images := make([]image, len(b.suspects))
+	blind, err := s.rows(ctx, from, b, func(i int, more bool, head []byte, rows *rowstream.Rows) error {
 		sum, _, err := h.hash(head, rows)
-		see(i, image{present: true, hash: sum})
+		images[i].add(more, sum)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	for i, im := range images {
+		if im.sight == unseen && !slices.Contains(blind, i) {
+			im.sight = absent
+		}
+		see(i, im)
+	}
+	return nil
 }
 
-// rows reads the rows of a batch on one side, by range or by key.
-func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found) error {
-	types := b.plan.keyTypes()
+// doubt takes back that a lookup found no row where a range read had shown one: that the row is gone since only another
+// such read tells. Of numbers and text nothing is doubted that unsureKeys lets pass.
+func (s *settler) doubt(sp *suspect, r *round) {
+	onSource, onReplica := sp.kind != Extra, sp.kind != Missing
+	if s.fence.reversed() {
+		onSource, onReplica = onReplica, onSource
+	}
+	if onSource && r.source.sight == absent {
+		r.source.sight = unseen
+	}
+	if onReplica && r.replica.sight == absent {
+		r.replica.sight = unseen
+	}
+}
+
+// readInstead has rows that their keys do not find read with the part of the table in which they were seen.
+func (s *settler) readInstead(ctx context.Context, b *batch, blind []*suspect) {
+	byRange := make(map[*chunker.Range][]*suspect)
+	for _, sp := range blind {
+		if sp.rng == nil || b.rng != nil {
+			s.forget(b.plan, sp)
+			sp.owner.undecided(ctx, b.plan.unsureKey(reasonNoText).Error())
+			continue
+		}
+		byRange[sp.rng] = append(byRange[sp.rng], sp)
+	}
+	for rng, suspects := range byRange {
+		held := min(len(suspects), b.held)
+		b.held -= held
+		s.push(&batch{plan: b.plan, suspects: suspects, rng: rng, due: time.Now(), parked: b.parked, held: held})
+	}
+}
+
+// rows reads the rows of a batch on one side, by range or by key. It returns the suspects that it can say nothing of.
+func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found) (blind []int, err error) {
 	if b.rng == nil {
-		return from.lookup(ctx, b.plan, types, b.keys(), visit)
+		return from.lookup(ctx, b.plan, b.keys(), visit)
 	}
 	index := make(map[string]int, len(b.suspects))
 	for i, sp := range b.suspects {
 		index[string(sp.key)] = i
 	}
 	side := b.plan.side(from.newSide)
-	query := side.rangeQuery(len(b.rng.Lo), len(b.rng.Hi), false)
-	params := b.rng.Hi.Params(b.rng.Lo.Params(nil))
+	query, params := side.scanQuery(), []rowstream.Param(nil)
+	if b.plan.method == methodChunks {
+		query = side.rangeQuery(len(b.rng.Lo), len(b.rng.Hi), false)
+		params = b.rng.Hi.Params(b.rng.Lo.Params(nil))
+	}
 	seen := make([]bool, len(b.suspects))
-	err := from.do(ctx, "read rows of "+b.plan.name, func() error {
+	err = from.do(ctx, "read rows of "+b.plan.name, func() error {
+		clear(seen)
+		if b.plan.method != methodChunks { // the whole table
+			if err := from.liftTimeLimit(); err != nil {
+				return err
+			}
+		}
 		return from.query(ctx, b.plan, query, params, func(key, head []byte, rows *rowstream.Rows) error {
 			i, ok := index[string(key)]
 			if !ok {
 				return nil
 			}
+			more := seen[i]
 			seen[i] = true
-			return visit(i, head, rows)
+			return visit(i, more, head, rows)
 		})
 	})
 	if err != nil || !b.plan.textKey {
-		return err
+		return nil, err
 	}
 	var unseen []int
 	for i := range b.suspects { // keys that only the server can match
@@ -221,7 +281,8 @@ func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found
 			unseen = append(unseen, i)
 		}
 	}
-	return from.lookupAll(ctx, b.plan, types, b.keys(), unseen, visit)
+	_, err = from.lookupAll(ctx, b.plan, b.keys(), unseen, visit)
+	return nil, err
 }
 
 func (b *batch) keys() [][]byte {

@@ -30,6 +30,20 @@ func (l *rowList) add(key []byte, h xxh3.Uint128, bytes int64) {
 	l.hashes = append(l.hashes, h)
 }
 
+// truncate keeps the first n rows.
+func (l *rowList) truncate(n int) {
+	if n == l.len() {
+		return
+	}
+	l.bytes = l.bytes * int64(n) / int64(l.len()) // rows' sizes are not kept
+	l.ends, l.hashes = l.ends[:n], l.hashes[:n]
+	l.arena = l.arena[:l.ends[n-1]]
+	l.digest = Digest{}
+	for _, h := range l.hashes {
+		l.digest.Add(h)
+	}
+}
+
 // key returns row i's key, valid until the next add or reset.
 func (l *rowList) key(i int) []byte {
 	from := uint32(0)

@@ -170,7 +170,8 @@ func (s *session) query(ctx context.Context, p *tablePlan, query string, params 
 }
 
 // readRange fills list with the rows of r, at most limit of them (0 for all). The last key read, as a bound, is
-// returned when limit was reached, else r.Hi.
+// returned when limit was reached, else r.Hi. Rows behind the last key that can be a bound are left to the next range; a
+// *keyError tells that there is none.
 func (s *session) readRange(ctx context.Context, p *tablePlan, r chunker.Range, limit int, list *rowList) (hi chunker.Bound, full bool, err error) {
 	side := p.side(s.newSide)
 	query := side.rangeQuery(len(r.Lo), len(r.Hi), limit > 0)
@@ -181,8 +182,7 @@ func (s *session) readRange(ctx context.Context, p *tablePlan, r chunker.Range, 
 	h := newRowHasher(p)
 	err = s.do(ctx, "read rows of "+p.name, func() error {
 		list.reset()
-		var columns []rowstream.Column
-		qerr := s.query(ctx, p, query, params, func(key, head []byte, rows *rowstream.Rows) error {
+		return s.query(ctx, p, query, params, func(key, head []byte, rows *rowstream.Rows) error {
 			if rows.More() { // hashing the remainder overwrites the buffer that key lies in
 				key = bytes.Clone(key)
 			}
@@ -190,22 +190,28 @@ func (s *session) readRange(ctx context.Context, p *tablePlan, r chunker.Range, 
 			if herr != nil {
 				return herr
 			}
-			columns = rows.Columns()
 			list.add(key, sum, size)
 			return nil
 		})
-		if qerr == nil && limit > 0 && list.len() >= limit {
-			hi = keyBound(columns[:p.nKey], list.key(list.len()-1))
-			// At the range's own end there is no rest: a range (hi, hi] would stand beside the one that begins there.
-			full = r.Hi == nil || !bytes.Equal(hi.Encode(), r.Hi.Encode())
-		}
-		return qerr
 	})
-	if !full {
-		hi = r.Hi
+	if err != nil || limit == 0 || list.len() < limit {
+		return r.Hi, false, err
 	}
-	return hi, full, err
+	// At the range's own end there is no rest: a range (hi, hi] would stand beside the one that begins there.
+	if last := p.keyBound(list.key(list.len() - 1)); r.Hi != nil && bytes.Equal(last.Encode(), r.Hi.Encode()) {
+		return r.Hi, false, nil
+	}
+	if hi, err = s.cutSure(ctx, p, list); err == nil && hi == nil {
+		if limit < maxUnbound {
+			return s.readRange(ctx, p, r, maxUnbound, list)
+		}
+		err = p.unsureKey(reasonNoBound)
+	}
+	return hi, true, err
 }
+
+// maxUnbound is how many rows are read at once where fewer hold no key that can be a bound.
+const maxUnbound = 2 * maxChunkRows
 
 // rowHasher hashes whole rows, large ones piece by piece, JSON in canonical form where the plan asks for it.
 type rowHasher struct {

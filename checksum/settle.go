@@ -38,6 +38,8 @@ type owner interface {
 type suspect struct {
 	key   []byte
 	owner owner
+	rng   *chunker.Range // where a range read showed it; nil for a row that was named
+	kind  Kind           // and on which sides
 	state fenceState
 
 	watched []binlog.Value // the key in the tail's form, while the tail observes it
@@ -85,21 +87,26 @@ func newSettler(c *checker, f fence, t *tail) *settler {
 	return s
 }
 
+// rowSeen is a row that reading a range showed to differ.
+type rowSeen struct {
+	key  []byte
+	kind Kind
+}
+
 // submit queues rows of a chunk that differed; read is the number of rows that both sides' reads of the chunk returned,
 // 0 if it cannot be read as a key range. It waits while the queue is full. If ctx ends the rows are undecided.
-func (s *settler) submit(ctx context.Context, c *chunkRun, keys [][]byte, read int) {
-	held := min(len(keys), maxSuspects)
+func (s *settler) submit(ctx context.Context, c *chunkRun, rows []rowSeen, read int) {
+	held := min(len(rows), maxSuspects)
 	err := s.capacity.Acquire(ctx, int64(held)) // before memory is taken for them
 	b := &batch{plan: c.table.plan, due: time.Now()}
-	seen := make(map[string]bool, len(keys))
-	for _, k := range keys {
-		if !seen[string(k)] {
-			seen[string(k)] = true
-			b.suspects = append(b.suspects, &suspect{key: k, owner: c})
-		}
+	for _, r := range rows {
+		b.suspects = append(b.suspects, &suspect{key: r.key, owner: c, rng: &c.rng, kind: r.kind})
 	}
 	c.expect(len(b.suspects))
 	if n := float64(len(b.suspects)); read > 0 && n > roundKeys/8 && n > dense*float64(read) {
+		b.rng = &c.rng
+	}
+	if b.plan.folded {
 		b.rng = &c.rng
 	}
 	if err != nil {

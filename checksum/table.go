@@ -188,6 +188,12 @@ func (t *tableRun) finish() {
 		r.Verdict = Different
 		r.Reason = t.plan.schema
 	}
+	if t.plan.untold != "" {
+		r.Verdict = r.Verdict.And(Undecided)
+		if r.Reason == "" {
+			r.Reason = t.plan.untold
+		}
+	}
 	if t.check.opt.Strict && len(r.Lossy) > 0 {
 		r.Verdict = r.Verdict.And(Undecided)
 		if r.Reason == "" {

@@ -190,8 +190,8 @@ func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []by
 	case k == classBytes || k == classFixedBytes || k == classGeometry || k == classBit:
 		return lengthPrefixed(raw), bare
 	case k == classText:
-		if cs := charset(c); bare && !utf8Bytes(cs) {
-			return nil, false // stands in the column's own charset
+		if cs := charset(c); bare && !utf8Bytes(cs) { // stands in the column's own charset
+			return binlog.LogText(cs, lengthPrefixed(raw))
 		}
 		return lengthPrefixed(raw), true
 	case !bare && k != classInt:

@@ -2,6 +2,7 @@ package checksum
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -125,7 +126,7 @@ func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, jobs c
 			return nil
 		}
 		if bytes.Equal(hi.Encode(), l.rng.Lo.Encode()) {
-			return fmt.Errorf("a key of %s that cannot be sent back to old keeps its rows from being read in order", l.table.plan.name)
+			return l.table.plan.unsureKey(reasonNoBound)
 		}
 		l.rng.Lo = hi
 	}
@@ -135,6 +136,9 @@ func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, jobs c
 // into memory, the chunk is compared in pieces that end where new's rows fill a list.
 func (w *worker) compare(ctx context.Context, t *tableRun, job compareJob, size *sharedSizer) error {
 	start := time.Now()
+	if ok, err := w.new.certain(ctx, t.plan, job.rng.Hi); err != nil || !ok {
+		return cmp.Or[error](err, t.plan.unsureKey(reasonNoBound))
+	}
 	limit := 2*job.list.len() + maxChunkRows
 	rest, list := job.rng, job.list
 	for {
@@ -173,9 +177,9 @@ func (w *worker) judge(ctx context.Context, t *tableRun, r chunker.Range, old, n
 	t.compared(c)
 	w.check.opt.Observer.Progress(t.plan.name, c.counts.RowsOld, c.counts.BytesOld+c.counts.BytesNew)
 	if !old.equal(new) {
-		var keys [][]byte
-		diff(old, new, func(_ Kind, key []byte) { keys = append(keys, append([]byte{}, key...)) })
-		w.check.settler.submit(ctx, c, keys, old.len()+new.len())
+		var rows []rowSeen
+		diff(old, new, func(kind Kind, key []byte) { rows = append(rows, rowSeen{append([]byte{}, key...), kind}) })
+		w.check.settler.submit(ctx, c, rows, old.len()+new.len())
 	}
 	c.drop(ctx)
 }
@@ -211,14 +215,20 @@ func (w *worker) cut(ctx context.Context, p *tablePlan, lo, hi chunker.Bound) (c
 		if sure {
 			return cut, nil
 		}
-		below, err := w.old.anyRow(ctx, p, chunker.Range{Lo: lo, Hi: cut})
-		if notInCharset(err) {
+		if ok, err := w.old.certain(ctx, p, cut); err != nil || !ok {
+			if err != nil {
+				return nil, err
+			}
 			continue
 		}
-		if err != nil {
-			return nil, err
+		below, err := w.old.anyRow(ctx, p, chunker.Range{Lo: lo, Hi: cut})
+		var above bool
+		if err == nil && below {
+			above, err = w.old.anyRow(ctx, p, chunker.Range{Lo: cut, Hi: hi})
 		}
-		above, err := w.old.anyRow(ctx, p, chunker.Range{Lo: cut, Hi: hi})
+		if notInCharset(err) { // of hi, which is only near the lane's end
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

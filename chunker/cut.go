@@ -81,7 +81,7 @@ func orderPreserving(p rowstream.Param, size int) uint64 {
 // interval that the next bytes span. For text these are mapped to characters that every charset and collation has;
 // the server judges whether they lie between.
 func cutBytes(a, b rowstream.Param) []rowstream.Param {
-	text := a.Type == mysql.MYSQL_TYPE_VAR_STRING
+	text := a.Type == mysql.MYSQL_TYPE_VAR_STRING || a.Type == rowstream.TypeTextBytes
 	if !text && a.Type != mysql.MYSQL_TYPE_BLOB {
 		return nil
 	}

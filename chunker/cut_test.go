@@ -78,12 +78,12 @@ func TestTextCutsArePrintableAndUnsure(t *testing.T) {
 }
 
 func TestPredicatesSpellOutTheOrder(t *testing.T) {
-	cols := []string{"a", "b", "c"}
+	cols, marks := []string{"a", "b", "c"}, []string{"?", "?", "?"}
 	for _, tt := range []struct{ got, want string }{
-		{Below(cols, 1), "a > ?"},
-		{Above(cols, 1), "a <= ?"},
-		{Below(cols, 2), "(a > ? OR (a = ? AND b > ?))"},
-		{Above(cols, 3), "(a < ? OR (a = ? AND (b < ? OR (b = ? AND c <= ?))))"},
+		{Below(cols, marks, 1), "a > ?"},
+		{Above(cols, marks, 1), "a <= ?"},
+		{Below(cols, marks, 2), "(a > ? OR (a = ? AND b > ?))"},
+		{Above(cols, marks, 3), "(a < ? OR (a = ? AND (b < ? OR (b = ? AND c <= ?))))"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("got  %s\nwant %s", tt.got, tt.want)

@@ -161,6 +161,12 @@ func TestNature(t *testing.T) {
 		{"Müller", "Muller", "accents or case only"},
 		{"0", "-0", "sign of zero only"},
 		{"1.50", "1.5", "same number, written differently"},
+		{"-0012.50e-1", "-1.25", "same number, written differently"},
+		{"1E5", "100000", "same number, written differently"},
+		{"9007199254740993", "9007199254740992", ""}, // one double
+		{"0.1", "0.10000000000000000001", ""},
+		{"12345678901234567890.000000000000000001", "12345678901234567890.000000000000000002", ""},
+		{"1e-400", "1e-401", ""},
 		{"0.1", "0.1", "same text, different bytes"},
 		{"0xAB", "0xab", ""},
 		{"1", "2", ""},

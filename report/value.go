@@ -103,15 +103,46 @@ func nature(a, b checksum.Value) string {
 }
 
 func numberNature(x, y string) string {
-	fx, _ := strconv.ParseFloat(x, 64)
-	fy, _ := strconv.ParseFloat(y, 64)
+	a, okA := parseDecimal(x)
+	b, okB := parseDecimal(y)
 	switch {
-	case fx == 0 && fy == 0 && strings.HasPrefix(x, "-") != strings.HasPrefix(y, "-"):
+	case !okA || !okB:
+	case a.digits == "" && b.digits == "" && a.negative != b.negative:
 		return "sign of zero only"
-	case fx == fy:
+	case a == b:
 		return "same number, written differently"
 	}
 	return ""
+}
+
+// decimal is a number as 0.digits · 10^exponent, without zeros at either end of digits: equal numbers are equal values,
+// however many digits they have.
+type decimal struct {
+	negative bool
+	digits   string // "" for zero
+	exponent int
+}
+
+// parseDecimal reads a number of any length exactly; an exponent beyond all that servers write is not read.
+func parseDecimal(s string) (d decimal, ok bool) {
+	s, d.negative = strings.CutPrefix(s, "-")
+	s = strings.TrimPrefix(s, "+")
+	if at := strings.IndexAny(s, "eE"); at >= 0 {
+		n, err := strconv.Atoi(s[at+1:])
+		if err != nil || n < -1e6 || n > 1e6 {
+			return d, false
+		}
+		s, d.exponent = s[:at], n
+	}
+	whole, fraction, _ := strings.Cut(s, ".")
+	d.exponent += len(whole)
+	all := whole + fraction
+	d.digits = strings.TrimLeft(all, "0")
+	d.exponent -= len(all) - len(d.digits)
+	if d.digits = strings.TrimRight(d.digits, "0"); d.digits == "" {
+		d.exponent = 0
+	}
+	return d, strings.Trim(d.digits, "0123456789") == ""
 }
 
 func withoutMarks(s string) string {

@@ -24,6 +24,10 @@ type Param struct {
 	Value    []byte // encoded, with its length prefix where the type has one; nil means NULL
 }
 
+// TypeTextBytes is the type of a parameter that holds the bytes of text in the charset of its column. To a server it is
+// one of the types of byte strings, so that nothing is converted.
+const TypeTextBytes = mysql.MYSQL_TYPE_LONG_BLOB
+
 // Uint64 returns v as a parameter.
 func Uint64(v uint64) Param {
 	return Param{Type: mysql.MYSQL_TYPE_LONGLONG, Unsigned: true, Value: binary.LittleEndian.AppendUint64(nil, v)}
