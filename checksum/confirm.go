@@ -31,7 +31,16 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 	if err != nil {
 		return nil, err
 	}
+	for _, side := range []struct {
+		from *session
+		rows []rowImage
+	}{{s.old, oldRows}, {s.new, newRows}} {
+		if err := s.readBare(ctx, side.from, view, side.rows); err != nil {
+			return nil, err
+		}
+	}
 	now := s.sourcePosition(ctx)
+	to := s.new.target(ctx)
 	var open []*suspect
 	for i, sp := range proven {
 		o, n := oldRows[i], newRows[i]
@@ -40,7 +49,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 			wasOld, wasNew = wasNew, wasOld
 		}
 		proof, still := s.proof(ctx, b.plan, sp, now)
-		if !still || o.image != wasOld || n.image != wasNew {
+		if !still || o.image != wasOld || n.image != wasNew || o.moved || n.moved {
 			sp.state.disturbed()
 			proof = ""
 		}
@@ -48,7 +57,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 			open = append(open, sp)
 			continue
 		}
-		d, err := b.plan.difference(o, n, sp.key)
+		d, err := b.plan.difference(to, o, n, sp.key)
 		if err != nil {
 			return nil, err
 		}
@@ -170,6 +179,8 @@ type rowImage struct {
 	image   image
 	packet  []byte // nil where there is no row or it is larger than maxImage
 	columns []rowstream.Column
+	stored  []stored // what its columns hold, where a plan's bare selects more than what is compared
+	moved   bool     // it changed before that was read
 }
 
 // packets reads the rows of a batch in full.
@@ -191,7 +202,7 @@ func (s *settler) packets(ctx context.Context, from *session, b *batch) ([]rowIm
 }
 
 // difference describes a proven difference from both images.
-func (p *tablePlan) difference(o, n rowImage, key []byte) (Difference, error) {
+func (p *tablePlan) difference(to *target, o, n rowImage, key []byte) (Difference, error) {
 	d := Difference{Kind: Changed, Count: 1}
 	switch {
 	case !n.image.present:
@@ -208,16 +219,17 @@ func (p *tablePlan) difference(o, n rowImage, key []byte) (Difference, error) {
 		return d, err
 	}
 	d.Key = p.keyFields(key)
+	var differs []bool
 	switch d.Kind {
 	case Missing:
-		d.OldRow = p.cells(oldValues, o.columns, nil)
+		newValues = nil
 	case Extra:
-		d.NewRow = p.cells(newValues, n.columns, nil)
+		oldValues = nil
 	case Changed:
 		if oldValues == nil || newValues == nil {
 			return d, nil
 		}
-		differs := make([]bool, len(oldValues))
+		differs = make([]bool, len(oldValues))
 		for i := range oldValues {
 			if differs[i] = !p.equalValue(i, oldValues[i], newValues[i]); differs[i] {
 				d.Columns = append(d.Columns, ColumnDiff{
@@ -225,11 +237,17 @@ func (p *tablePlan) difference(o, n rowImage, key []byte) (Difference, error) {
 				})
 			}
 		}
-		d.OldRow = p.cells(oldValues, o.columns, differs)
-		d.NewRow = p.cells(newValues, n.columns, differs)
 		d.Key = p.keyFieldsOf(oldValues)
 	}
-	return d, nil
+	return d, p.images(to, &d, p.storedIn(o, oldValues, false), p.storedIn(n, newValues, true), differs)
+}
+
+// storedIn returns what the columns of a row hold; nil for a row without values.
+func (p *tablePlan) storedIn(r rowImage, values []cellValue, newSide bool) []stored {
+	if r.stored != nil || values == nil {
+		return r.stored
+	}
+	return p.storedValues(values, r.columns, newSide)
 }
 
 func (r rowImage) values() ([]cellValue, error) {

@@ -54,6 +54,11 @@ type tablePlan struct {
 	notes    []string
 	schema   string // a reason to call the table different whatever its rows say
 
+	extra   []int                   // of a plan that selects the columns' own values, too: which of them; see bare
+	uniques map[string][]UniquePart // of new, by column in lower case, for repair; see learn
+	newOnly bool                    // new has columns that old lacks
+	needs   string                  // one of these without a default
+
 	types atomic.Pointer[[]rowstream.Column] // of the selected columns, once a statement has told
 }
 
@@ -100,6 +105,7 @@ func newPlan(o, n *cluster.Table, opt planOptions) *tablePlan {
 	}
 	p.columns = pairs
 	p.spell(key)
+	p.learn(key)
 	return p
 }
 
