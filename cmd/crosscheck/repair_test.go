@@ -175,6 +175,7 @@ func (stores) split(value string) (old, new string) {
 func TestRepairStoresWhatOldHas(t *testing.T) {
 	for _, spec := range []fixtures.Spec{mariaPair, mysqlPair, oldToNew} {
 		t.Run(spec.Name, func(t *testing.T) {
+			t.Parallel()
 			set := pool.get(t, spec)
 			var cases []stores
 			for _, c := range storeCases() {
