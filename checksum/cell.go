@@ -43,20 +43,28 @@ func (p *tablePlan) images(t *target, d *Difference, old, now []stored, differs 
 			d.OldRow[0].Why = "new's column " + p.needs + ", which old lacks, has no default"
 		}
 	}
-	limit := t.facts.MaxAllowedPacket
+	d.tooLarge(t.facts.MaxAllowedPacket)
+	return t.err
+}
+
+// tooLarge takes the values out of rows whose statement would be larger than a server's limit.
+func (d *Difference) tooLarge(limit int64) {
+	size := int64(packetSpare)
+	for _, c := range d.OldRow {
+		size += int64(4*len(c.Column) + len(c.Literal)*(1+len(c.Unique)) + len(c.Guard))
+	}
+	for _, c := range d.NewRow {
+		size += int64(len(c.Guard) * 2) // in an UPDATE of a unique key the key's stands twice
+	}
+	if limit == 0 || size <= limit {
+		return
+	}
 	for _, row := range [][]Cell{d.OldRow, d.NewRow} {
-		size := int64(packetSpare)
-		for _, c := range row {
-			size += int64(len(c.Column)*4 + len(c.Literal)*(2+len(c.Unique)) + len(c.Guard)) // a key's value stands in its guard, too
-		}
-		if size > limit && limit > 0 {
-			row[0].Why = "its statement would be larger than new's max_allowed_packet"
-			for i := range row {
-				row[i].Literal, row[i].Guard = "", ""
-			}
+		for i := range row {
+			row[i].Literal, row[i].Guard = "", ""
+			row[i].Why = "its statement would be larger than new's max_allowed_packet"
 		}
 	}
-	return t.err
 }
 
 // oldCell is old's value to be stored.
@@ -87,9 +95,13 @@ func (p *tablePlan) newCell(t *target, c *planColumn, v stored, extra bool) Cell
 		Column: c.new.Name, Key: c.key, Unique: p.unique(c.new),
 		Generated: c.new.Generated != cluster.GeneratedNone,
 	}
-	lit, _, why := t.literal(own, v)
-	if c.key || cell.Unique != nil {
+	lit, why := "", ""
+	switch k := classOf(c.new); {
+	case c.key || cell.Unique != nil:
+		lit, _, why = t.literal(own, v)
 		cell.Literal = lit
+	case k != classText && k != classJSON && k != classBytes && k != classFixedBytes && k != classGeometry: // guarded by bytes
+		lit, _, why = t.literal(own, v)
 	}
 	cell.Guard = guard(own, v, lit, why == "")
 	switch {

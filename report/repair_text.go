@@ -20,11 +20,13 @@ func (r *repair) header() {
 		"Checked %s, written %s.\n"+
 		"  old: %s\n  new: %s  <- run it here\n\n"+
 		"crosscheck has not executed any of this. Read it, then run it on NEW in a session of its own:\n\n"+
-		"  mysql --comments --default-character-set=utf8mb4 --max-allowed-packet=1G --host=... < this-file\n\n"+
+		"  mysql --comments --skip-reconnect --default-character-set=utf8mb4 --max-allowed-packet=1G --host=... < this-file\n\n"+
 		"- It stops at the first error, and what its open transaction did is undone. Statements on rows with a key can be\n"+
 		"  run again: each acts only on a row that is still as the check saw it, and leaves a row alone that changed\n"+
 		"  since. Those on tables without a key say so and must run once only.\n"+
 		"- A row whose unique value another row of new still holds is left as it is: the next check shows it.\n"+
+		"- Where a rule of new's own refuses a row (a CHECK, a trigger, no partition, a unique key on an expression), take\n"+
+		"  that statement out and run the file again.\n"+
 		"- It goes through new's binlog, so that new's own replicas follow.\n"+
 		"- Triggers of new fire. Foreign keys are not checked and do not cascade here: rows that a cascade would change\n"+
 		"  have statements of their own if they differ.\n"+
