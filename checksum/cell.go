@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/zeebo/xxh3"
 
 	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
 )
 
 // packetSpare is what a statement has besides its values.
@@ -23,7 +25,7 @@ const maxPlainGuard = 256
 func (p *tablePlan) images(t *target, d *Difference, old, now []stored, differs []bool) error {
 	all := differs == nil
 	for i, c := range p.columns {
-		all = all || differs[i] && p.unique(c.new) != nil
+		all = all || differs[i] && p.isUnique(c.new)
 	}
 	for i := range p.columns {
 		c := &p.columns[i]
@@ -71,7 +73,7 @@ func (d *Difference) tooLarge(limit int64) {
 func (p *tablePlan) oldCell(t *target, c *planColumn, v stored) Cell {
 	lit, lax, why := t.literal(*c, v)
 	cell := Cell{
-		Column: c.new.Name, Literal: lit, Key: c.key, Lax: lax, Unique: p.unique(c.new),
+		Column: c.new.Name, Literal: lit, Key: c.key, Lax: lax, Unique: p.unique(c.new, *c, v, lit),
 		Generated: c.new.Generated != cluster.GeneratedNone,
 	}
 	if why != "" && !cell.Generated {
@@ -92,14 +94,14 @@ const whySequence = "a sequence takes no rows: set it with SETVAL, or backwards 
 func (p *tablePlan) newCell(t *target, c *planColumn, v stored, extra bool) Cell {
 	own := planColumn{old: c.new, new: c.new, key: c.key}
 	cell := Cell{
-		Column: c.new.Name, Key: c.key, Unique: p.unique(c.new),
+		Column: c.new.Name, Key: c.key,
 		Generated: c.new.Generated != cluster.GeneratedNone,
 	}
 	lit, why := "", ""
 	switch k := classOf(c.new); {
-	case c.key || cell.Unique != nil:
+	case c.key || p.isUnique(c.new):
 		lit, _, why = t.literal(own, v)
-		cell.Literal = lit
+		cell.Literal, cell.Unique = lit, p.unique(c.new, own, v, lit)
 	case k != classText && k != classJSON && k != classBytes && k != classFixedBytes && k != classGeometry: // guarded by bytes
 		lit, _, why = t.literal(own, v)
 	}
@@ -207,10 +209,42 @@ func (p *tablePlan) learn(key *rowKey) {
 	}
 }
 
-// unique returns the unique keys of new that a column is part of, but for the one that rows are matched by.
-func (p *tablePlan) unique(c *cluster.Column) []UniquePart {
-	if p.uniques == nil {
-		return nil
+// isUnique reports whether a column is part of a unique key of new, besides the one that rows are matched by.
+func (p *tablePlan) isUnique(c *cluster.Column) bool {
+	return p.uniques[strings.ToLower(c.Name)] != nil
+}
+
+// unique returns the parts that a value has in unique keys of new, but for the one that rows are matched by. c.old is the
+// column that the value is of.
+func (p *tablePlan) unique(n *cluster.Column, c planColumn, v stored, lit string) []UniquePart {
+	parts := slices.Clone(p.uniques[strings.ToLower(n.Name)])
+	for i := range parts {
+		if !v.null {
+			parts[i].Like = likeness(c, v, lit, parts[i].Prefix)
+		}
 	}
-	return p.uniques[strings.ToLower(c.Name)]
+	return parts
+}
+
+// likeness hashes a value of a unique key so that values that new may call equal have one hash.
+func likeness(c planColumn, v stored, lit string, prefix int) string {
+	same := lit
+	switch classOf(c.new) {
+	case classText:
+		same = ""
+		if text, ok := v.utf8(c.old); ok && utf8Bytes(charset(c.new)) {
+			if runes := []rune(string(text)); prefix > 0 && len(runes) > prefix {
+				text = []byte(string(runes[:prefix]))
+			}
+			same = string(binlog.AppendFold(nil, text))
+		}
+	case classBytes, classFixedBytes: // which may be padded, or a prefix
+		if same = strings.TrimRight(lit, "0'"); prefix > 0 {
+			same = ""
+		}
+	case classDate, classTime: // whose fractions may be longer
+		same = strings.TrimRight(lit, "0'.: -")
+	default:
+	}
+	return fmt.Sprintf("%x", xxh3.HashString(same))
 }

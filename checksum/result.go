@@ -127,6 +127,7 @@ type Cell struct {
 type UniquePart struct {
 	Key    string `json:"k"`
 	Prefix int    `json:"p,omitempty"` // 0: the whole column
+	Like   string `json:"e,omitempty"` // hash that all values share which new may call equal; "" for NULL
 }
 
 // Counts are the numbers of a table or of a part of it. Rows and bytes are those of the pass that compared them.

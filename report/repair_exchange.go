@@ -12,14 +12,14 @@ import (
 // and no order of updates frees them. Such rows are taken out and put back with old's values, in one transaction.
 type exchange struct {
 	seed   maphash.Seed
-	wanted map[uint64]bool // hashes of table, column and the value that a row is to get
+	wanted map[uint64]bool // hashes of table, key, column and the likeness of the value that a row is to get
 	any    bool            // a row was taken out
 }
 
 func newExchange() *exchange { return &exchange{seed: maphash.MakeSeed(), wanted: map[uint64]bool{}} }
 
-func (e *exchange) hash(table string, c checksum.Cell) uint64 {
-	return maphash.String(e.seed, table+"\x00"+strings.ToLower(c.Column)+"\x00"+strings.ToLower(c.Literal))
+func (e *exchange) hash(table, column string, u checksum.UniquePart) uint64 {
+	return maphash.String(e.seed, strings.Join([]string{table, u.Key, strings.ToLower(column), u.Like}, "\x00"))
 }
 
 // note remembers what a changed row is to get.
@@ -29,8 +29,10 @@ func (e *exchange) note(table string, d checksum.Difference) {
 	}
 	differs := differing(d)
 	for _, c := range d.OldRow {
-		if c.Unique != nil && differs[strings.ToLower(c.Column)] {
-			e.wanted[e.hash(table, c)] = true
+		for _, u := range c.Unique {
+			if u.Like != "" && differs[strings.ToLower(c.Column)] {
+				e.wanted[e.hash(table, c.Column, u)] = true
+			}
 		}
 	}
 }
@@ -46,7 +48,9 @@ func (e *exchange) holds(table string, d checksum.Difference) bool {
 			return false
 		}
 		now := d.NewRow[i]
-		holds = holds || now.Unique != nil && differs[strings.ToLower(now.Column)] && now.Literal != "NULL" && e.wanted[e.hash(table, now)]
+		for _, u := range now.Unique {
+			holds = holds || u.Like != "" && differs[strings.ToLower(now.Column)] && e.wanted[e.hash(table, now.Column, u)]
+		}
 	}
 	return holds
 }

@@ -165,6 +165,13 @@ func harmCases() []harm {
 			keep: []string{"id=1 AND u=1 AND s='a'", "id=4 AND u=4 AND s IS NULL"},
 		},
 		{
+			name: "swapped_like", ddl: "CREATE TABLE {t} (id INT PRIMARY KEY, u VARCHAR(20) NOT NULL, at DATETIME, UNIQUE (u(3)), UNIQUE (at))",
+			ddlNew: "CREATE TABLE {t} (id INT PRIMARY KEY, u VARCHAR(20) NOT NULL, at DATETIME(3), UNIQUE (u(3)), UNIQUE (at))",
+			old:    []string{"INSERT INTO {t} VALUES (1,'abcx',20200101000000),(2,'bcdx',20200102000000),(3,'é',20200103000000),(4,'ü',20200104000000)"},
+			now:    []string{"INSERT INTO {t} VALUES (1,'BCDy',20200102000000),(2,'abCz',20200101000000),(3,'u',20200103000000),(4,'E',20200104000000)"},
+			keep:   []string{"id=1 AND u='abcx'", "id=4 AND u='ü'"},
+		},
+		{
 			name: "swapped_more", ddl: "CREATE TABLE {t} (id INT PRIMARY KEY, u INT NOT NULL UNIQUE)", // new's own column must survive
 			ddlNew: "CREATE TABLE {t} (id INT PRIMARY KEY, u INT NOT NULL UNIQUE, own VARCHAR(9))",
 			old:    []string{"INSERT INTO {t} VALUES (1,1),(2,2),(3,3)"}, now: []string{"INSERT INTO {t} VALUES (1,2,'x'),(2,1,'y'),(3,9,'z')"},
