@@ -1,138 +1,165 @@
 package checksum
 
 import (
-	"encoding/binary"
+	"crypto/sha256"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/zeebo/xxh3"
 
 	"crosscheck/cluster"
-	"crosscheck/cluster/rowstream"
+	"crosscheck/cluster/binlog"
 )
 
-// cells writes a row's values as SQL for repairing the new side: a literal that stores the value there, and a guard
-// that only a row of new with this value passes. With differs only the key, the columns marked in it and those that an
-// UPDATE would set by itself are written: all that an UPDATE needs. A row without values has no cells.
-func (p *tablePlan) cells(values []cellValue, columns []rowstream.Column, differs []bool) []Cell {
-	out := make([]Cell, 0, len(values))
-	for i, v := range values {
-		c := p.columns[i]
-		if differs != nil && !differs[i] && !c.key && c.new.OnUpdate == "" {
+// packetSpare is what a statement has besides its values.
+const packetSpare = 64 << 10
+
+// maxPlainGuard is the size in bytes from which a value is guarded by its SHA-256 instead of itself.
+const maxPlainGuard = 256
+
+// images writes a difference's rows as SQL for repairing the new side. Of a changed row there are the key, the columns
+// that are marked in differs, and those that an UPDATE would set by itself; all columns where one that differs is of a
+// unique key, since the row may have to make room for another one.
+func (p *tablePlan) images(t *target, d *Difference, old, now []stored, differs []bool) error {
+	all := differs == nil
+	for i, c := range p.columns {
+		all = all || differs[i] && p.isUnique(c.new)
+	}
+	for i := range p.columns {
+		c := &p.columns[i]
+		if !all && !differs[i] && !c.key && c.new.OnUpdate == "" {
 			continue
 		}
-		lit := literal(c, columns[i], v)
-		out = append(out, Cell{
-			Column: c.new.Name, Literal: lit, Key: c.key,
-			Guard:     guard(c, columns[i], v, lit),
-			Generated: c.new.Generated != cluster.GeneratedNone,
-			Lax:       !v.null && lit == "0" && classOf(c.new) == classEnum,
-		})
+		if old != nil {
+			d.OldRow = append(d.OldRow, p.oldCell(t, c, old[i]))
+		}
+		if now != nil {
+			d.NewRow = append(d.NewRow, p.newCell(t, c, now[i], d.Kind == Extra))
+		}
 	}
-	return out
+	if d.OldRow != nil {
+		d.OldRow[0].Partial = p.newOnly
+		if d.Kind == Missing && p.needs != "" {
+			d.OldRow[0].Why = "new's column " + p.needs + ", which old lacks, has no default"
+		}
+	}
+	d.tooLarge(t.facts.MaxAllowedPacket)
+	return t.err
 }
 
-// literal writes a value so that new's column stores exactly it.
-func literal(c planColumn, wire rowstream.Column, v cellValue) string {
-	if v.null {
-		return "NULL"
+// tooLarge takes the values out of rows whose statement would be larger than a server's limit.
+func (d *Difference) tooLarge(limit int64) {
+	size := int64(packetSpare)
+	for _, c := range d.OldRow {
+		size += int64(4*len(c.Column) + len(c.Literal)*(1+len(c.Unique)) + len(c.Guard))
 	}
-	switch wire.Type {
-	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_YEAR, mysql.MYSQL_TYPE_INT24,
-		mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG, mysql.MYSQL_TYPE_NEWDECIMAL:
-		return v.text
-	case mysql.MYSQL_TYPE_FLOAT:
-		// The nearest double of the float, so that comparing with a FLOAT column is exact.
-		return exponent(float64(math.Float32frombits(binary.LittleEndian.Uint32(v.raw))))
-	case mysql.MYSQL_TYPE_DOUBLE:
-		return exponent(math.Float64frombits(binary.LittleEndian.Uint64(v.raw)))
-	case mysql.MYSQL_TYPE_DATE, mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP, mysql.MYSQL_TYPE_TIME:
-		return "'" + v.text + "'"
+	for _, c := range d.NewRow {
+		size += int64(len(c.Guard) * 2) // in an UPDATE of a unique key the key's stands twice
 	}
-	content := lengthPrefixed(v.raw)
-	switch classOf(c.new) {
-	case classJSON:
-		if c.new.DataType == "json" {
-			return fmt.Sprintf("CAST(CONVERT(X'%x' USING utf8mb4) AS JSON)", content)
-		}
-	case classBytes, classFixedBytes, classGeometry, classOther:
-		return fmt.Sprintf("X'%x'", content)
-	case classSet:
-		if set, ok := setNumber(c, content); ok {
-			return strconv.FormatUint(set, 10)
-		}
-	case classEnum:
-		converted := c.proj.new != cluster.Quote(c.new.Name)
-		if string(content) == "\x00" && converted || len(content) == 0 && !slices.Contains(c.new.Labels, "") {
-			return "0" // the value that is no label
-		}
-	case classBit:
-		var n uint64
-		for _, b := range content {
-			n = n<<8 | uint64(b)
-		}
-		return strconv.FormatUint(n, 10)
-	default:
+	if limit == 0 || size <= limit {
+		return
 	}
-	cs := charset(c.new)
-	if cs == "" || utf8Bytes(cs) || c.proj.new != cluster.Quote(c.new.Name) {
-		cs = "utf8mb4" // selected through a conversion
+	for _, row := range [][]Cell{d.OldRow, d.NewRow} {
+		for i := range row {
+			row[i].Literal, row[i].Guard = "", ""
+			row[i].Why = "its statement would be larger than new's max_allowed_packet"
+		}
 	}
-	return fmt.Sprintf("_%s X'%x'", cs, content)
 }
 
-// setNumber returns the number of a SET value that was selected as the list of its members' names.
-func setNumber(c planColumn, content []byte) (n uint64, ok bool) {
-	if c.proj.new == cluster.Quote(c.new.Name) {
-		return 0, false // selected as stored
+// oldCell is old's value to be stored.
+func (p *tablePlan) oldCell(t *target, c *planColumn, v stored) Cell {
+	lit, lax, why := t.literal(*c, v)
+	cell := Cell{
+		Column: c.new.Name, Literal: lit, Key: c.key, Lax: lax, Unique: p.unique(c.new, *c, v, lit),
+		Generated: c.new.Generated != cluster.GeneratedNone,
 	}
-	if len(content) == 0 {
-		return 0, true
+	if why != "" && !cell.Generated {
+		cell.Why = fmt.Sprintf("new's column %s, %s, cannot hold it: %s", c.new.Name, c.new.ColumnType, why)
 	}
-	for name := range strings.SplitSeq(string(content), ",") {
-		bit := slices.Index(c.new.Labels, strings.ReplaceAll(name, "\x00", ""))
-		if bit < 0 {
-			return 0, false
-		}
-		n |= 1 << bit
+	if p.new.table.Kind == cluster.TableSequence {
+		cell.Why = whySequence
 	}
-	return n, true
+	if c.key {
+		cell.Guard = cluster.Quote(c.new.Name) + " = " + lit
+	}
+	return cell
 }
 
-// exponent writes a double so that the server reads back the same bits.
-func exponent(f float64) string { return strconv.FormatFloat(f, 'e', -1, 64) }
+const whySequence = "a sequence takes no rows: set it with SETVAL, or backwards with ALTER SEQUENCE ... RESTART"
 
-// guard writes a predicate on new's row. Strings are compared by their bytes, since collations call different ones
-// equal; key columns are compared as such too, so that the index finds the row.
-func guard(c planColumn, wire rowstream.Column, v cellValue, lit string) string {
+// newCell is new's value as it is.
+func (p *tablePlan) newCell(t *target, c *planColumn, v stored, extra bool) Cell {
+	own := planColumn{old: c.new, new: c.new, key: c.key}
+	cell := Cell{
+		Column: c.new.Name, Key: c.key,
+		Generated: c.new.Generated != cluster.GeneratedNone,
+	}
+	lit, why := "", ""
+	switch k := classOf(c.new); {
+	case c.key || p.isUnique(c.new):
+		lit, _, why = t.literal(own, v)
+		cell.Literal, cell.Unique = lit, p.unique(c.new, own, v, lit)
+	case k != classText && k != classJSON && k != classBytes && k != classFixedBytes && k != classGeometry: // guarded by bytes
+		lit, _, why = t.literal(own, v)
+	}
+	cell.Guard = guard(own, v, lit, why == "")
+	switch {
+	case p.new.table.Kind == cluster.TableSequence:
+		cell.Why = whySequence
+	case extra && c.key && classOf(c.new) == classText && why != "":
+		cell.Why = fmt.Sprintf("its key %s holds bytes that are no text of %s, which may be how new has a row of old", c.new.Name, charset(c.new))
+	case extra && c.key && manySpellings(c):
+		cell.Why = fmt.Sprintf("old's %s has characters more than once, so that a row of old may have this key in another form", charset(c.old))
+	}
+	return cell
+}
+
+// manySpellings reports whether a key of new may be one that old holds in other bytes than those that it converts to.
+func manySpellings(c *planColumn) bool {
+	cs := charset(c.old)
+	return classOf(c.old) == classText && cs != charset(c.new) && cs != "binary" && !losslessInUTF8(cs)
+}
+
+// guard writes a predicate that only new's present value passes. Strings are compared by their bytes, since collations
+// call different ones equal; key columns are compared as such too, so that the index finds the row, but for those whose
+// value cannot be written (valid).
+func guard(c planColumn, v stored, lit string, valid bool) string {
 	col := cluster.Quote(c.new.Name)
-	expr := c.proj.new
 	if v.null {
-		return expr + " IS NULL"
+		return col + " IS NULL"
 	}
-	if len(v.raw) == 0 || wire.FixedSize() > 0 || !stringType(wire.Type) {
-		if c.key {
+	if v.numbered {
+		exact := wholeNumber(c.new) + " <=> " + v.cellValue.text
+		if text, ok := v.utf8(c.new); c.key && ok && v.cellValue.text != "0" {
+			return col + " = " + ownText("utf8mb4", text) + " AND " + exact
+		}
+		return exact
+	}
+	if v.wire.FixedSize() > 0 || !stringType(v.wire.Type) || classOf(c.new) == classBit {
+		if c.key && valid {
 			return col + " = " + lit
 		}
-		return expr + " <=> " + lit
-	}
-	if classOf(c.new) == classBit {
 		return col + " <=> " + lit
 	}
+	expr := col
 	switch classOf(c.new) {
 	case classJSON: // as JSON, 1 and 1.0 would be equal
-		expr = "CAST(" + expr + " AS CHAR CHARACTER SET utf8mb4)"
-	case classUUID, classInet: // as BINARY they would be something else than what was selected
-		if expr == col {
-			expr = "CAST(" + expr + " AS CHAR)"
+		if c.new.DataType == "json" {
+			expr = "CAST(" + col + " AS CHAR CHARACTER SET utf8mb4)"
 		}
+	case classUUID, classInet: // as BINARY they would be something else than what was selected
+		expr = "CAST(" + col + " AS CHAR)"
 	default:
 	}
-	exact := fmt.Sprintf("CAST(%s AS BINARY) <=> X'%x'", expr, lengthPrefixed(v.raw))
-	if c.key {
+	content := lengthPrefixed(v.raw)
+	exact := fmt.Sprintf("CAST(%s AS BINARY) <=> X'%x'", expr, content)
+	if len(content) > maxPlainGuard {
+		exact = fmt.Sprintf("SHA2(CAST(%s AS BINARY), 256) = '%x'", expr, sha256.Sum256(content))
+	}
+	if c.key && valid {
 		return col + " = " + lit + " AND " + exact
 	}
 	return exact
@@ -146,4 +173,78 @@ func stringType(t byte) bool {
 		return false
 	}
 	return true
+}
+
+// learn keeps what new's definition, beyond the columns that are compared, says of rows that a repair writes: the unique
+// keys besides the one that rows are matched by, and columns that old lacks.
+func (p *tablePlan) learn(key *rowKey) {
+	n := p.new.table
+	compared := make(map[string]bool, len(p.columns))
+	for _, c := range p.columns {
+		compared[strings.ToLower(c.new.Name)] = true
+	}
+	for i := range n.Columns {
+		c := &n.Columns[i]
+		if c.System || c.Generated != cluster.GeneratedNone || compared[strings.ToLower(c.Name)] {
+			continue
+		}
+		p.newOnly = true
+		if c.Default == nil && !c.DefaultExpr && !c.Nullable && !c.AutoIncrement && p.needs == "" {
+			p.needs = c.Name
+		}
+	}
+	for i := range n.Keys {
+		k := &n.Keys[i]
+		whole := !slices.ContainsFunc(k.Parts, func(part cluster.KeyPart) bool { return !compared[strings.ToLower(part.Column)] })
+		if !k.Unique && !k.Primary || key != nil && k == key.new || !whole {
+			continue
+		}
+		if p.uniques == nil {
+			p.uniques = make(map[string][]UniquePart)
+		}
+		for _, part := range k.Parts {
+			name := strings.ToLower(part.Column)
+			p.uniques[name] = append(p.uniques[name], UniquePart{Key: k.Name, Prefix: part.Prefix})
+		}
+	}
+}
+
+// isUnique reports whether a column is part of a unique key of new, besides the one that rows are matched by.
+func (p *tablePlan) isUnique(c *cluster.Column) bool {
+	return p.uniques[strings.ToLower(c.Name)] != nil
+}
+
+// unique returns the parts that a value has in unique keys of new, but for the one that rows are matched by. c.old is the
+// column that the value is of.
+func (p *tablePlan) unique(n *cluster.Column, c planColumn, v stored, lit string) []UniquePart {
+	parts := slices.Clone(p.uniques[strings.ToLower(n.Name)])
+	for i := range parts {
+		if !v.null {
+			parts[i].Like = likeness(c, v, lit, parts[i].Prefix)
+		}
+	}
+	return parts
+}
+
+// likeness hashes a value of a unique key so that values that new may call equal have one hash.
+func likeness(c planColumn, v stored, lit string, prefix int) string {
+	same := lit
+	switch classOf(c.new) {
+	case classText:
+		same = ""
+		if text, ok := v.utf8(c.old); ok && utf8Bytes(charset(c.new)) {
+			if runes := []rune(string(text)); prefix > 0 && len(runes) > prefix {
+				text = []byte(string(runes[:prefix]))
+			}
+			same = string(binlog.AppendFold(nil, text))
+		}
+	case classBytes, classFixedBytes: // which may be padded, or a prefix
+		if same = strings.TrimRight(lit, "0'"); prefix > 0 {
+			same = ""
+		}
+	case classDate, classTime: // whose fractions may be longer
+		same = strings.TrimRight(lit, "0'.: -")
+	default:
+	}
+	return fmt.Sprintf("%x", xxh3.HashString(same))
 }

@@ -18,17 +18,23 @@ func TestCellOfNoLabel(t *testing.T) {
 		raw     string // length-prefixed
 		literal string
 		lax     bool
+		number  string
 	}{
-		{[]string{"a"}, "\x00", "0", true},
-		{[]string{"", "a"}, "\x00", "_utf8mb4 X''", false},
-		{[]string{"", "a"}, "\x01\x00", "0", true}, // as the projection writes number 0 beside an empty label
-		{[]string{"0"}, "\x010", "_utf8mb4 X'30'", false},
+		{[]string{"a"}, "\x00", "0", true, ""},
+		{[]string{"", "a"}, "", "1", false, "1"},
+		{[]string{"", "a"}, "", "0", true, "0"},
+		{[]string{"0"}, "\x010", "_utf8mb4 X'30'", false, ""},
 	} {
 		col := cluster.Column{Name: "e", DataType: "enum", ColumnType: "enum", Labels: c.labels, Charset: "utf8mb4", Collation: "utf8mb4_general_ci"}
 		plan := planColumn{old: &col, new: &col}
 		plan.proj = project(&col, &col)
 		p := &tablePlan{columns: []planColumn{plan}}
-		got := p.cells([]cellValue{{raw: []byte(c.raw)}}, []rowstream.Column{wire}, nil)[0]
+		p.new.table = &cluster.Table{}
+		wire := stored{cellValue: cellValue{raw: []byte(c.raw)}, wire: wire}
+		if c.number != "" { // as it is selected where the sides' labels differ
+			wire = stored{cellValue: cellValue{text: c.number}, numbered: true}
+		}
+		got := p.oldCell(&target{}, &p.columns[0], wire)
 		if got.Literal != c.literal || got.Lax != c.lax {
 			t.Errorf("%q of %q: %s, lax %t", c.raw, c.labels, got.Literal, got.Lax)
 		}

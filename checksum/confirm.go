@@ -32,7 +32,16 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 	if err != nil {
 		return nil, err
 	}
+	for _, side := range []struct {
+		from *session
+		rows []rowImage
+	}{{s.old, oldRows}, {s.new, newRows}} {
+		if err := s.readBare(ctx, side.from, view, side.rows); err != nil {
+			return nil, err
+		}
+	}
 	now := s.sourcePosition(ctx)
+	to := s.new.target(ctx)
 	var open []*suspect
 	for i, sp := range proven {
 		o, n := oldRows[i], newRows[i]
@@ -41,7 +50,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 			wasOld, wasNew = wasNew, wasOld
 		}
 		proof, still := s.proof(ctx, b.plan, sp, now)
-		if !still || o.image != wasOld || n.image != wasNew {
+		if !still || o.image != wasOld || n.image != wasNew || o.moved || n.moved {
 			sp.state.disturbed()
 			proof = ""
 		}
@@ -49,7 +58,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 			open = append(open, sp)
 			continue
 		}
-		d, err := b.plan.packed(o, n, sp.key)
+		d, err := b.plan.packed(to, o, n, sp.key)
 		if err != nil {
 			return nil, err
 		}
@@ -174,6 +183,15 @@ type rowImage struct {
 	image   image
 	packet  []byte // nil where there is no row or it is larger than maxImage
 	columns []rowstream.Column
+	bare    *bareRow // what its columns hold, where a plan's bare selects more than what is compared
+	moved   bool     // it changed before that was read
+}
+
+// bareRow is a row as a plan's bare selects it.
+type bareRow struct {
+	plan    *tablePlan
+	packet  []byte
+	columns []rowstream.Column
 }
 
 // packets reads the rows of a batch in full.
@@ -204,7 +222,7 @@ func (s *settler) packets(ctx context.Context, from *session, b *batch) ([]rowIm
 }
 
 // packed is a difference that still holds its rows as they came: written as SQL they are ten to fifty times as large.
-func (p *tablePlan) packed(o, n rowImage, key []byte) (Difference, error) {
+func (p *tablePlan) packed(to *target, o, n rowImage, key []byte) (Difference, error) {
 	d := Difference{Kind: Changed, Count: 1, Key: p.keyFields(key)}
 	switch {
 	case n.image.sight != present:
@@ -220,54 +238,77 @@ func (p *tablePlan) packed(o, n rowImage, key []byte) (Difference, error) {
 			d.Key = p.keyFieldsOf(values)
 		}
 	}
-	d.Packed = &PackedRows{plan: p, packets: [2][]byte{o.packet, n.packet}, columns: [2][]rowstream.Column{o.columns, n.columns}}
+	d.Packed = &PackedRows{plan: p, to: to, old: o, now: n}
 	return d, nil
 }
 
 // PackedRows are both sides' rows of a difference as they came.
 type PackedRows struct {
-	plan    *tablePlan
-	packets [2][]byte // of old and of new; nil where there is no row or it is larger than maxImage
-	columns [2][]rowstream.Column
+	plan     *tablePlan
+	to       *target
+	old, now rowImage
 }
 
-// Unpack returns the difference with Columns, OldRow and NewRow, as far as its rows are known.
+// Unpack returns the difference with Columns, OldRow and NewRow, as far as its rows are known. It may ask new's server what
+// a column can hold.
 func (d Difference) Unpack() (Difference, error) {
 	if d.Packed == nil {
 		return d, nil
 	}
-	p, r := d.Packed.plan, d.Packed
-	o, n := rowImage{packet: r.packets[0], columns: r.columns[0]}, rowImage{packet: r.packets[1], columns: r.columns[1]}
+	r := d.Packed
 	d.Packed = nil
-	oldValues, err := o.values()
+	oldValues, err := r.old.values()
 	if err != nil {
 		return d, err
 	}
-	newValues, err := n.values()
+	newValues, err := r.now.values()
 	if err != nil {
 		return d, err
 	}
+	var differs []bool
 	switch d.Kind {
 	case Missing:
-		d.OldRow = p.cells(oldValues, o.columns, nil)
+		newValues = nil
 	case Extra:
-		d.NewRow = p.cells(newValues, n.columns, nil)
+		oldValues = nil
 	case Changed:
 		if oldValues == nil || newValues == nil {
 			return d, nil
 		}
-		differs := make([]bool, len(oldValues))
+		differs = make([]bool, len(oldValues))
 		for i := range oldValues {
-			if differs[i] = !p.equalValue(i, oldValues[i], newValues[i]); differs[i] {
+			if differs[i] = !r.plan.equalValue(i, oldValues[i], newValues[i]); differs[i] {
 				d.Columns = append(d.Columns, ColumnDiff{
-					Column: p.columns[i].old.Name, Old: oldValues[i].value(), New: newValues[i].value(),
+					Column: r.plan.columns[i].old.Name, Old: oldValues[i].value(), New: newValues[i].value(),
 				})
 			}
 		}
-		d.OldRow = p.cells(oldValues, o.columns, differs)
-		d.NewRow = p.cells(newValues, n.columns, differs)
 	}
-	return d, nil
+	o, err := r.plan.storedIn(r.old, oldValues, false)
+	if err != nil {
+		return d, err
+	}
+	n, err := r.plan.storedIn(r.now, newValues, true)
+	if err != nil {
+		return d, err
+	}
+	to := *r.to // errors are each call's own
+	return d, r.plan.images(&to, &d, o, n, differs)
+}
+
+// storedIn returns what the columns of a row hold; nil for a row without values.
+func (p *tablePlan) storedIn(r rowImage, values []cellValue, newSide bool) ([]stored, error) {
+	if values == nil {
+		return nil, nil
+	}
+	if r.bare == nil {
+		return p.storedValues(values, r.columns, newSide), nil
+	}
+	values, err := splitRow(r.bare.packet, r.bare.columns)
+	if err != nil {
+		return nil, err
+	}
+	return r.bare.plan.storedValues(values, r.bare.columns, newSide), nil
 }
 
 func (r rowImage) values() ([]cellValue, error) {

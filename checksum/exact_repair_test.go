@@ -54,8 +54,15 @@ func repairCases(t *testing.T, p pair, database string, cases []exactCase, j *me
 
 func repairOne(exec func(string) error, table string, d Difference) error {
 	var names, literals, sets, guards []string
+	differs := map[string]bool{}
+	for _, c := range d.Columns {
+		differs[c.Column] = true
+	}
 	for _, c := range d.OldRow {
-		if c.Generated {
+		if c.Why != "" && (d.Kind == Missing || differs[c.Column]) {
+			return fmt.Errorf("not repaired: %s", c.Why)
+		}
+		if c.Generated || d.Kind == Changed && !differs[c.Column] {
 			continue
 		}
 		names = append(names, cluster.Quote(c.Column))
@@ -63,6 +70,9 @@ func repairOne(exec func(string) error, table string, d Difference) error {
 		sets = append(sets, cluster.Quote(c.Column)+"="+c.Literal)
 	}
 	for _, c := range d.NewRow {
+		if c.Why != "" {
+			return fmt.Errorf("not repaired: %s", c.Why)
+		}
 		guards = append(guards, c.Guard)
 	}
 	var statement string

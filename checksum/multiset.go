@@ -52,7 +52,7 @@ func (w *worker) settleMultiset(ctx context.Context, t *tableRun, c *chunkRun, g
 				again = append(again, v)
 			}
 		}
-		if err := w.provenValues(t, c, looks, proven); err != nil {
+		if err := w.provenValues(ctx, t, c, looks, proven); err != nil {
 			return err
 		}
 		suspects = again
@@ -166,7 +166,11 @@ func (m *multisetRound) scan(ctx context.Context, s *session, t *tableRun, value
 }
 
 // provenValues counts values that are proven to occur a different number of times.
-func (w *worker) provenValues(t *tableRun, c *chunkRun, m *multisetRound, proven []*rowCount) error {
+func (w *worker) provenValues(ctx context.Context, t *tableRun, c *chunkRun, m *multisetRound, proven []*rowCount) error {
+	if err := w.bareSamples(ctx, t, m, proven); err != nil {
+		return err
+	}
+	to := w.new.target(ctx)
 	for _, v := range proven {
 		onOld, onNew := m.source[v.hash], m.replica[v.hash]
 		if m.reversed {
@@ -182,7 +186,10 @@ func (w *worker) provenValues(t *tableRun, c *chunkRun, m *multisetRound, proven
 			return err
 		}
 		if values != nil {
-			t.plan.describe(&d, values, t.plan.cells(values, sample.columns, nil))
+			t.plan.describe(&d, values)
+			if err := t.plan.imagesOf(to, &d, sample, values); err != nil {
+				return err
+			}
 		}
 		c.mu.Lock()
 		c.count(d)
@@ -208,7 +215,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // describe names a row of a table without a key by all its values.
-func (p *tablePlan) describe(d *Difference, values []cellValue, cells []Cell) {
+func (p *tablePlan) describe(d *Difference, values []cellValue) {
 	none := Value{Null: true}
 	for i, v := range values {
 		c := ColumnDiff{Column: p.columns[i].old.Name, Old: v.value(), New: none}
@@ -217,9 +224,104 @@ func (p *tablePlan) describe(d *Difference, values []cellValue, cells []Cell) {
 		}
 		d.Columns = append(d.Columns, c)
 	}
-	if d.Kind == Missing {
-		d.OldRow = cells
-	} else {
-		d.NewRow = cells
+}
+
+// imagesOf writes the rows of a table without a key as SQL.
+func (p *tablePlan) imagesOf(to *target, d *Difference, sample rowImage, values []cellValue) error {
+	extra := d.Kind == Extra
+	row, err := p.storedIn(sample, values, extra)
+	if err != nil {
+		return err
 	}
+	if extra {
+		if err := p.images(to, d, nil, row, nil); err != nil {
+			return err
+		}
+	} else if err := p.images(to, d, row, nil, nil); err != nil {
+		return err
+	}
+	for _, cells := range [][]Cell{d.OldRow, d.NewRow} {
+		if sample.moved && len(cells) > 0 {
+			cells[0].Why = "it has no key, and rows that compare equal to it are stored in several forms"
+		}
+	}
+	return nil
+}
+
+// bareSamples reads what the columns of proven values hold, on the side that has more of each, where that is not what is
+// compared. Where rows of one value hold several, or none has it any more, its sample is marked as moved.
+func (w *worker) bareSamples(ctx context.Context, t *tableRun, m *multisetRound, proven []*rowCount) error {
+	bare := t.plan.bare()
+	if bare == nil || len(proven) == 0 {
+		return nil
+	}
+	var wanted [2]map[xxh3.Uint128]bool
+	wanted[0], wanted[1] = make(map[xxh3.Uint128]bool), make(map[xxh3.Uint128]bool)
+	for _, v := range proven {
+		onOld, onNew := m.source[v.hash], m.replica[v.hash]
+		if m.reversed {
+			onOld, onNew = onNew, onOld
+		}
+		side := 0
+		if onNew > onOld {
+			side = 1
+		}
+		if sample, ok := m.samples[v.hash]; ok && sample.packet != nil {
+			sample.moved = true
+			m.samples[v.hash] = sample
+			wanted[side][v.hash] = true
+		}
+	}
+	for _, s := range []*session{w.old, w.new} {
+		if err := s.scanBare(ctx, t, bare, wanted[sideIndex(s)], m.samples); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scanBare reads a side once more for what the rows of some values hold.
+func (s *session) scanBare(ctx context.Context, t *tableRun, bare *tablePlan, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]rowImage) error {
+	if len(wanted) == 0 {
+		return nil
+	}
+	packets := make(map[xxh3.Uint128][]byte)
+	var columns []rowstream.Column
+	h := newRowHasher(t.plan)
+	err := s.do(ctx, "scan "+t.plan.name, func() error {
+		clear(packets)
+		if err := s.liftTimeLimit(); err != nil {
+			return err
+		}
+		return s.query(ctx, bare, bare.side(s.newSide).scanQuery(), nil, func(_, head []byte, rows *rowstream.Rows) error {
+			if rows.More() { // none of those that samples are kept of
+				return rows.Rest(func([]byte) {})
+			}
+			columns = append(columns[:0], rows.Columns()...)
+			sum, err := h.projected(bare, head, columns)
+			if err != nil || !wanted[sum] {
+				return err
+			}
+			if was, ok := packets[sum]; ok && string(was) != string(head) {
+				packets[sum] = nil // several forms
+			} else if !ok {
+				packets[sum] = bytesOf(head)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for sum, packet := range packets {
+		if packet == nil {
+			continue
+		}
+		sample := samples[sum]
+		if err := sample.takeBare(bare, packet, columns); err != nil {
+			return err
+		}
+		samples[sum] = sample
+	}
+	return nil
 }

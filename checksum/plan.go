@@ -60,6 +60,11 @@ type tablePlan struct {
 	shared   string // a reason not to call it different whatever its rows say; see namePair
 	untold   string // a reason why the table cannot be called the same
 
+	extra   []int                   // of a plan that selects the columns' own values, too: which of them; see bare
+	uniques map[string][]UniquePart // of new, by column in lower case, for repair; see learn
+	newOnly bool                    // new has columns that old lacks
+	needs   string                  // one of these without a default
+
 	types atomic.Pointer[[]rowstream.Column] // of the selected columns, once a statement has told
 }
 
@@ -107,6 +112,7 @@ func newPlan(o, n *cluster.Table, opt planOptions) *tablePlan {
 	}
 	p.columns = pairs
 	p.spell(key)
+	p.learn(key)
 	return p
 }
 

@@ -104,8 +104,8 @@ type Difference struct {
 	Count   int64        `json:"count"` // rows it stands for: 1, or more for duplicates in a table without a key
 
 	// OldRow and NewRow are the images of a missing and of an extra row, and of a changed one the key and the columns
-	// that differ, for guarded repair; nil where a side has no such row or it is too large to keep. They go to the
-	// ledger only, never into a report.
+	// that differ, or all of them where another row may want one of its unique values, for guarded repair; nil where a
+	// side has no such row or it is too large to keep. They go to the ledger only, never into a report.
 	OldRow []Cell `json:"-"`
 	NewRow []Cell `json:"-"`
 
@@ -113,14 +113,24 @@ type Difference struct {
 	Packed *PackedRows `json:"-"`
 }
 
-// Cell is a column's value in SQL, for repair.
+// Cell is a column's value in SQL, for repair. Both rows are written for new's column.
 type Cell struct {
-	Column    string `json:"c"`           // unquoted name
-	Literal   string `json:"l"`           // expression that yields exactly this value when stored in the new side's column
-	Guard     string `json:"g"`           // predicate on the new side's row that holds only for exactly this value
-	Key       bool   `json:"k,omitempty"` // part of the walk key
-	Generated bool   `json:"x,omitempty"` // computed by the server: never written
-	Lax       bool   `json:"z,omitempty"` // strict mode refuses the literal: an ENUM's number 0, which is no label
+	Column    string       `json:"c"`           // unquoted name
+	Literal   string       `json:"l"`           // expression that yields exactly this value when stored in the new side's column
+	Guard     string       `json:"g"`           // of new's row: predicate that only its value passes; of old's: that a row with its key is there
+	Key       bool         `json:"k,omitempty"` // part of the walk key
+	Generated bool         `json:"x,omitempty"` // computed by the server: never written
+	Lax       bool         `json:"z,omitempty"` // strict mode refuses the literal: an ENUM's number 0, which is no label
+	Why       string       `json:"w,omitempty"` // why the row must not be repaired
+	Unique    []UniquePart `json:"u,omitempty"` // new's other unique keys that the column is part of
+	Partial   bool         `json:"p,omitempty"` // of old's first: new's row holds more than this
+}
+
+// UniquePart says that a column belongs to a unique key.
+type UniquePart struct {
+	Key    string `json:"k"`
+	Prefix int    `json:"p,omitempty"` // 0: the whole column
+	Like   string `json:"e,omitempty"` // hash that all values share which new may call equal; "" for NULL
 }
 
 // Counts are the numbers of a table or of a part of it. Rows and bytes are those of the pass that compared them.

@@ -51,9 +51,9 @@ func (s RepairSummary) Statements() int64 { return s.Deletes + s.Updates + s.Ins
 
 // WriteRepair writes SQL that makes new like old, for a person to read and to run on new; nothing is executed. Each
 // statement is conditional on the values that were proven, so that a row that has changed since is left alone. iterate
-// must walk the differences with their row images, table by table, and is called three times: rows are deleted first,
+// must walk the differences with their row images, table by table, and is called up to five times: rows are deleted first,
 // then updated, then inserted, so that a unique value is free before another row takes it. One difference is in memory
-// at a time. Errors are those of w and of iterate.
+// at a time, and a hash for each unique value that a row is to get. Errors are those of w and of iterate.
 func WriteRepair(w io.Writer, opts RepairOptions,
 	iterate func(fn func(table string, d checksum.Difference) error) error,
 ) (RepairSummary, error) {
@@ -63,16 +63,25 @@ func WriteRepair(w io.Writer, opts RepairOptions,
 	if opts.SplitTable == nil {
 		opts.SplitTable = splitAtOnlyDot
 	}
-	r := &repair{w: bufio.NewWriterSize(w, 64<<10), opts: opts, tables: map[string]bool{}}
+	r := &repair{w: bufio.NewWriterSize(w, 64<<10), opts: opts, tables: map[string]bool{}, exchange: newExchange()}
 	r.header()
 	for i, kind := range []checksum.Kind{checksum.Extra, checksum.Changed, checksum.Missing} {
 		r.phase(i+1, kind)
-		err := iterate(func(table string, d checksum.Difference) error {
-			if d.Kind == kind {
-				r.difference(table, d)
-			}
-			return r.err
-		})
+		var err error
+		if kind == checksum.Changed {
+			err = r.exchangeRows(iterate)
+		}
+		if err == nil {
+			err = iterate(func(table string, d checksum.Difference) error {
+				if kind == checksum.Extra {
+					r.exchange.note(table, d)
+				}
+				if d.Kind == kind && !(r.exchange.any && r.exchange.holds(table, d)) {
+					r.difference(table, d)
+				}
+				return r.err
+			})
+		}
 		if err != nil {
 			return r.sum, fmt.Errorf("write the repair: %w", err)
 		}
@@ -103,6 +112,8 @@ type repair struct {
 	table string // of the block being written
 	open  int    // statements in the open transaction
 	skips []string
+
+	exchange *exchange
 }
 
 func (r *repair) printf(format string, args ...any) {
@@ -190,16 +201,11 @@ func (r *repair) difference(table string, d checksum.Difference) {
 		r.comment("This table has no key: the next statement finds its rows by their values only. Run it once.")
 		r.sum.Unguarded += stmts.count
 	}
-	if stmts.lax {
-		r.comment("A value that is none of an ENUM's labels, as old has it; strict mode refuses that.")
-		r.printf("SET SESSION sql_mode = '%s';\n", laxMode)
-	}
-	for range stmts.count {
-		r.statement(stmts.sql)
-	}
-	if stmts.lax {
-		r.printf("SET SESSION sql_mode = '%s';\n", strictMode)
-	}
+	r.relaxed(stmts.lax, func() {
+		for range stmts.count {
+			r.statement(stmts.sql)
+		}
+	})
 	switch d.Kind {
 	case checksum.Extra:
 		r.sum.Deletes += stmts.count
@@ -207,6 +213,18 @@ func (r *repair) difference(table string, d checksum.Difference) {
 		r.sum.Updates += stmts.count
 	case checksum.Missing:
 		r.sum.Inserts += stmts.count
+	}
+}
+
+// relaxed lifts strict mode for what a value needs that it would refuse.
+func (r *repair) relaxed(lax bool, write func()) {
+	if lax {
+		r.comment("A value that is none of an ENUM's labels, as old has it; strict mode refuses that.")
+		r.printf("SET SESSION sql_mode = '%s';\n", laxMode)
+	}
+	write()
+	if lax {
+		r.printf("SET SESSION sql_mode = '%s';\n", strictMode)
 	}
 }
 

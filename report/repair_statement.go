@@ -3,6 +3,7 @@ package report
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"crosscheck/checksum"
@@ -14,6 +15,11 @@ var (
 	errNotWritable = errors.New("only generated columns differ, which no statement can set")
 	errUnclear     = errors.New("the row's images do not show what differs")
 )
+
+// refusal is the reason that the check gives for a row that must not be repaired.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
 
 // quoteName quotes an identifier.
 func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
@@ -41,11 +47,14 @@ func repairStatements(table string, d checksum.Difference) (stmts repeated, ungu
 	}
 }
 
-// insertRow inserts the row unless one with its key is there.
+// insertRow inserts the row unless one with its key, or with one of its unique values, is there.
 func insertRow(table string, d checksum.Difference) (repeated, bool, error) {
 	var columns, literals []string
 	lax := false
 	for _, c := range d.OldRow {
+		if c.Why != "" {
+			return repeated{}, false, refusal(c.Why)
+		}
 		if !c.Generated {
 			lax = lax || c.Lax
 			columns = append(columns, quoteName(c.Column))
@@ -57,14 +66,55 @@ func insertRow(table string, d checksum.Difference) (repeated, bool, error) {
 	}
 	sql := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM DUAL", table, strings.Join(columns, ", "), strings.Join(literals, ", "))
 	key := guards(d.OldRow, func(c checksum.Cell) bool { return c.Key })
-	if key == "" {
-		return repeated{sql: sql, count: max(1, d.Count), lax: lax}, true, nil
+	stmt := repeated{sql: sql, count: max(1, d.Count), lax: lax}
+	free := uniqueValues(d.OldRow, nil)
+	if key != "" {
+		free, stmt.count = slices.Insert(free, 0, key), 1
 	}
-	return repeated{sql: sql + " WHERE NOT EXISTS (SELECT 1 FROM " + table + " WHERE " + key + ")", count: 1, lax: lax}, false, nil
+	glue := " WHERE "
+	for _, taken := range free {
+		stmt.sql += glue + "NOT EXISTS (SELECT 1 FROM " + table + " WHERE " + taken + ")"
+		glue = " AND "
+	}
+	return stmt, key == "", nil
+}
+
+// uniqueValues returns, for each unique key besides the one that rows are matched by, the predicate that a row with the
+// row's values in it passes. With differs only keys with a column marked in it count.
+func uniqueValues(row []checksum.Cell, differs map[string]bool) []string {
+	var names []string
+	wanted, parts := map[string]bool{}, map[string][]string{}
+	null := map[string]bool{}
+	for _, c := range row {
+		for _, u := range c.Unique {
+			if parts[u.Key] == nil {
+				names = append(names, u.Key)
+			}
+			column, literal := quoteName(c.Column), c.Literal
+			if u.Prefix > 0 {
+				column, literal = fmt.Sprintf("LEFT(%s, %d)", column, u.Prefix), fmt.Sprintf("LEFT(%s, %d)", literal, u.Prefix)
+			}
+			parts[u.Key] = append(parts[u.Key], column+" = "+literal)
+			wanted[u.Key] = wanted[u.Key] || differs == nil || differs[strings.ToLower(c.Column)]
+			null[u.Key] = null[u.Key] || c.Literal == "NULL" || c.Literal == ""
+		}
+	}
+	var out []string
+	for _, name := range names {
+		if wanted[name] && !null[name] {
+			out = append(out, strings.Join(parts[name], " AND "))
+		}
+	}
+	return out
 }
 
 // deleteRow deletes the row if it is still what was proven to be extra.
 func deleteRow(table string, d checksum.Difference) (repeated, bool, error) {
+	for _, c := range d.NewRow {
+		if c.Why != "" {
+			return repeated{}, false, refusal(c.Why)
+		}
+	}
 	key := guards(d.NewRow, func(c checksum.Cell) bool { return c.Key })
 	rest := guards(d.NewRow, func(c checksum.Cell) bool { return !c.Key })
 	where := both(key, rest)
@@ -84,10 +134,18 @@ func updateRow(table string, d checksum.Difference) (repeated, error) {
 	differs := differing(d)
 	var set, keep []string
 	generatedOnly, lax := len(differs) > 0, false
+	for _, c := range d.NewRow {
+		if c.Why != "" {
+			return repeated{}, refusal(c.Why)
+		}
+	}
 	for _, c := range d.OldRow {
 		switch name := quoteName(c.Column); {
 		case c.Generated:
 		case differs[strings.ToLower(c.Column)]:
+			if c.Why != "" {
+				return repeated{}, refusal(c.Why)
+			}
 			generatedOnly = false
 			lax = lax || c.Lax
 			set = append(set, name+" = "+c.Literal)
@@ -104,6 +162,11 @@ func updateRow(table string, d checksum.Difference) (repeated, error) {
 		return repeated{}, errUnclear
 	}
 	sql := fmt.Sprintf("UPDATE %s SET %s WHERE %s", table, strings.Join(append(set, keep...), ", "), both(key, values))
+	for _, taken := range uniqueValues(d.OldRow, differs) {
+		// A statement may not ask the table that it changes, but for what was read before into a table of its own: LIMIT
+		// keeps servers from merging the two.
+		sql += " AND NOT EXISTS (SELECT 1 FROM (SELECT 1 FROM " + table + " WHERE " + taken + " AND NOT (" + key + ") LIMIT 1) AS held)"
+	}
 	return repeated{sql: sql, count: 1, lax: lax}, nil
 }
 
@@ -120,8 +183,7 @@ func maybeTime(literal string) bool {
 }
 
 // differing returns the columns that differ, in lower case, since servers do not tell column names by case and the two
-// sides may write them differently: those that the check names, and key columns that are equal to the server but not
-// the same, such as by case.
+// sides may write them differently: those that the check names, or all whose images differ where it names none.
 func differing(d checksum.Difference) map[string]bool {
 	differs := map[string]bool{}
 	for _, c := range d.Columns {
@@ -133,7 +195,7 @@ func differing(d checksum.Difference) map[string]bool {
 	}
 	for _, c := range d.OldRow {
 		name := strings.ToLower(c.Column)
-		if n, ok := now[name]; ok && n.Literal != c.Literal && (c.Key || len(d.Columns) == 0) {
+		if n, ok := now[name]; ok && n.Literal != c.Literal && len(d.Columns) == 0 {
 			differs[name] = true
 		}
 	}

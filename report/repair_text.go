@@ -20,12 +20,13 @@ func (r *repair) header() {
 		"Checked %s, written %s.\n"+
 		"  old: %s\n  new: %s  <- run it here\n\n"+
 		"crosscheck has not executed any of this. Read it, then run it on NEW in a session of its own:\n\n"+
-		"  mysql --comments --default-character-set=utf8mb4 --max-allowed-packet=1G --host=... < this-file\n\n"+
+		"  mysql --comments --skip-reconnect --default-character-set=utf8mb4 --max-allowed-packet=1G --host=... < this-file\n\n"+
 		"- It stops at the first error, and what its open transaction did is undone. Statements on rows with a key can be\n"+
 		"  run again: each acts only on a row that is still as the check saw it, and leaves a row alone that changed\n"+
 		"  since. Those on tables without a key say so and must run once only.\n"+
-		"- Error 1062: the unique value that a row gets is still held by another row of new. Where rows hold values\n"+
-		"  in turn, run the file again; where two rows have swapped theirs, set one of them to a free value by hand.\n"+
+		"- A row whose unique value another row of new still holds is left as it is: the next check shows it.\n"+
+		"- Where a rule of new's own refuses a row (a CHECK, a trigger, no partition, a unique key on an expression), take\n"+
+		"  that statement out and run the file again.\n"+
 		"- It goes through new's binlog, so that new's own replicas follow.\n"+
 		"- Triggers of new fire. Foreign keys are not checked and do not cascade here: rows that a cascade would change\n"+
 		"  have statements of their own if they differ.\n"+
@@ -38,8 +39,11 @@ func (r *repair) header() {
 			"this, SET SESSION sql_log_bin = 0 and run it on each server of new, or stop that replication and skip it.")
 	}
 	r.printf("\nSET NAMES utf8mb4;\n"+
-		"SET SESSION time_zone = '+00:00', SESSION foreign_key_checks = 0, SESSION sql_safe_updates = 0,\n"+
-		"  SESSION sql_mode = '%s';\n", strictMode)
+		"SET SESSION time_zone = '+00:00', SESSION foreign_key_checks = 0, SESSION unique_checks = 1,\n"+
+		"  SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1, SESSION sql_mode = '%s';\n", strictMode)
+	if o.New.Flavor == "mariadb" {
+		r.printf("/*M!100304 SET SESSION system_versioning_asof = DEFAULT, SESSION max_statement_time = 0 */;\n")
+	}
 	if o.New.Flavor == "mysql" && isUUID(o.New.ServerUUID) {
 		r.comment("On any other server than the one that was checked this ends with error 1242. Take it out only if you know why.")
 		r.printf("SET @crosscheck_server = (SELECT n FROM (SELECT 1 AS n UNION ALL SELECT 2) AS wrong_server WHERE @@server_uuid <> '%s');\n", o.New.ServerUUID)

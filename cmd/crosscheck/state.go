@@ -100,7 +100,12 @@ acts only on a row that is still as the check saw it. Read it, then run it on ne
 				return err
 			}
 			if file != "" {
-				err = report.WriteFile(file, write)
+				err = report.WriteFile(file, func(w io.Writer) error {
+					if err := ownFile(w); err != nil {
+						return err
+					}
+					return write(w)
+				})
 			} else {
 				err = write(g.std.out)
 			}
@@ -126,6 +131,21 @@ acts only on a row that is still as the check saw it. Read it, then run it on ne
 	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave out tables that match this glob; may be repeated")
 	c.Flags().StringVar(&file, "output", "", "write to this file instead of stdout")
 	return c
+}
+
+// ownFile keeps a regular file that is about to hold values from everybody else, whatever the umask and its former mode.
+func ownFile(w io.Writer) error {
+	f, ok := w.(interface {
+		Stat() (os.FileInfo, error)
+		Chmod(mode os.FileMode) error
+	})
+	if !ok {
+		return nil
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	return f.Chmod(0o600)
 }
 
 // writeRepair writes the repair of one run.

@@ -66,8 +66,9 @@ func (r *Run) values(d checksum.Difference, t *tableState, u *usage) (v values, 
 	if u.imageBytes >= r.l.opts.MaxImageBytes || t.images >= r.l.opts.MaxImages {
 		return none, nil
 	}
-	if d, err = d.Unpack(); err != nil {
-		return none, err
+	if d, err = d.Unpack(); err != nil { // the difference counts, and repair will name it
+		r.l.opts.Log.Warn("a row image is not kept", "run", r.id, "error", err)
+		return none, nil
 	}
 	var sizes [3]int
 	if v.columns, sizes[0], err = encodeJSON(orEmptyList(d.Columns)); err != nil {

@@ -1,0 +1,235 @@
+package checksum
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"crosscheck/cluster"
+)
+
+// textLiteral writes a value for a column of characters or of JSON.
+func (t *target) textLiteral(c planColumn, v stored) (lit, why string) {
+	cs, content, text, why := t.textFor(c, v)
+	switch {
+	case why != "":
+		return "", why
+	case classOf(c.new) == classJSON:
+		if why = jsonFits(c, text); why != "" {
+			return "", why
+		}
+		if c.new.DataType == "json" {
+			return "CAST(CONVERT(" + hexLiteral(text) + " USING utf8mb4) AS JSON)", ""
+		}
+	case !c.same():
+		if why = textFits(c.new, content, text); why != "" {
+			return "", why
+		}
+	}
+	return ownText(cs, content), ""
+}
+
+// textFor returns what is to be stored: content in the charset cs, and the same in utf8mb4 where that is known.
+func (t *target) textFor(c planColumn, v stored) (cs string, content, text []byte, why string) {
+	const invalid = "the value is no valid text of its charset"
+	own := charset(c.new)
+	if own == "" {
+		own = "utf8mb4"
+	}
+	k := classOf(c.old)
+	text, ok := v.utf8(c.old)
+	bytes := k == classBytes || k == classFixedBytes || k == classGeometry
+	isText := k == classText || k == classJSON && c.old.DataType != "json"
+	if bytes || isText && charset(c.old) == own && !utf8Bytes(own) {
+		content = lengthPrefixed(v.raw)
+		if !t.encodes(own, content) {
+			return "", nil, nil, invalid
+		}
+		switch {
+		case utf8Bytes(own):
+			text = content
+		case !ok || bytes:
+			text = nil
+		}
+		return own, content, text, ""
+	}
+	if !ok {
+		return "", nil, nil, "the value has characters that have no form in utf8mb4"
+	}
+	if !t.spells(own, text) {
+		if !utf8.Valid(text) {
+			return "", nil, nil, invalid
+		}
+		return "", nil, nil, "the value has characters that its charset lacks"
+	}
+	return "utf8mb4", text, text, ""
+}
+
+// textFits says why a column of characters does not give a text back.
+func textFits(c *cluster.Column, content, text []byte) string {
+	chars := len(content)
+	if text != nil {
+		chars = utf8.RuneCount(text)
+	} else if multiByte(charset(c)) {
+		chars = 0 // not known: there is more room than in old's column, or converted has it selected
+	}
+	switch c.DataType {
+	case "char", "varchar":
+		if int64(chars) > c.CharLen {
+			return "the value is too long"
+		}
+		if c.DataType == "char" && strings.HasSuffix(string(text), " ") {
+			return "CHAR drops the spaces at the end of the value"
+		}
+	default:
+		if int64(max(chars, len(text)*octets(charset(c))/4)) > c.OctetLen {
+			return "the value is too long"
+		}
+	}
+	return ""
+}
+
+// octets returns how many bytes a charset needs for what takes four in utf8mb4, at most.
+func octets(cs string) int {
+	switch {
+	case utf8Bytes(cs):
+		return 4
+	case cs == "utf32":
+		return 16
+	case strings.HasPrefix(cs, "utf16"), cs == "ucs2":
+		return 8
+	}
+	return 0
+}
+
+// How deep the servers' JSON goes: MySQL's, and MariaDB's JSON_VALID.
+const (
+	depthMySQL   = 100
+	depthMariaDB = 32
+)
+
+// jsonFits says why a text is no JSON for new's column.
+func jsonFits(c planColumn, text []byte) string {
+	if c.same() && c.old.JSONText == c.new.JSONText {
+		return ""
+	}
+	const invalid = "the value is no JSON that it takes"
+	var any any
+	if text == nil || json.Unmarshal(text, &any) != nil || loneSurrogate(text) {
+		return invalid
+	}
+	limit := depthMySQL
+	if c.new.JSONText {
+		limit = depthMariaDB
+	}
+	if jsonDepth(any) >= limit {
+		return invalid
+	}
+	return ""
+}
+
+func jsonDepth(v any) int {
+	depth := 0
+	switch v := v.(type) {
+	case map[string]any:
+		for _, m := range v {
+			depth = max(depth, jsonDepth(m))
+		}
+	case []any:
+		for _, m := range v {
+			depth = max(depth, jsonDepth(m))
+		}
+	default:
+		return 0
+	}
+	return depth + 1
+}
+
+// loneSurrogate reports whether a string of JSON text may have an escape that is half a character.
+func loneSurrogate(text []byte) bool {
+	s := strings.ToLower(string(text))
+	for {
+		i := strings.Index(s, `\ud`)
+		if i < 0 || i+4 > len(s) {
+			return false
+		}
+		switch c := s[i+3]; {
+		case c >= 'c' && c <= 'f':
+			return true
+		case c >= '8' && c <= 'b':
+			if len(s) < i+12 || s[i+6:i+9] != `\ud` || s[i+9] < 'c' {
+				return true
+			}
+			s = s[i+12:]
+		default:
+			s = s[i+4:]
+		}
+	}
+}
+
+// timeLiteral writes a date or a time.
+func (t *target) timeLiteral(c planColumn, v stored) (lit, why string) {
+	text := v.cellValue.text
+	if k := classOf(c.old); k != classOf(c.new) {
+		content, ok := v.utf8(c.old)
+		if text = string(content); !ok || !timeText(c.new, text) {
+			return "", "the value is not what the server writes there"
+		}
+	}
+	if c.same() {
+		return "'" + text + "'", ""
+	}
+	whole, frac, _ := strings.Cut(text, ".")
+	if len(strings.TrimRight(frac, "0")) > c.new.FracSeconds {
+		return "", "the value has a finer fraction of a second"
+	}
+	switch c.new.DataType {
+	case "date":
+		if day, clock, ok := strings.Cut(whole, " "); ok {
+			if clock != "00:00:00" {
+				return "", "the value has a time of day"
+			}
+			text = day
+		}
+	case "datetime", "timestamp":
+		if !strings.Contains(whole, " ") {
+			whole += " 00:00:00"
+			text = whole
+		}
+		if c.new.DataType == "timestamp" && !t.timestampFits(whole) {
+			return "", "the value is out of its range"
+		}
+	}
+	return "'" + text + "'", ""
+}
+
+// timeText reports whether text is written as a server writes a value of the column, whose limits timeLiteral knows.
+func timeText(c *cluster.Column, text string) bool {
+	layout := "2006-01-02 15:04:05"
+	switch c.DataType {
+	case "date":
+		layout = "2006-01-02"
+	case "time":
+		layout = "15:04:05"
+	}
+	if c.FracSeconds > 0 {
+		layout += "." + strings.Repeat("0", c.FracSeconds)
+	}
+	_, err := time.Parse(layout, text)
+	return err == nil && len(text) == len(layout)
+}
+
+// timestampFits reports whether TIMESTAMP holds a time of UTC.
+func (t *target) timestampFits(text string) bool {
+	const zero = "0000-00-00 00:00:00"
+	if text == zero {
+		return true
+	}
+	at, err := time.Parse(time.DateTime, text)
+	last := time.Unix(1<<31-1, 0)
+	if f := t.facts; f.Flavor == cluster.FlavorMariaDB && (f.Major > 11 || f.Major == 11 && f.Minor >= 5) {
+		last = time.Unix(1<<32-1, 0)
+	}
+	return err == nil && at.Unix() > 0 && !at.After(last)
+}
