@@ -111,6 +111,14 @@ func TestBytesThatAreNoText(t *testing.T) {
 			rawRows(t, p.old, old, name, table, made, ddl, insert)
 			rawRows(t, p.new, new, name, table, made, ddl, insert)
 		}
+		// As replication from a latin1 column leaves it.
+		if err := old("CREATE TABLE converted " + made); err != nil {
+			t.Fatal(err)
+		}
+		if err := old(strings.ReplaceAll(few, "{t}", "converted")); err != nil {
+			t.Fatal(err)
+		}
+		rawRows(t, p.new, new, name, "converted", made, ddl, few)
 		for _, q := range []string{"DELETE FROM missing WHERE v=1", "UPDATE changed SET v=9 WHERE v=3", "DELETE FROM many WHERE v%1000=511", "UPDATE many SET v=-v WHERE v%1000=512"} {
 			if err := new(q); err != nil {
 				t.Fatal(err)
@@ -126,6 +134,7 @@ func TestBytesThatAreNoText(t *testing.T) {
 			{name: "extra", extra: 1},
 			{name: "changed", changed: 1},
 			{name: "many", missing: 5, changed: 5},
+			{name: "converted", missing: 2, extra: 2},
 		} {
 			c.verify(t, p, results[name+"."+c.name])
 		}

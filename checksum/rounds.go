@@ -103,7 +103,8 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 func (s *settler) judge(ctx context.Context, b *batch) error {
 	var again, proven, hot, blind []*suspect
 	for i, sp := range b.suspects {
-		if b.plan.doubted && b.rng == nil && sp.rng != nil {
+		doubted := b.plan.doubted && b.rng == nil && sp.rng != nil
+		if doubted {
 			s.doubt(sp, &b.rounds[i])
 		}
 		switch sp.state.judge(ruleFor(b.observed[i] && !sp.unclear, s.fence.bothSides()), b.rounds[i]) {
@@ -111,6 +112,10 @@ func (s *settler) judge(ctx context.Context, b *batch) error {
 			s.forget(b.plan, sp)
 			sp.owner.same(ctx)
 		case rowDifferent:
+			if doubted && sp.state.last.source.sight != sp.state.last.replica.sight {
+				blind = append(blind, sp) // found on one side only, by keys: a range read has the last word
+				continue
+			}
 			proven = append(proven, sp)
 		case rowHot:
 			s.forget(b.plan, sp)
