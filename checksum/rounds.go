@@ -225,8 +225,8 @@ func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found
 	err = from.do(ctx, "read rows of "+b.plan.name, func() error {
 		clear(seen)
 		if b.plan.method != methodChunks { // the whole table
-			if err := from.liftTimeLimit(); err != nil {
-				return err
+			if xerr := from.liftTimeLimit(); xerr != nil {
+				return xerr
 			}
 		}
 		return from.query(ctx, b.plan, query, params, func(key, head []byte, rows *rowstream.Rows) error {
