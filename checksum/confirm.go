@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
 	"crosscheck/cluster/rowstream"
 )
@@ -335,8 +336,7 @@ func (p *tablePlan) keyFields(key []byte) []Field {
 	fields := make([]Field, 0, p.nKey)
 	for i, c := range p.keyTypes() {
 		size := c.Size(key)
-		text, _ := decode(c, key[:size])
-		fields = append(fields, p.keyField(i, text))
+		fields = append(fields, p.keyField(i, c, key[:size]))
 		key = key[size:]
 	}
 	return fields
@@ -344,17 +344,25 @@ func (p *tablePlan) keyFields(key []byte) []Field {
 
 func (p *tablePlan) keyFieldsOf(values []cellValue) []Field {
 	fields := make([]Field, 0, p.nKey)
-	for i := range p.nKey {
-		fields = append(fields, p.keyField(i, values[i].text))
+	for i, c := range p.keyTypes() {
+		fields = append(fields, p.keyField(i, c, values[i].raw))
 	}
 	return fields
 }
 
-// keyField names a key value; members of ENUM and SET keys, which are selected by number, get their labels back.
-func (p *tablePlan) keyField(i int, text string) Field {
+// keyField names a key value; members of ENUM and SET keys, which are selected by number, get their labels back. Text that
+// is selected as stored is shown in hexadecimal where its charset is not known here: two keys never look alike.
+func (p *tablePlan) keyField(i int, wire rowstream.Column, raw []byte) Field {
 	c := p.columns[i].old
-	if p.columns[i].proj.number && classOf(c) != classBit {
+	text, _ := decode(wire, raw)
+	switch {
+	case p.columns[i].proj.number && classOf(c) != classBit:
 		text = labels(c.Labels, classOf(c) == classSet, text)
+	case p.columns[i].proj.bytes && (wideUnits(charset(c)) || !isASCII(lengthPrefixed(raw))):
+		text = fmt.Sprintf("0x%X", lengthPrefixed(raw))
+		if known, ok := binlog.LogText(charset(c), lengthPrefixed(raw)); ok {
+			text = string(known)
+		}
 	}
 	return Field{Column: c.Name, Value: Value{Text: text}}
 }

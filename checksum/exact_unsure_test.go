@@ -50,6 +50,11 @@ func unsureKeyCases() []exactCase {
 			tamper:    []string{seq("3000", "CONCAT(LPAD(HEX(s.n*7919),8,'0'),'-0000-1000-8000-00000000000f'),s.n"), "DELETE FROM {t} WHERE v=7", "UPDATE {t} SET v=-1 WHERE v=8"}, missing: 1, changed: 1, fixed: true,
 		},
 		{
+			name: "uuid_bytes", ddl: "(k BINARY(16) NOT NULL PRIMARY KEY, v INT)", ddlNew: "(k UUID NOT NULL PRIMARY KEY, v INT)", only: toMariaDB,
+			tamperOld: []string{seq("3000", "UNHEX(CONCAT(LPAD(HEX(s.n*7919),8,'0'),'000010008000',LPAD(HEX(s.n),12,'0'))),s.n")},
+			tamper:    []string{seq("3000", "CONCAT(LPAD(HEX(s.n*7919),8,'0'),'-0000-1000-8000-',LPAD(HEX(s.n),12,'0')),s.n"), "DELETE FROM {t} WHERE v=7", "UPDATE {t} SET v=-1 WHERE v=8"}, missing: 1, changed: 1, fixed: true,
+		},
+		{
 			name: "inet_key", ddl: "(k INET4 NOT NULL PRIMARY KEY, v INT, w INET4)", ddlNew: "(k INET6 NOT NULL PRIMARY KEY, v INT, w INET6)", only: bothMariaDB,
 			tamperOld: []string{row("('1.2.3.4',1,'9.9.9.9')", "('1.2.3.5',2,NULL)", "('0.0.0.0',3,'255.255.255.255')")},
 			tamper:    []string{row("('::ffff:1.2.3.4',1,'::ffff:9.9.9.9')", "('::ffff:1.2.3.5',9,NULL)", "('::ffff:0.0.0.0',3,'::ffff:255.255.255.255')", "('::1',4,NULL)")}, changed: 1, extra: 1, fixed: true,

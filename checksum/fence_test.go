@@ -7,9 +7,15 @@ import (
 	"pgregory.net/rapid"
 )
 
+// nothing stands for a read that tells nothing.
+const nothing = 99
+
 func im(v uint64) image {
-	if v == 0 {
+	switch v {
+	case 0:
 		return image{sight: absent}
+	case nothing:
+		return image{}
 	}
 	return image{sight: present, hash: xxh3.Uint128{Lo: v}}
 }
@@ -29,6 +35,9 @@ func TestJudge(t *testing.T) {
 	}{
 		{"equal at once", ruleFor(true, false), []round{quiet(1, 1)}, rowSame},
 		{"gone on both", ruleFor(true, false), []round{quiet(0, 0)}, rowSame},
+		{"a lookup that finds nothing on either side", ruleFor(true, false), []round{quiet(nothing, nothing)}, rowUnseen},
+		{"a lookup that finds nothing on new", ruleFor(true, false), []round{quiet(1, 2), quiet(1, nothing)}, rowUnseen},
+		{"one that finds nothing at the second reading of old", ruleFor(true, false), []round{hot(1, 1, nothing)}, rowUnseen},
 		{"new is ahead of the first read", ruleFor(true, false), []round{hot(1, 2, 2)}, rowSame},
 		{"one look is no proof", ruleFor(true, false), []round{quiet(1, 2)}, rowAgain},
 		{"two looks are no proof", ruleFor(true, false), []round{quiet(1, 2), quiet(1, 2)}, rowAgain},
@@ -76,13 +85,17 @@ func TestJudgeNeverCallsDifferentWithoutProof(t *testing.T) {
 		var s fenceState
 		var history []round
 		for {
-			v := rapid.Uint64Range(0, 2)
+			v := rapid.SampledFrom([]uint64{0, 1, 2, 0, 1, 2, 0, 1, 2, nothing})
 			now := round{source: im(v.Draw(t, "a")), replica: im(v.Draw(t, "b")), sourceAgain: im(v.Draw(t, "a2")), replicaAgain: im(v.Draw(t, "b2"))}
 			if len(history) > 0 && rapid.IntRange(0, 3).Draw(t, "repeat") > 0 {
 				now = history[len(history)-1]
 			}
 			history = append(history, now)
-			switch s.judge(r, now) {
+			got := s.judge(r, now)
+			if got != rowUnseen && now.blind(r.bothSides) {
+				t.Fatalf("%d of a row that was not seen: %+v", got, now)
+			}
+			switch got {
 			case rowAgain:
 				continue
 			case rowSame:
@@ -94,6 +107,10 @@ func TestJudgeNeverCallsDifferentWithoutProof(t *testing.T) {
 					if h.source != now.source || h.replica != now.replica || h.source != h.sourceAgain || h.source == h.replica {
 						t.Fatalf("different on %+v", history)
 					}
+				}
+			case rowUnseen:
+				if !now.blind(r.bothSides) {
+					t.Fatalf("not judged although all was seen: %+v", now)
 				}
 			case rowHot:
 				if len(history) != r.maxRounds {

@@ -256,10 +256,14 @@ func narrow(cs string) bool {
 	return cs == "ascii" || cs == "latin1" || cs == "utf8mb3" || cs == "ucs2"
 }
 
+// wideUnits reports whether the charset has several bytes for each character of ASCII.
+func wideUnits(cs string) bool {
+	return strings.HasPrefix(cs, "utf16") || cs == "utf32" || cs == "ucs2"
+}
+
 // plainLabels reports whether a server finds each label of an ENUM by its text.
 func plainLabels(c *cluster.Column) bool {
-	cs := charset(c)
-	if strings.HasPrefix(cs, "utf16") || cs == "utf32" || cs == "ucs2" {
+	if wideUnits(charset(c)) {
 		return false // not as the text of the labels arrives
 	}
 	seen := make(map[string]bool, len(c.Labels))

@@ -175,6 +175,8 @@ func (r *Rechecker) plan(ctx context.Context, table string) (plan *tablePlan, re
 	switch {
 	case plan.schema != "":
 		return nil, table + ": " + plan.schema, nil
+	case plan.untold != "":
+		return nil, table + ": " + plan.untold, nil
 	case plan.method == methodMultiset:
 		return nil, table + " has no key by which a row is found on both sides", nil
 	}

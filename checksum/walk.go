@@ -150,6 +150,9 @@ func (w *worker) compare(ctx context.Context, t *tableRun, job compareJob, size 
 			w.judge(ctx, t, rest, list, &w.newList)
 			break
 		}
+		if ok, err := w.aside.certain(ctx, t.plan, hi); err != nil || !ok {
+			return cmp.Or[error](err, t.plan.unsureKey(reasonNoBound))
+		}
 		piece := chunker.Range{Lo: rest.Lo, Hi: hi}
 		var own rowList
 		if _, _, err := w.aside.readRange(ctx, t.plan, piece, 0, &own); err != nil {
