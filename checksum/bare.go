@@ -122,12 +122,12 @@ func (s *settler) readBare(ctx context.Context, from *session, b *batch, rows []
 			if err != nil {
 				return err
 			}
-			return rows[i].takeBare(bare, packet, more.Columns(), from.newSide)
+			return rows[i].takeBare(bare, packet, more.Columns())
 		})
 }
 
 // takeBare keeps what the columns hold if the row is still the one that was compared.
-func (r *rowImage) takeBare(bare *tablePlan, packet []byte, columns []rowstream.Column, newSide bool) error {
+func (r *rowImage) takeBare(bare *tablePlan, packet []byte, columns []rowstream.Column) error {
 	was, err := r.values()
 	if err != nil {
 		return err
@@ -142,8 +142,42 @@ func (r *rowImage) takeBare(bare *tablePlan, packet []byte, columns []rowstream.
 			return nil
 		}
 	}
-	r.moved, r.stored = false, bare.storedValues(values, columns, newSide)
+	r.moved, r.bare = false, &bareRow{plan: bare, packet: packet, columns: columns}
 	return nil
+}
+
+// bareRow is a row as bare's plan selected it.
+type bareRow struct {
+	plan    *tablePlan
+	packet  []byte
+	columns []rowstream.Column
+}
+
+// storedIn returns what the columns of a row hold, given its compared values; nil for a row without values.
+func (p *tablePlan) storedIn(r rowImage, values []cellValue, newSide bool) ([]stored, error) {
+	if values == nil {
+		return nil, nil
+	}
+	if r.bare == nil {
+		return p.storedValues(values, r.columns, newSide), nil
+	}
+	all, err := splitRow(r.bare.packet, r.bare.columns)
+	if err != nil {
+		return nil, err
+	}
+	return r.bare.plan.storedValues(all, r.bare.columns, newSide), nil
+}
+
+// asks reports whether new's server may have to be asked what its columns can hold: nothing but a server knows the
+// characters of its charsets.
+func (p *tablePlan) asks() bool {
+	for _, c := range p.columns {
+		if k, cs := classOf(c.new), charset(c.new); (k == classText || k == classJSON) && cs != "" && !utf8Bytes(cs) &&
+			(multiByte(cs) || charset(c.old) != cs) {
+			return true
+		}
+	}
+	return false
 }
 
 // projected hashes the compared columns of a packet that bare's plan selected.

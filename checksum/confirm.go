@@ -40,7 +40,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 		}
 	}
 	now := s.sourcePosition(ctx)
-	to := s.new.target(ctx)
+	to := s.new.target(ctx, b.plan)
 	var open []*suspect
 	for i, sp := range proven {
 		o, n := oldRows[i], newRows[i]
@@ -179,7 +179,7 @@ type rowImage struct {
 	image   image
 	packet  []byte // nil where there is no row or it is larger than maxImage
 	columns []rowstream.Column
-	stored  []stored // what its columns hold, where a plan's bare selects more than what is compared
+	bare    *bareRow // what its columns hold, where that is more than what is compared
 	moved   bool     // it changed before that was read
 }
 
@@ -239,15 +239,15 @@ func (p *tablePlan) difference(to *target, o, n rowImage, key []byte) (Differenc
 		}
 		d.Key = p.keyFieldsOf(oldValues)
 	}
-	return d, p.images(to, &d, p.storedIn(o, oldValues, false), p.storedIn(n, newValues, true), differs)
-}
-
-// storedIn returns what the columns of a row hold; nil for a row without values.
-func (p *tablePlan) storedIn(r rowImage, values []cellValue, newSide bool) []stored {
-	if r.stored != nil || values == nil {
-		return r.stored
+	was, err := p.storedIn(o, oldValues, false)
+	if err != nil {
+		return d, err
 	}
-	return p.storedValues(values, r.columns, newSide)
+	now, err := p.storedIn(n, newValues, true)
+	if err != nil {
+		return d, err
+	}
+	return d, p.images(to, &d, was, now, differs)
 }
 
 func (r rowImage) values() ([]cellValue, error) {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"net/netip"
@@ -20,50 +22,59 @@ import (
 // target is the server that a repair is for, as far as it decides what it can store.
 type target struct {
 	facts cluster.Facts
-	ask   func(query string) ([]byte, error) // the one value of a SELECT, nil for NULL or where the server refuses it
+	ask   func(query string) ([]byte, error) // the one value of a SELECT, nil for NULL or where the server refuses it; see asks
 	err   error                              // of ask, the first
 }
 
-// target returns new's server for the statements of a repair.
-func (s *session) target(ctx context.Context) *target {
-	return &target{facts: s.server.Facts(), ask: func(query string) (answer []byte, err error) {
-		err = s.do(ctx, "ask what a column can hold", func() error {
-			answer = nil
-			st, err := s.conn.Prepare(query)
-			if err != nil {
-				return err
+// target returns new's server for the statements of a repair of p's table.
+func (s *session) target(ctx context.Context, p *tablePlan) *target {
+	t := &target{facts: s.server.Facts()}
+	if p.asks() {
+		t.ask = func(query string) (answer []byte, err error) {
+			err = s.do(ctx, "ask what a column can hold", func() (qerr error) {
+				answer, qerr = s.value(query)
+				return qerr
+			})
+			if cluster.ErrorNumber(err) != 0 && !cluster.IsTransient(err) {
+				return nil, nil
 			}
-			rows, err := st.Query()
-			if err != nil {
-				return err
-			}
-			for {
-				head, err := rows.Next()
-				if err != nil {
-					if err = ignoreEOF(err); err == nil {
-						err = st.Close()
-					}
-					return err
-				}
-				packet, err := rows.Whole(head)
-				if err != nil {
-					return err
-				}
-				if !isNull(packet, 0) {
-					answer = bytes.Clone(lengthPrefixed(packet[valuesStart(1):]))
-				}
-			}
-		})
-		if cluster.ErrorNumber(err) != 0 && !cluster.IsTransient(err) {
-			return nil, nil
+			return answer, err
 		}
-		return answer, err
-	}}
+	}
+	return t
+}
+
+// value returns the one value of a SELECT, which is a string; nil for NULL.
+func (s *session) value(query string) (answer []byte, err error) {
+	st, err := s.conn.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := st.Query()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		head, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return answer, st.Close()
+		}
+		if err != nil {
+			return nil, err
+		}
+		packet, err := rows.Whole(head)
+		if err != nil {
+			return nil, err
+		}
+		if !isNull(packet, 0) {
+			answer = bytes.Clone(lengthPrefixed(packet[valuesStart(1):]))
+		}
+	}
 }
 
 // holds reports whether the answer to a question is what is wanted.
 func (t *target) holds(query string, want []byte) bool {
-	if t.err != nil || int64(len(query)) > t.facts.MaxAllowedPacket-packetSpare {
+	if t.err != nil || t.ask == nil || int64(len(query)) > t.facts.MaxAllowedPacket-packetSpare {
 		return false
 	}
 	got, err := t.ask(query)
@@ -181,8 +192,9 @@ func (v stored) utf8(c *cluster.Column) (text []byte, ok bool) {
 		return v.text, v.text != nil && bytes.Count(v.text, []byte("?")) == questionMarks(cs, raw)
 	case classBytes, classFixedBytes, classGeometry, classUUID, classInet:
 		return lengthPrefixed(v.raw), true
+	default:
+		return v.text, v.text != nil
 	}
-	return v.text, v.text != nil
 }
 
 // questionMarks counts the question marks of a text. Servers write one for each character that another charset lacks.
