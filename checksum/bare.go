@@ -147,6 +147,40 @@ func (r *rowImage) takeBare(bare *tablePlan, packet []byte, columns []rowstream.
 	return nil
 }
 
+// bareRow is a row as bare's plan selected it.
+type bareRow struct {
+	plan    *tablePlan
+	packet  []byte
+	columns []rowstream.Column
+}
+
+// storedIn returns what the columns of a row hold, given its compared values; nil for a row without values.
+func (p *tablePlan) storedIn(r rowImage, values []cellValue, newSide bool) ([]stored, error) {
+	if values == nil {
+		return nil, nil
+	}
+	if r.bare == nil {
+		return p.storedValues(values, r.columns, newSide), nil
+	}
+	all, err := splitRow(r.bare.packet, r.bare.columns)
+	if err != nil {
+		return nil, err
+	}
+	return r.bare.plan.storedValues(all, r.bare.columns, newSide), nil
+}
+
+// asks reports whether new's server may have to be asked what its columns can hold: nothing but a server knows the
+// characters of its charsets.
+func (p *tablePlan) asks() bool {
+	for _, c := range p.columns {
+		if k, cs := classOf(c.new), charset(c.new); (k == classText || k == classJSON) && cs != "" && !utf8Bytes(cs) &&
+			(multiByte(cs) || charset(c.old) != cs) {
+			return true
+		}
+	}
+	return false
+}
+
 // projected hashes the compared columns of a packet that bare's plan selected.
 func (h *rowHasher) projected(bare *tablePlan, packet []byte, columns []rowstream.Column) (xxh3.Uint128, error) {
 	n := len(bare.columns)

@@ -42,7 +42,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 		}
 	}
 	now := s.sourcePosition(ctx)
-	to := s.new.target(ctx)
+	to := s.new.target(ctx, b.plan)
 	var open []*suspect
 	for i, sp := range proven {
 		o, n := oldRows[i], newRows[i]
@@ -184,15 +184,8 @@ type rowImage struct {
 	image   image
 	packet  []byte // nil where there is no row or it is larger than maxImage
 	columns []rowstream.Column
-	bare    *bareRow // what its columns hold, where a plan's bare selects more than what is compared
+	bare    *bareRow // what its columns hold, where that is more than what is compared
 	moved   bool     // it changed before that was read
-}
-
-// bareRow is a row as a plan's bare selects it.
-type bareRow struct {
-	plan    *tablePlan
-	packet  []byte
-	columns []rowstream.Column
 }
 
 // packets reads the rows of a batch in full.
@@ -295,21 +288,6 @@ func (d Difference) Unpack() (Difference, error) {
 	}
 	to := *r.to // errors are each call's own
 	return d, r.plan.images(&to, &d, o, n, differs)
-}
-
-// storedIn returns what the columns of a row hold; nil for a row without values.
-func (p *tablePlan) storedIn(r rowImage, values []cellValue, newSide bool) ([]stored, error) {
-	if values == nil {
-		return nil, nil
-	}
-	if r.bare == nil {
-		return p.storedValues(values, r.columns, newSide), nil
-	}
-	values, err := splitRow(r.bare.packet, r.bare.columns)
-	if err != nil {
-		return nil, err
-	}
-	return r.bare.plan.storedValues(values, r.bare.columns, newSide), nil
 }
 
 func (r rowImage) values() ([]cellValue, error) {

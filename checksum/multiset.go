@@ -170,7 +170,7 @@ func (w *worker) provenValues(ctx context.Context, t *tableRun, c *chunkRun, m *
 	if err := w.bareSamples(ctx, t, m, proven); err != nil {
 		return err
 	}
-	to := w.new.target(ctx)
+	to := w.new.target(ctx, t.plan)
 	for _, v := range proven {
 		onOld, onNew := m.source[v.hash], m.replica[v.hash]
 		if m.reversed {
@@ -229,15 +229,15 @@ func (p *tablePlan) describe(d *Difference, values []cellValue) {
 // imagesOf writes the rows of a table without a key as SQL.
 func (p *tablePlan) imagesOf(to *target, d *Difference, sample rowImage, values []cellValue) error {
 	extra := d.Kind == Extra
-	row, err := p.storedIn(sample, values, extra)
+	was, err := p.storedIn(sample, values, extra)
 	if err != nil {
 		return err
 	}
+	var now []stored
 	if extra {
-		if err := p.images(to, d, nil, row, nil); err != nil {
-			return err
-		}
-	} else if err := p.images(to, d, row, nil, nil); err != nil {
+		was, now = nil, was
+	}
+	if err := p.images(to, d, was, now, nil); err != nil {
 		return err
 	}
 	for _, cells := range [][]Cell{d.OldRow, d.NewRow} {

@@ -150,7 +150,7 @@ func (s *settler) judge(ctx context.Context, b *batch) error {
 			s.forget(b.plan, sp)
 			sp.owner.same(ctx)
 		case rowDifferent:
-			if doubted && sp.state.last.source.sight != sp.state.last.replica.sight {
+			if doubted && sp.state.source.sight != sp.state.replica.sight {
 				blind = append(blind, sp) // found on one side only, by keys: a range read has the last word
 				continue
 			}

@@ -22,13 +22,17 @@ import (
 // with a copy of its own.
 type target struct {
 	facts cluster.Facts
-	ask   func(expr string) ([]byte, error) // the value of an expression, nil for NULL or where the server refuses it
+	ask   func(expr string) ([]byte, error) // the value of an expression, nil for NULL or where the server refuses it; see asks
 	err   error                             // of ask, the first
 }
 
-// target returns new's server for the statements of a repair.
-func (s *session) target(ctx context.Context) *target {
-	return &target{facts: s.server.Facts(), ask: func(expr string) ([]byte, error) {
+// target returns new's server for the statements of a repair of p's table.
+func (s *session) target(ctx context.Context, p *tablePlan) *target {
+	t := &target{facts: s.server.Facts()}
+	if !p.asks() {
+		return t
+	}
+	t.ask = func(expr string) ([]byte, error) {
 		var digits sql.NullString // what is no text in utf8mb4 would come changed
 		err := s.server.DB().QueryRowContext(ctx, "SELECT HEX("+expr+")").Scan(&digits)
 		switch {
@@ -38,12 +42,13 @@ func (s *session) target(ctx context.Context) *target {
 			return nil, s.server.Explain("ask what a column can hold", err)
 		}
 		return hex.DecodeString(digits.String)
-	}}
+	}
+	return t
 }
 
 // holds reports whether the value of an expression is what is wanted.
 func (t *target) holds(expr string, want []byte) bool {
-	if t.err != nil || int64(len(expr)) > t.facts.MaxAllowedPacket/2-packetSpare { // HEX doubles what is within it
+	if t.err != nil || t.ask == nil || int64(len(expr)) > t.facts.MaxAllowedPacket/2-packetSpare { // HEX doubles what is within it
 		return false
 	}
 	got, err := t.ask(expr)
@@ -161,8 +166,9 @@ func (v stored) utf8(c *cluster.Column) (text []byte, ok bool) {
 		return v.text, v.text != nil && bytes.Count(v.text, []byte("?")) == questionMarks(cs, raw)
 	case classBytes, classFixedBytes, classGeometry, classUUID, classInet:
 		return lengthPrefixed(v.raw), true
+	default:
+		return v.text, v.text != nil
 	}
-	return v.text, v.text != nil
 }
 
 // questionMarks counts the question marks of a text. Servers write one for each character that another charset lacks.

@@ -76,7 +76,7 @@ func WriteRepair(w io.Writer, opts RepairOptions,
 				if kind == checksum.Extra {
 					r.exchange.note(table, d)
 				}
-				if d.Kind == kind && !(r.exchange.any && r.exchange.holds(table, d)) {
+				if d.Kind == kind && (!r.exchange.any || !r.exchange.holds(table, d)) {
 					r.difference(table, d)
 				}
 				return r.err

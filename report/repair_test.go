@@ -157,22 +157,24 @@ func TestRepairNamesWhatItLeavesOut(t *testing.T) {
 		OldRow: []checksum.Cell{keyCell("6"), {Column: "g", Literal: "1", Guard: "g1", Generated: true}},
 		NewRow: []checksum.Cell{keyCell("6"), {Column: "g", Literal: "2", Guard: "g2", Generated: true}},
 	}
+	refused := missingRow("8")
+	refused.OldRow = append(refused.OldRow, checksum.Cell{Column: "n", Why: "new's column n cannot\nhold it"})
 	absent := generated
 	absent.Columns = []checksum.ColumnDiff{{Column: "not there"}}
 	sql, sum := repairOf(t, RepairOptions{},
 		tableDifference{"s.t", checksum.Difference{Kind: checksum.Missing, Count: 2, Key: rowKey(evil)}},
 		tableDifference{"s.t", checksum.Difference{Kind: checksum.Changed, Count: 1, Key: rowKey("7"), OldRow: []checksum.Cell{keyCell("7")}}},
-		tableDifference{"s.t", generated}, tableDifference{"s.t", absent},
+		tableDifference{"s.t", generated}, tableDifference{"s.t", absent}, tableDifference{"s.t", refused},
 		tableDifference{"a.b.c\nDROP", missingRow("1")},
 	)
-	want := RepairSummary{Skipped: 6, NoImage: 3, NotWritable: 2, Ambiguous: 1}
+	want := RepairSummary{Skipped: 7, NoImage: 3, NotWritable: 3, Ambiguous: 1}
 	if sum != want {
 		t.Errorf("got %+v, want %+v", sum, want)
 	}
 	if got := statementsOf(sql); len(got) != 0 {
 		t.Errorf("a comment became a statement: %q", got)
 	}
-	for _, part := range []string{`"5\nDROP TABLE users;\r\n"`, `"id" = "6"`, "NOT in it: 6", "two ways", "generated"} {
+	for _, part := range []string{`"5\nDROP TABLE users;\r\n"`, `"id" = "6"`, "NOT in it: 7", "new's column n cannot", "two ways", "generated"} {
 		if !strings.Contains(sql, part) {
 			t.Errorf("the trailer does not say %s:\n%s", part, sql)
 		}

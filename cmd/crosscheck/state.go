@@ -101,8 +101,8 @@ acts only on a row that is still as the check saw it. Read it, then run it on ne
 			}
 			if file != "" {
 				err = report.WriteFile(file, func(w io.Writer) error {
-					if err := ownFile(w); err != nil {
-						return err
+					if own := ownFile(w); own != nil {
+						return own
 					}
 					return write(w)
 				})
