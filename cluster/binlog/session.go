@@ -18,6 +18,7 @@ import (
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/gtid"
+	"crosscheck/internal/fault"
 )
 
 // session is one connection on which the server sends its log. The dump is
@@ -251,6 +252,7 @@ var errSilent = errors.New("the server sent nothing, not even a heartbeat")
 // counts only while we wait for the server, so that a slow consumer does not
 // look like a dead server.
 func (s *session) run(limit time.Duration) {
+	defer fault.Guard()
 	defer close(s.done)
 	var err error
 	for err == nil {

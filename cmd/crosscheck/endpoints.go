@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"crosscheck/cluster"
+	"crosscheck/internal/fault"
 )
 
 // endpoints are the flags that name the two sides.
@@ -55,6 +55,7 @@ func openBoth(ctx context.Context, oldConfig, newConfig cluster.Config, log *slo
 	var newErr error
 	done := make(chan struct{})
 	go func() {
+		defer fault.Guard()
 		defer close(done)
 		new, newErr = cluster.Open(ctx, newConfig, log)
 	}()
@@ -144,15 +145,4 @@ func size(w io.Writer) (columns, lines int) {
 		return 0, 0
 	}
 	return columns, lines
-}
-
-// oneLine joins the lines of a message.
-func oneLine(s string) string {
-	var parts []string
-	for lines := bufio.NewScanner(strings.NewReader(s)); lines.Scan(); {
-		if t := strings.TrimSpace(lines.Text()); t != "" {
-			parts = append(parts, t)
-		}
-	}
-	return strings.Join(parts, " ")
 }

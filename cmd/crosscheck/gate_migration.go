@@ -15,6 +15,7 @@ import (
 	"crosscheck/gate"
 	"crosscheck/gate/measure"
 	"crosscheck/gate/plan"
+	"crosscheck/internal/fault"
 	"crosscheck/internal/ledger"
 )
 
@@ -279,7 +280,7 @@ func (m *migration) measure(ctx context.Context, name, by string) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			m.notes = append(m.notes, fmt.Sprintf("%s was not measured: %s", want.kind, oneLine(err.Error())))
+			m.notes = append(m.notes, fmt.Sprintf("%s was not measured: %s", want.kind, fault.Line(err.Error())))
 		default:
 			m.keep(e, false)
 		}

@@ -18,6 +18,7 @@ import (
 	"crosscheck/cluster/inspect"
 	"crosscheck/gate/plan"
 	"crosscheck/gate/preflight"
+	"crosscheck/internal/fault"
 	"crosscheck/report"
 )
 
@@ -112,7 +113,7 @@ func runPlanInit(ctx context.Context, g *globals, o *planInitFlags) error {
 		}
 	}
 	if facts.Accounts, err = applicationAccounts(ctx, old, new); err != nil {
-		facts.Missing = append(facts.Missing, "the accounts of the application: "+oneLine(err.Error()))
+		facts.Missing = append(facts.Missing, "the accounts of the application: "+fault.Line(err.Error()))
 	}
 	write := func(w io.Writer) error { return writePlan(w, facts, o.tables, o.exclude) }
 	if o.file == "-" {
@@ -193,7 +194,7 @@ func planFacts(pair *inspect.Pair, path plan.Path) plan.Facts {
 			f.Missing = append(f.Missing, fmt.Sprintf("privilege %s on %s: %s", m.Privilege, side.Label, m.Grant))
 		}
 		for _, u := range side.Unknown {
-			f.Missing = append(f.Missing, fmt.Sprintf("%s on %s: %s", u.What, side.Label, oneLine(u.Why)))
+			f.Missing = append(f.Missing, fmt.Sprintf("%s on %s: %s", u.What, side.Label, fault.Line(u.Why)))
 		}
 	}
 	if pair.Relation.Known && pair.Relation.Mode == cluster.Independent {
