@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 
@@ -93,7 +94,17 @@ func (s *Server) openPool() (*sql.DB, error) {
 	c.MaxAllowedPacket = 1 << 30 // the servers' own limit
 	c.ConnectionAttributes = "program_name:" + programName
 	c.Logger = driverLogger{s.log}
-	c.DialFunc = dialNetwork
+	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		low, err := openConn(ctx, network, addr, s.life)
+		if err != nil {
+			return nil, err
+		}
+		low.limits.answer = poolAnswer
+		if into, ok := ctx.Value(dialled{}).(**conn); ok {
+			*into = low
+		}
+		return low, nil
+	}
 	if s.tls.config != nil {
 		c.TLS = s.tls.config
 		c.AllowFallbackToPlaintext = s.cfg.TLS == TLSPreferred
@@ -130,17 +141,12 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
+	conn, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	run, ok := conn.(driver.ExecerContext)
-	if !ok {
-		_ = conn.Close()
-		return nil, fmt.Errorf("set up a session: the driver's %T runs no statements", conn)
-	}
 	for _, q := range c.statements {
-		if _, err := run.ExecContext(ctx, q, nil); err != nil {
+		if _, err := conn.ExecContext(ctx, q, nil); err != nil {
 			_ = conn.Close()
 			return nil, fmt.Errorf("set up the session with %q: %w", q, err)
 		}
@@ -152,14 +158,34 @@ func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
+// dialled is the key under which a context carries where to put the connection that the driver dials.
+type dialled struct{}
+
+func (c *connector) dial(ctx context.Context) (*driverConn, error) {
+	var low *conn
+	var opened driver.Conn
+	err := noPanic(func() (err error) {
+		opened, err = c.Connector.Connect(context.WithValue(ctx, dialled{}, &low))
+		return err
+	})
+	if err != nil {
+		if low != nil {
+			_ = low.Close()
+		}
+		return nil, low.explain(err)
+	}
+	inner, ok := opened.(mysqlConn)
+	if !ok || low == nil {
+		_ = opened.Close()
+		return nil, fmt.Errorf("set up a session: the driver's %T is not known here", opened)
+	}
+	return &driverConn{mysqlConn: inner, low: low}, nil
+}
+
 // verify asks a fresh connection for its server's identity. The error is a
 // *ServerChangedError if it is another one than Open met.
-func (c *connector) verify(ctx context.Context, conn driver.Conn) error {
-	ask, ok := conn.(driver.QueryerContext)
-	if !ok {
-		return fmt.Errorf("set up a session: the driver's %T runs no queries", conn)
-	}
-	rows, err := ask.QueryContext(ctx, identityQuery, nil)
+func (c *connector) verify(ctx context.Context, conn driver.QueryerContext) error {
+	rows, err := conn.QueryContext(ctx, identityQuery, nil)
 	if err != nil {
 		return fmt.Errorf("ask for the server's identity: %w", err)
 	}
