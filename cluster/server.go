@@ -75,11 +75,11 @@ func connectAs(ctx context.Context, cfg Config, log *slog.Logger) (*Server, erro
 		stop()
 		_ = c.Close()
 	}()
-	_ = c.SetDeadline(time.Now().Add(setUpTimeout))
+	_ = c.SetDeadline(time.Now().Add(s.setUpLimit()))
 	if err = low.explain(Parse(func() error { return s.learn(c) })); err != nil {
 		return nil, s.Explain("connect", ended(ctx, err))
 	}
-	s.life = newLife(cfg.Quiet, s.askThreads)
+	s.life = newLife(s.quiet(), s.askThreads)
 	if s.db, err = s.openPool(); err != nil {
 		s.life.end()
 		return nil, s.Explain("connect", err)

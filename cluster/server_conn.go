@@ -40,15 +40,15 @@ type conn struct {
 	limits limits
 }
 
-// openConn dials and reads the server's greeting, within dialTimeout and while ctx lasts.
-func openConn(ctx context.Context, network, addr string, l *life) (*conn, error) {
-	d := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive}
+// openConn dials and reads the server's greeting, within the limit and while ctx lasts.
+func openConn(ctx context.Context, network, addr string, limit time.Duration, l *life) (*conn, error) {
+	d := net.Dialer{Timeout: limit, KeepAliveConfig: keepAlive}
 	raw, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
-	_ = raw.SetDeadline(time.Now().Add(dialTimeout))
+	_ = raw.SetDeadline(time.Now().Add(limit))
 	greeting, err := readGreeting(raw)
 	if !stop() {
 		err = ctx.Err()
@@ -232,9 +232,9 @@ func (c *conn) given() error {
 // limits bound what is held in memory of what a server sends, and refuse what would make a library ask for more memory
 // than there is. A TLS session's bytes are counted only: its packets are not seen here.
 type limits struct {
-	answer  int64 // how many bytes may come as answer to one packet of ours; 0: any number
-	left    atomic.Int64
-	unread  bool // the caller looks at each packet itself, and holds none
+	answer int64 // how many bytes may come as answer to one packet of ours; 0: any number
+	left   atomic.Int64
+	unread bool // the caller looks at each packet itself, and holds none
 
 	begun  bool // something was sent
 	sealed bool // the rest is TLS

@@ -16,10 +16,6 @@ import (
 )
 
 const (
-	dialTimeout = 10 * time.Second
-	// setUpTimeout bounds what a new connection runs first, so that a frozen
-	// server cannot hang whoever connects.
-	setUpTimeout = 30 * time.Second
 	// maxGreeting is far above any server's greeting; a larger first packet is
 	// another protocol's.
 	maxGreeting = 4096
@@ -77,7 +73,7 @@ func (s *Server) dialRaw(ctx context.Context, setUp func(*client.Conn) error) (*
 		return nil, s.Explain("connect", err)
 	}
 	stop := hangUp(ctx, c)
-	_ = c.SetDeadline(time.Now().Add(setUpTimeout))
+	_ = c.SetDeadline(time.Now().Add(s.setUpLimit()))
 	err = low.explain(Parse(func() error { return setUp(c) }))
 	if !stop() {
 		err = ctx.Err()
@@ -99,7 +95,7 @@ func hangUp(ctx context.Context, c *client.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { _ = socket.Close() })
 }
 
-// dial connects and authenticates, within twice dialTimeout. It reads the
+// dial connects and authenticates, within twice the quiet time. It reads the
 // server's greeting itself first, because the library wants to know about TLS
 // before it reads it.
 func (s *Server) dial(ctx context.Context, l *life) (*client.Conn, *conn, error) {
@@ -109,13 +105,13 @@ func (s *Server) dial(ctx context.Context, l *life) (*client.Conn, *conn, error)
 	stop := func() bool { return true }
 	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		var err error
-		if low, err = openConn(ctx, network, addr, l); err != nil {
+		if low, err = openConn(ctx, network, addr, s.quiet(), l); err != nil {
 			return nil, err
 		}
 		greeting, low.limits.answer = low.head, setUpAnswer
 		stop = context.AfterFunc(ctx, func() { _ = low.Close() })
 		// The handshake has no limit of its own: a stopped server would hang it.
-		return low, low.SetDeadline(time.Now().Add(dialTimeout))
+		return low, low.SetDeadline(time.Now().Add(s.quiet()))
 	}
 	options := func(c *client.Conn) error {
 		c.SetAttributes(map[string]string{"program_name": programName})

@@ -19,10 +19,25 @@ const (
 	silentAtMost = (statementSeconds + 60) * time.Second
 )
 
+// quiet is how long the server may be silent, while connecting, too.
+func (s *Server) quiet() time.Duration {
+	if s.cfg.Quiet > 0 {
+		return s.cfg.Quiet
+	}
+	return quietTime
+}
+
+// setUpLimit bounds what a new connection runs first, so that a frozen server cannot hang whoever connects.
+func (s *Server) setUpLimit() time.Duration { return 3 * s.quiet() }
+
+// SilentFor is how long a stream on which something must come all the time may be silent.
+func (s *Server) SilentFor() time.Duration { return s.quiet() * 3 / 2 }
+
 // life tells whether a server lives, for connections on which nothing comes.
 type life struct {
-	quiet time.Duration
-	ask   func(ctx context.Context) (threads map[uint32]bool, err error)
+	quiet  time.Duration
+	within time.Duration // how long a question may take
+	ask    func(ctx context.Context) (threads map[uint32]bool, err error)
 
 	ctx context.Context //nolint:containedctx // ends a question that nobody waits for
 	end context.CancelFunc
@@ -39,10 +54,7 @@ type look struct {
 }
 
 func newLife(quiet time.Duration, ask func(context.Context) (map[uint32]bool, error)) *life {
-	if quiet <= 0 {
-		quiet = quietTime
-	}
-	l := &life{quiet: quiet, ask: ask}
+	l := &life{quiet: quiet, within: quiet, ask: ask}
 	l.ctx, l.end = context.WithCancel(context.Background())
 	return l
 }
@@ -58,7 +70,7 @@ func (l *life) begin() *look {
 	l.look = k
 	go func() {
 		defer fault.Guard()
-		ctx, cancel := context.WithTimeout(l.ctx, l.quiet)
+		ctx, cancel := context.WithTimeout(l.ctx, l.within)
 		defer cancel()
 		k.threads, k.err = l.ask(ctx)
 		l.mu.Lock()
@@ -124,7 +136,7 @@ func (s *Server) askThreads(ctx context.Context) (map[uint32]bool, error) {
 		_ = c.Close()
 	}()
 	low.limits.answer = poolAnswer
-	_ = c.SetDeadline(time.Now().Add(setUpTimeout)) // ctx ends sooner
+	_ = c.SetDeadline(time.Now().Add(s.setUpLimit())) // ctx ends sooner
 	v, err := pairs(c, identityQuery)
 	if err != nil {
 		return nil, err

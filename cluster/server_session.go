@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 	"github.com/go-sql-driver/mysql"
@@ -86,7 +87,7 @@ func (s *Server) setUpRaw(c *client.Conn) error {
 func (s *Server) openPool() (*sql.DB, error) {
 	c := mysql.NewConfig()
 	c.Net, c.Addr, c.User, c.Passwd = s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Password.Reveal()
-	c.Timeout = dialTimeout
+	c.Timeout = 0                      // openConn has its own limit
 	c.Collation = "utf8mb4_general_ci" // known to every server since 5.5.3
 	if s.setup.utf8only {
 		c.Collation = "utf8_general_ci"
@@ -95,7 +96,7 @@ func (s *Server) openPool() (*sql.DB, error) {
 	c.ConnectionAttributes = "program_name:" + programName
 	c.Logger = driverLogger{s.log}
 	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		low, err := openConn(ctx, network, addr, s.life)
+		low, err := openConn(ctx, network, addr, s.quiet(), s.life)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +114,7 @@ func (s *Server) openPool() (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(&connector{Connector: inner, statements: s.setup.statements, same: s.same})
+	db := sql.OpenDB(&connector{Connector: inner, statements: s.setup.statements, same: s.same, limit: s.setUpLimit()})
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns / 2)
 	return db, nil
@@ -125,17 +126,18 @@ func (s *Server) openPool() (*sql.DB, error) {
 type connector struct {
 	driver.Connector
 	statements []string
+	limit      time.Duration
 	same       func(variables) error // judges what identityQuery returned
 }
 
-// Connect ends within setUpTimeout. Its own end of patience is not that of the
+// Connect ends within its limit. Its own end of patience is not that of the
 // caller's context, so that it counts as transient.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	bounded, cancel := context.WithTimeout(ctx, setUpTimeout)
+	bounded, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	conn, err := c.connect(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("the server did not let us in within %s: %w", setUpTimeout, os.ErrDeadlineExceeded)
+		return nil, fmt.Errorf("the server did not let us in within %s: %w", c.limit, os.ErrDeadlineExceeded)
 	}
 	return conn, err
 }

@@ -26,7 +26,8 @@ type Options struct {
 	Tables []cluster.Table
 	// HeartbeatPeriod is how soon an idle server tells how far it is; 0: 1 s.
 	HeartbeatPeriod time.Duration
-	// ReadTimeout is how long a server may send nothing at all; 0: 15 s.
+	// ReadTimeout is how long a server may send nothing at all; 0: the
+	// server's own, 15 s.
 	ReadTimeout time.Duration
 	// MaxOutage is how long reconnecting may take; 0: 2 minutes.
 	MaxOutage time.Duration
@@ -42,9 +43,6 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.HeartbeatPeriod <= 0 {
 		o.HeartbeatPeriod = time.Second
-	}
-	if o.ReadTimeout <= 0 {
-		o.ReadTimeout = 15 * time.Second
 	}
 	o.ReadTimeout = max(o.ReadTimeout, 3*o.HeartbeatPeriod)
 	if o.MaxOutage <= 0 {
@@ -99,6 +97,9 @@ type Stats struct {
 // *LostError, *FormatError, a *cluster.ServerError for a failed first
 // connection, or ctx's.
 func Tail(ctx context.Context, srv *cluster.Server, from gtid.Position, opt Options) (*Tailer, error) {
+	if opt.ReadTimeout <= 0 {
+		opt.ReadTimeout = srv.SilentFor()
+	}
 	opt = opt.withDefaults()
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	t := &Tailer{srv: srv, opt: opt, identity: opt.Identity, life: life, end: end, created: map[string]uint32{}}

@@ -91,6 +91,11 @@ func (g *globals) config(label, dsn string) (cluster.Config, error) {
 	if errors.As(err, &bad) {
 		return config, usageError("%w", err)
 	}
+	if text := g.std.getenv("CROSSCHECK_QUIET_TIME"); text != "" { // for tests, which cannot wait so long
+		if config.Quiet, err = time.ParseDuration(text); err != nil {
+			return config, usageError("CROSSCHECK_QUIET_TIME: %w", err)
+		}
+	}
 	return config, err
 }
 
