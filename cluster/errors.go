@@ -149,6 +149,17 @@ func IsTransient(err error) bool {
 	return false
 }
 
+// IsLost tells whether a server was reached, so that something is there, and then lost: a transient error that is not a
+// refusal to let anybody connect.
+func IsLost(err error) bool {
+	var op *net.OpError
+	if !IsTransient(err) || errors.As(err, &op) && op.Op == "dial" {
+		return false
+	}
+	var dns *net.DNSError
+	return ErrorNumber(err) == 0 && !errors.As(err, &dns)
+}
+
 func transientNumber(n uint16) bool {
 	switch n {
 	case 1040, 1203, // too many connections, of all or of this account
@@ -291,6 +302,9 @@ func causeText(err error) string {
 	var b *gomysql.MyError
 	if errors.As(err, &b) {
 		return fmt.Sprintf("%s (error %d)", oneLine(b.Message), b.Code)
+	}
+	if errors.Is(err, gomysql.ErrBadConn) && !malformed(err) {
+		return "no answer came" // the library's words are about its own reading
 	}
 	if malformed(err) && !errors.Is(err, ErrMalformed) {
 		return ErrMalformed.Error() + " (" + oneLine(err.Error()) + ")"

@@ -103,11 +103,31 @@ func Tail(ctx context.Context, srv *cluster.Server, from gtid.Position, opt Opti
 	opt = opt.withDefaults()
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	t := &Tailer{srv: srv, opt: opt, identity: opt.Identity, life: life, end: end, created: map[string]uint32{}}
-	if err := t.begin(ctx, from); err != nil {
+	if err := t.beginPatiently(ctx, from); err != nil {
 		end()
 		return nil, err
 	}
 	return t, nil
+}
+
+// beginPatiently is begin, again where the server is lost meanwhile, as it is when it is lost later.
+func (t *Tailer) beginPatiently(ctx context.Context, from gtid.Position) error {
+	for since, pause := time.Now(), firstPause; ; pause = min(2*pause, longPause) {
+		err := t.begin(ctx, from)
+		if err == nil || !cluster.IsLost(err) && !errors.Is(err, errSilent) || ctx.Err() != nil {
+			return err
+		}
+		err = t.srv.Explain("begin to read its binary log", err)
+		if time.Since(since) > t.opt.MaxOutage {
+			return fmt.Errorf("gave up after %s: %w", t.opt.MaxOutage, err)
+		}
+		t.opt.Log.Warn("lost the server while beginning to read its binary log, trying again", "server", t.srv.Label(), "err", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (t *Tailer) begin(ctx context.Context, from gtid.Position) error {

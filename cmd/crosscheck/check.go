@@ -78,7 +78,7 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 	defer view.Close()
 	log := g.logger(view)
 	started := time.Now()
-	old, new, err := o.endpoints.open(ctx, g, log)
+	old, new, err := o.endpoints.open(ctx, g, log, o.retryFor)
 	if err != nil {
 		return fail(ctx, err)
 	}

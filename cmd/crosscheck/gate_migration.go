@@ -120,7 +120,7 @@ func (m *migration) connect(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if *n.into, err = cluster.Open(ctx, config, m.log); err != nil {
+		if *n.into, err = connect(ctx, config, m.log, connectFor); err != nil {
 			return err
 		}
 	}

@@ -91,7 +91,7 @@ func runPlanInit(ctx context.Context, g *globals, o *planInitFlags) error {
 		return err
 	}
 	log := g.logger(g.std.err)
-	old, new, err := o.endpoints.open(ctx, g, log)
+	old, new, err := o.endpoints.open(ctx, g, log, connectFor)
 	if err != nil {
 		return err
 	}
@@ -255,7 +255,7 @@ func converterFacts(ctx context.Context, g *globals, dsn string) (*plan.NodeFact
 	if err != nil {
 		return nil, err
 	}
-	s, err := cluster.Open(ctx, config, g.logger(g.std.err))
+	s, err := connect(ctx, config, g.logger(g.std.err), connectFor)
 	if err != nil {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ func runPreflight(ctx context.Context, g *globals, o *preflightFlags) error {
 		return err
 	}
 	log := g.logger(g.std.err)
-	old, new, err := o.endpoints.open(ctx, g, log)
+	old, new, err := o.endpoints.open(ctx, g, log, connectFor)
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func runWatch(ctx context.Context, g *globals, o *watchFlags) error {
 	}
 	defer out.close()
 	log := g.logger(out.log)
-	old, new, err := o.endpoints.open(ctx, g, log)
+	old, new, err := o.endpoints.open(ctx, g, log, o.retryFor)
 	if err != nil {
 		return failWatch(ctx, err)
 	}
