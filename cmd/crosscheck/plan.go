@@ -136,7 +136,7 @@ func runPlanInit(ctx context.Context, g *globals, o *planInitFlags) error {
 // createFile writes a file that is not there yet, also if somebody makes it meanwhile.
 func createFile(file string, force bool, write func(io.Writer) error) error {
 	if force {
-		return report.WriteFile(file, write)
+		return report.WriteOpenFile(file, write)
 	}
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) //nolint:gosec // a plan is no secret
 	if err != nil {

@@ -23,18 +23,19 @@ type layer struct {
 // layers are the rules, from the top down. A package that none of them names fails the test: whoever adds it decides
 // where it belongs.
 func layers() []layer {
-	const fault = "internal/fault" // wherever goroutines begin
+	const fault, file = "internal/fault", "internal/file"
 	cluster := []string{"cluster/...", fault}
 	return []layer{
 		{
 			path: "cmd/...", only: []string{"cmd/..."},
 			may: []string{
 				"cmd/...", "report/...", "gate/...", "conflict/...", "checksum/...", "chunker", "cluster/...", "fixtures/...",
-				"internal/ledger", fault,
+				"internal/ledger", fault, file,
 			},
 		},
 		{path: "internal/bench/...", only: []string{"internal/bench/..."}, may: []string{"internal/bench/...", "fixtures/...", fault}},
 		{path: fault},
+		{path: file},
 		{path: "internal/arch", only: []string{"internal/arch"}},
 		{path: "docs", only: []string{"docs"}}, // the test of the documents
 		{path: "internal/ledger", only: []string{"cmd/..."}, may: append([]string{"checksum/...", "conflict/...", "gate/...", "chunker"}, cluster...)},
@@ -46,7 +47,7 @@ func layers() []layer {
 		{path: "checksum/...", may: append([]string{"checksum/...", "chunker"}, cluster...)},
 		{path: "conflict/...", may: append([]string{"conflict/..."}, cluster...)},
 		{path: "chunker", may: cluster[:1], pure: true},
-		{path: "cluster", may: []string{"cluster/gtid", "cluster/rowstream", fault}},
+		{path: "cluster", may: []string{"cluster/gtid", "cluster/rowstream", fault, file}},
 		{path: "cluster/inspect", may: []string{"cluster", "cluster/gtid", fault}},
 		{path: "cluster/binlog", may: []string{"cluster", "cluster/gtid", "cluster/rowstream", fault}},
 		{path: "cluster/gtid", pure: true},
