@@ -285,10 +285,11 @@ func checkCorruption(t *testing.T, srv *fixtures.Server) {
 		err = conn.Raw(func(c any) error {
 			d := c.(*driverConn)
 			d.low.limits.answer = 1 << 20
-			rows, err := d.QueryContext(t.Context(), longAnswer, nil)
-			if err != nil {
-				return err
+			rows, qerr := d.QueryContext(t.Context(), longAnswer, nil)
+			if qerr != nil {
+				return qerr
 			}
+			var err error
 			for row := make([]driver.Value, 1); err == nil; {
 				err = rows.Next(row)
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -50,7 +51,7 @@ func TestServerFallsSilent(t *testing.T) {
 		begin := func(t *testing.T, quiet, retry string) *process {
 			t.Helper()
 			t.Setenv("CROSSCHECK_QUIET_TIME", quiet)
-			args := append(c.args, "--table", "silent.*", "--old", fmt.Sprintf("%s@tcp(%s)/", fixtures.Crosscheck, relay.Addr()), "--new", "@new")
+			args := append(slices.Clone(c.args), "--table", "silent.*", "--old", fmt.Sprintf("%s@tcp(%s)/", fixtures.Crosscheck, relay.Addr()), "--new", "@new")
 			if c.retries {
 				args = append(args, "--retry-for", retry, "--state", t.TempDir())
 			}

@@ -53,7 +53,7 @@ func usageError(format string, args ...any) error {
 
 func main() {
 	defer fault.Guard()
-	os.Exit(run(context.Background(), os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv}))
+	os.Exit(run(context.Background(), os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv})) //nolint:gocritic // Guard is for panics
 }
 
 // run executes one command line and returns its exit code. The first interrupt ends it with what is proven so far, a

@@ -14,8 +14,10 @@ func TestMain(m *testing.M) {
 		done := make(chan struct{})
 		go func() {
 			defer Guard()
-			var none map[string]int
-			none["a\nb"] = 1
+			none := map[string]int(nil)
+			if len(os.Args) > 0 {
+				none["a"] = 1 //nolint:staticcheck // the fault
+			}
 		}()
 		<-done
 	}
