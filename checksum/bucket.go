@@ -9,6 +9,7 @@ import (
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
+	"crosscheck/internal/fault"
 )
 
 // Buckets for tables whose rows do not stand in the same order on both sides. Each side streams in its own order and
@@ -65,8 +66,14 @@ func (w *worker) bucket(ctx context.Context, t *tableRun) error {
 // both runs read for both sides at the same time.
 func (w *worker) both(ctx context.Context, read func(context.Context, *session) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return read(ctx, w.old) })
-	g.Go(func() error { return read(ctx, w.new) })
+	g.Go(func() error {
+		defer fault.Guard()
+		return read(ctx, w.old)
+	})
+	g.Go(func() error {
+		defer fault.Guard()
+		return read(ctx, w.new)
+	})
 	return g.Wait()
 }
 

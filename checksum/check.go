@@ -12,6 +12,7 @@ import (
 
 	"crosscheck/chunker"
 	"crosscheck/cluster"
+	"crosscheck/internal/fault"
 )
 
 // checker is one run of a check.
@@ -115,6 +116,7 @@ func (c *checker) compare(ctx context.Context) error {
 	ctx, c.abort = context.WithCancelCause(ctx)
 	var throttled sync.WaitGroup
 	throttled.Go(func() {
+		defer fault.Guard()
 		c.throttle.watch(ctx, []*cluster.Server{c.old, c.new}, c.links, c.opt.Observer.Notice)
 	})
 	defer throttled.Wait()
@@ -125,9 +127,13 @@ func (c *checker) compare(ctx context.Context) error {
 	kept := c.keepKeys(ctx)
 	c.confirm = newConfirmer(c)
 	confirmed := make(chan error, 1)
-	go func() { confirmed <- c.confirm.run(ctx) }()
+	go func() {
+		defer fault.Guard()
+		confirmed <- c.confirm.run(ctx)
+	}()
 	settled := make(chan error, 1)
 	go func() {
+		defer fault.Guard()
 		err := c.settler.run(ctx)
 		if err != nil {
 			c.abort(err) // what differs from now on would be settled by nobody
@@ -137,7 +143,10 @@ func (c *checker) compare(ctx context.Context) error {
 	workers, wctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(wctx, c.schedule.close)()
 	for range c.opt.Workers {
-		workers.Go(func() error { return c.work(wctx) })
+		workers.Go(func() error {
+			defer fault.Guard()
+			return c.work(wctx)
+		})
 	}
 	err := workers.Wait()
 	if err != nil {

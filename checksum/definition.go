@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crosscheck/cluster"
+	"crosscheck/internal/fault"
 )
 
 // A table is compared by the definitions that were read when the run began. Whatever changes one of them meanwhile
@@ -187,6 +188,7 @@ func (d *confirmer) load(ctx context.Context, batch []unconfirmed) (olds, news m
 	g, ctx := errgroup.WithContext(ctx)
 	for i, s := range []*session{d.old, d.new} {
 		g.Go(func() error {
+			defer fault.Guard()
 			return s.do(ctx, "read definitions again", func() (err error) {
 				found[i], err = cluster.LoadNamed(ctx, s.server, names[i])
 				return err

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"crosscheck/cluster"
+	"crosscheck/internal/fault"
 )
 
 // keepKeys has what both sides say of generated keys kept, beside the comparing, and returns a function that waits until
@@ -14,7 +15,10 @@ func (c *checker) keepKeys(ctx context.Context) (wait func() error) {
 	if c.opt.Keys == nil {
 		done <- nil
 	} else {
-		go func() { done <- c.readKeys(ctx) }()
+		go func() {
+			defer fault.Guard()
+			done <- c.readKeys(ctx)
+		}()
 	}
 	return func() error { return <-done }
 }

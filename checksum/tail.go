@@ -105,9 +105,11 @@ func (t *tail) position(ctx context.Context) gtid.Position {
 
 func (t *tail) open(ctx context.Context, from gtid.Position) bool {
 	if t.window == nil && t.err == nil {
-		w, err := binlog.OpenWindow(context.WithoutCancel(ctx), t.source, from, t.plans, binlog.Options{Log: t.log})
-		if err != nil {
+		w, err := binlog.OpenWindow(ctx, t.source, from, t.plans, binlog.Options{Log: t.log})
+		if err != nil && ctx.Err() == nil {
 			t.fail(err)
+		}
+		if err != nil {
 			return false
 		}
 		t.window = w

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crosscheck/chunker"
+	"crosscheck/internal/fault"
 )
 
 // Sizes of a chunk. Its rows' keys and hashes are kept until both sides are compared, three lists per worker, so that
@@ -66,10 +67,12 @@ func (w *worker) walk(ctx context.Context, l *lane) error {
 	jobs := make(chan compareJob)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
+		defer fault.Guard()
 		defer close(jobs)
 		return w.readOld(ctx, l, size, jobs)
 	})
 	g.Go(func() error {
+		defer fault.Guard()
 		for {
 			select {
 			case job, ok := <-jobs:

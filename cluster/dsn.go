@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Config is how to reach one server. ParseDSN makes it.
@@ -25,6 +26,9 @@ type Config struct {
 	// Prompt asks for a password that nothing gave; Open calls it only when
 	// the server refuses the account without one. Nil: nobody can be asked.
 	Prompt func(user, addr string) (string, error)
+	// Quiet is how long a connection may be silent before the server is asked
+	// whether it lives; 0: 10 s.
+	Quiet time.Duration
 }
 
 // TLSMode says how much protection a connection needs.

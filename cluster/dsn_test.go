@@ -238,11 +238,17 @@ func TestOptionFileRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	home := t.TempDir()
+	shared := writeOptions(t, "[old]\npassword=hunter2\n")
+	if err := os.Chmod(shared, 0o640); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		opt  DSNOptions
 		want string
 	}{
 		{DSNOptions{DefaultsFile: open}, "chmod 600"},
+		{DSNOptions{DefaultsFile: shared}, "chmod 600 " + shared},
+		{DSNOptions{DefaultsFile: "/dev/zero"}, "larger than"},
 		{DSNOptions{DefaultsFile: loop}, "deeper than"},
 		{DSNOptions{DefaultsFile: filepath.Join(home, "none.cnf")}, "create it with a group [old]"},
 		{DSNOptions{HomeDir: home}, filepath.Join(home, ".my.cnf")},

@@ -124,9 +124,12 @@ func IsTransient(err error) bool {
 	if n := ErrorNumber(err); n != 0 {
 		return transientNumber(n)
 	}
+	if malformed(err) {
+		return false
+	}
 	for _, lost := range []error{
 		io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn, mysql.ErrInvalidConn, gomysql.ErrBadConn, net.ErrClosed,
-		os.ErrDeadlineExceeded, ErrNoGreeting,
+		os.ErrDeadlineExceeded, ErrNoGreeting, // with them ErrSilent
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
 		syscall.EHOSTUNREACH, syscall.ENETUNREACH,
 	} {
@@ -144,6 +147,17 @@ func IsTransient(err error) bool {
 		return op.Timeout() || (op.Net == "unix" && errors.Is(err, syscall.ENOENT))
 	}
 	return false
+}
+
+// IsLost tells whether a server was reached, so that something is there, and then lost: a transient error that is not a
+// refusal to let anybody connect.
+func IsLost(err error) bool {
+	var op *net.OpError
+	if !IsTransient(err) || errors.As(err, &op) && op.Op == "dial" {
+		return false
+	}
+	var dns *net.DNSError
+	return ErrorNumber(err) == 0 && !errors.As(err, &dns)
 }
 
 func transientNumber(n uint16) bool {
@@ -262,12 +276,16 @@ func networkHint(addr string, err error) string {
 		return "this user may not open the socket"
 	case errors.Is(err, ErrNoGreeting):
 		return "check that the port is the server's own and that no proxy stands before a stopped server"
+	case malformed(err):
+		return "see what stands between, and whether that is a MySQL or MariaDB server"
 	case errors.Is(err, ErrNotMySQL):
 		return "check the port: the classic protocol's is mostly 3306"
 	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():
 		return "no answer: check the address and the firewalls between"
 	case errors.Is(err, mysql.ErrUnknownPlugin), errors.Is(err, mysql.ErrOldPassword), errors.Is(err, mysql.ErrCleartextPassword):
 		return "use an account with mysql_native_password, caching_sha2_password, sha256_password or ed25519"
+	case errors.Is(err, ErrSilent):
+		return "see whether the server is frozen, or what stands between drops connections"
 	case IsTransient(err):
 		return "the connection was lost: see whether the server is running, and its error log"
 	}
@@ -284,6 +302,12 @@ func causeText(err error) string {
 	var b *gomysql.MyError
 	if errors.As(err, &b) {
 		return fmt.Sprintf("%s (error %d)", oneLine(b.Message), b.Code)
+	}
+	if errors.Is(err, gomysql.ErrBadConn) && !malformed(err) {
+		return "no answer came" // the library's words are about its own reading
+	}
+	if malformed(err) && !errors.Is(err, ErrMalformed) {
+		return ErrMalformed.Error() + " (" + oneLine(err.Error()) + ")"
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {

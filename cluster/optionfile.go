@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"crosscheck/internal/file"
 )
 
 // optionFile is what an option file and those it includes say: the options of
@@ -31,16 +33,12 @@ func (f *optionFile) read(path string, depth int) error {
 	if depth > maxIncludes {
 		return fmt.Errorf("%s: includes go deeper than %d", path, maxIncludes)
 	}
-	info, err := os.Stat(path)
+	text, info, err := file.ReadInfo(path)
 	if err != nil {
 		return err
 	}
 	if info.Mode().IsRegular() && info.Mode().Perm()&0o002 != 0 {
 		return fmt.Errorf("%s: %w", path, errWorldWritable)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
 	}
 	group := ""
 	for i, line := range strings.Split(string(text), "\n") {
@@ -62,6 +60,11 @@ func (f *optionFile) read(path string, depth int) error {
 			return fmt.Errorf("%s, line %d: an option stands before the first [group]", path, i+1)
 		default:
 			key, value := parseOption(line)
+			if key == "password" && value != "" {
+				if err := file.Private(path, info); err != nil {
+					return err
+				}
+			}
 			f.groups[group][key] = value
 		}
 	}
@@ -171,6 +174,8 @@ func (p *dsnParser) optionGroup(name string) error {
 			mend = "create it with a group [" + name + "], or name another with --defaults-file"
 		case errors.Is(err, errWorldWritable):
 			mend = "run chmod 600 on it"
+		case errors.Is(err, file.ErrShared):
+			mend = "" // it says so itself
 		}
 		return &ConfigError{Label: p.opt.Label, Problem: "the option file cannot be used", Mend: mend, Err: err}
 	}

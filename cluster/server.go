@@ -23,6 +23,7 @@ type Server struct {
 	vars  variables
 	tls   tlsChoice
 	setup setup
+	life  *life
 	db    *sql.DB
 }
 
@@ -65,7 +66,7 @@ func connectAs(ctx context.Context, cfg Config, log *slog.Logger) (*Server, erro
 	if s.tls, err = newTLSChoice(cfg); err != nil {
 		return nil, err
 	}
-	c, err := s.firstDial(ctx)
+	c, low, err := s.firstDial(ctx)
 	if err != nil {
 		return nil, s.Explain("connect", err)
 	}
@@ -74,15 +75,17 @@ func connectAs(ctx context.Context, cfg Config, log *slog.Logger) (*Server, erro
 		stop()
 		_ = c.Close()
 	}()
-	_ = c.SetDeadline(time.Now().Add(setUpTimeout))
-	if err = s.learn(c); err != nil {
+	_ = c.SetDeadline(time.Now().Add(s.setUpLimit()))
+	if err = low.explain(Parse(func() error { return s.learn(c) })); err != nil {
 		return nil, s.Explain("connect", ended(ctx, err))
 	}
+	s.life = newLife(s.quiet(), s.askThreads)
 	if s.db, err = s.openPool(); err != nil {
+		s.life.end()
 		return nil, s.Explain("connect", err)
 	}
 	if err = s.db.PingContext(ctx); err != nil {
-		_ = s.db.Close()
+		_ = s.Close()
 		return nil, s.Explain("connect", ended(ctx, err))
 	}
 	s.log.Debug("connected", "version", s.facts.Version, "uuid", s.facts.ServerUUID, "account", s.facts.Account, "tls", s.facts.TLS)
@@ -99,23 +102,23 @@ func ended(ctx context.Context, err error) error {
 
 // firstDial dials, asks for a password if only that is missing, and gives TLS
 // up where it is a preference that cannot be met.
-func (s *Server) firstDial(ctx context.Context) (*client.Conn, error) {
-	c, err := s.dial(ctx)
+func (s *Server) firstDial(ctx context.Context) (*client.Conn, *conn, error) {
+	c, low, err := s.dial(ctx, nil)
 	if s.tls.mayGiveUp(err) && ctx.Err() == nil {
 		s.log.Warn("TLS was offered but failed; going on without", "err", err)
 		s.tls.config = nil
-		c, err = s.dial(ctx)
+		c, low, err = s.dial(ctx, nil)
 	}
 	n := ErrorNumber(err)
 	if (n != errAccessDenied && n != errAccessDeniedNoPw) || s.cfg.Password != "" || s.cfg.Prompt == nil {
-		return c, err
+		return c, low, err
 	}
 	pw, askErr := s.cfg.Prompt(s.cfg.User, s.cfg.Addr)
 	if askErr != nil {
-		return nil, fmt.Errorf("%w (no password was given, and asking for one failed: %w)", err, askErr)
+		return nil, nil, fmt.Errorf("%w (no password was given, and asking for one failed: %w)", err, askErr)
 	}
 	s.cfg.Password = Secret(pw)
-	return s.dial(ctx)
+	return s.dial(ctx, nil)
 }
 
 // learn reads the facts over a fresh connection and tries the session set-up
@@ -192,7 +195,10 @@ func (s *Server) Config() Config { return s.cfg }
 func (s *Server) Label() string { return s.cfg.Label }
 
 // Close closes the pool. Raw connections are their callers' to close.
-func (s *Server) Close() error { return s.db.Close() }
+func (s *Server) Close() error {
+	s.life.end()
+	return s.db.Close()
+}
 
 // Variables returns the server's global variables as they are now, by
 // lower-case name.

@@ -75,6 +75,11 @@ func TestConnect(t *testing.T) {
 		t.Run("cancel", func(t *testing.T) { checkCancel(t, srv, s) })
 		t.Run("errors", func(t *testing.T) { checkConnectErrors(t, srv) })
 		t.Run("prompt", func(t *testing.T) { checkPrompt(t, srv) })
+		t.Run("silence", func(t *testing.T) { checkSilence(t, srv) })
+		if srv.Family() == fixtures.MySQL {
+			t.Run("silent connecting", func(t *testing.T) { checkSilentConnecting(t, srv) })
+			t.Run("corruption", func(t *testing.T) { checkCorruption(t, srv) })
+		}
 		t.Run("restart", func(t *testing.T) { checkReopen(t, srv, s) })
 	})
 }
@@ -210,7 +215,7 @@ func checkCancel(t *testing.T, srv *fixtures.Server, s *Server) {
 	} {
 		begin := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		if err := op(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > dialTimeout-time.Second {
+		if err := op(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) > quietTime-time.Second {
 			t.Errorf("%s to a frozen server: %v after %s", name, err, time.Since(begin))
 		}
 		cancel()

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -15,21 +16,19 @@ import (
 )
 
 const (
-	dialTimeout = 10 * time.Second
-	// setUpTimeout bounds what a new connection runs first, so that a frozen
-	// server cannot hang whoever connects.
-	setUpTimeout = 30 * time.Second
-	// keepAlive finds a vanished peer while a long statement sends nothing.
-	keepAlive = 15 * time.Second
 	// maxGreeting is far above any server's greeting; a larger first packet is
 	// another protocol's.
 	maxGreeting = 4096
 )
 
+// keepAlive finds a vanished machine, which answers nothing at all, within half a minute.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4}
+
 // DialRaw returns a connection for reading packets as they come, with its
 // session set up: like DB's, but with character_set_results NULL, and without
 // the protocol's options that rowstream does not speak. ctx bounds the dial and
-// the set-up only. The caller closes the connection.
+// the set-up only. The caller closes the connection, and calls Stream before it
+// reads from it more than the answer to a question.
 func (s *Server) DialRaw(ctx context.Context) (*client.Conn, error) {
 	return s.dialRaw(ctx, s.setUpRaw)
 }
@@ -38,7 +37,7 @@ func (s *Server) DialRaw(ctx context.Context) (*client.Conn, error) {
 // did: a *ServerChangedError says that one answered. The connection itself is
 // asked, since behind a load balancer each may lead elsewhere.
 func (s *Server) DialSame(ctx context.Context) (*client.Conn, error) {
-	return s.dialRaw(ctx, func(c *client.Conn) error {
+	c, err := s.dialRaw(ctx, func(c *client.Conn) error {
 		v, err := pairs(c, identityQuery)
 		if err != nil {
 			return fmt.Errorf("ask for the server's identity: %w", err)
@@ -48,17 +47,34 @@ func (s *Server) DialSame(ctx context.Context) (*client.Conn, error) {
 		}
 		return s.setUpRaw(c)
 	})
+	if err == nil {
+		Stream(c)
+		lowest(c).limits.unread = true
+	}
+	return c, err
+}
+
+// Stream allows a connection to bring any number of packets from here on.
+func Stream(c *client.Conn) { lowest(c).limits.answer = 0 }
+
+// lowest is the network connection below one that dial made.
+func lowest(c *client.Conn) *conn {
+	low := c.Conn.Conn
+	if t, ok := low.(*tls.Conn); ok {
+		low = t.NetConn()
+	}
+	return low.(*conn) //nolint:forcetypeassert // see openConn
 }
 
 // dialRaw dials and sets the connection up.
 func (s *Server) dialRaw(ctx context.Context, setUp func(*client.Conn) error) (*client.Conn, error) {
-	c, err := s.dial(ctx)
+	c, low, err := s.dial(ctx, s.life)
 	if err != nil {
 		return nil, s.Explain("connect", err)
 	}
 	stop := hangUp(ctx, c)
-	_ = c.SetDeadline(time.Now().Add(setUpTimeout))
-	err = setUp(c)
+	_ = c.SetDeadline(time.Now().Add(s.setUpLimit()))
+	err = low.explain(Parse(func() error { return setUp(c) }))
 	if !stop() {
 		err = ctx.Err()
 	}
@@ -79,26 +95,23 @@ func hangUp(ctx context.Context, c *client.Conn) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { _ = socket.Close() })
 }
 
-// dial connects and authenticates. It reads the server's greeting itself first,
-// because the library wants to know about TLS before it reads it.
-func (s *Server) dial(ctx context.Context) (*client.Conn, error) {
-	var conn net.Conn
+// dial connects and authenticates, within twice the quiet time. It reads the
+// server's greeting itself first, because the library wants to know about TLS
+// before it reads it.
+func (s *Server) dial(ctx context.Context, l *life) (*client.Conn, *conn, error) {
+	var low *conn
 	var greeting []byte
 	var shake *handshake
 	stop := func() bool { return true }
 	dialer := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		var err error
-		if conn, err = dialNetwork(ctx, network, addr); err != nil {
+		if low, err = openConn(ctx, network, addr, s.quiet(), l); err != nil {
 			return nil, err
 		}
-		stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
+		greeting, low.limits.answer = low.head, setUpAnswer
+		stop = context.AfterFunc(ctx, func() { _ = low.Close() })
 		// The handshake has no limit of its own: a stopped server would hang it.
-		_ = conn.SetDeadline(time.Now().Add(dialTimeout))
-		if greeting, err = readGreeting(conn); err != nil {
-			_ = conn.Close()
-			return nil, err
-		}
-		return &replayConn{Conn: conn, head: greeting}, nil
+		return low, low.SetDeadline(time.Now().Add(s.quiet()))
 	}
 	options := func(c *client.Conn) error {
 		c.SetAttributes(map[string]string{"program_name": programName})
@@ -115,22 +128,21 @@ func (s *Server) dial(ctx context.Context) (*client.Conn, error) {
 		}
 		return rowstream.Configure(c)
 	}
-	c, err := client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Password.Reveal(), "", dialer, options)
+	var c *client.Conn
+	err := noPanic(func() (err error) {
+		c, err = client.ConnectWithDialer(ctx, s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Password.Reveal(), "", dialer, options)
+		return err
+	})
 	if !stop() {
 		err = ctx.Err()
 	}
 	if err != nil {
-		if conn != nil {
-			_ = conn.Close()
+		if low != nil {
+			_ = low.Close()
 		}
-		return nil, shake.explain(err)
+		return nil, nil, shake.explain(low.explain(err))
 	}
-	return c, conn.SetDeadline(time.Time{})
-}
-
-func dialNetwork(ctx context.Context, network, addr string) (net.Conn, error) {
-	d := net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
-	return d.DialContext(ctx, network, addr)
+	return c, low, low.SetDeadline(time.Time{})
 }
 
 // readGreeting returns the server's first packet with its header.
@@ -171,19 +183,4 @@ func offersTLS(packet []byte) (offered, isError bool) {
 		return uint32(binary.LittleEndian.Uint16(p[i+behind:]))&gomysql.CLIENT_SSL != 0, false
 	}
 	return false, false
-}
-
-// replayConn gives the greeting once more before the rest of the stream.
-type replayConn struct {
-	net.Conn
-	head []byte
-}
-
-func (c *replayConn) Read(p []byte) (int, error) {
-	if len(c.head) == 0 {
-		return c.Conn.Read(p)
-	}
-	n := copy(p, c.head)
-	c.head = c.head[n:]
-	return n, nil
 }

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 	"github.com/go-sql-driver/mysql"
@@ -85,7 +87,7 @@ func (s *Server) setUpRaw(c *client.Conn) error {
 func (s *Server) openPool() (*sql.DB, error) {
 	c := mysql.NewConfig()
 	c.Net, c.Addr, c.User, c.Passwd = s.cfg.Net, s.cfg.Addr, s.cfg.User, s.cfg.Password.Reveal()
-	c.Timeout = dialTimeout
+	c.Timeout = 0                      // openConn has its own limit
 	c.Collation = "utf8mb4_general_ci" // known to every server since 5.5.3
 	if s.setup.utf8only {
 		c.Collation = "utf8_general_ci"
@@ -93,7 +95,17 @@ func (s *Server) openPool() (*sql.DB, error) {
 	c.MaxAllowedPacket = 1 << 30 // the servers' own limit
 	c.ConnectionAttributes = "program_name:" + programName
 	c.Logger = driverLogger{s.log}
-	c.DialFunc = dialNetwork
+	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		low, err := openConn(ctx, network, addr, s.quiet(), s.life)
+		if err != nil {
+			return nil, err
+		}
+		low.limits.answer = poolAnswer
+		if into, ok := ctx.Value(dialled{}).(**conn); ok {
+			*into = low
+		}
+		return low, nil
+	}
 	if s.tls.config != nil {
 		c.TLS = s.tls.config
 		c.AllowFallbackToPlaintext = s.cfg.TLS == TLSPreferred
@@ -102,7 +114,7 @@ func (s *Server) openPool() (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(&connector{Connector: inner, statements: s.setup.statements, same: s.same})
+	db := sql.OpenDB(&connector{Connector: inner, statements: s.setup.statements, same: s.same, limit: s.setUpLimit()})
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns / 2)
 	return db, nil
@@ -114,33 +126,29 @@ func (s *Server) openPool() (*sql.DB, error) {
 type connector struct {
 	driver.Connector
 	statements []string
+	limit      time.Duration
 	same       func(variables) error // judges what identityQuery returned
 }
 
-// Connect ends within setUpTimeout. Its own end of patience is not that of the
+// Connect ends within its limit. Its own end of patience is not that of the
 // caller's context, so that it counts as transient.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	bounded, cancel := context.WithTimeout(ctx, setUpTimeout)
+	bounded, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	conn, err := c.connect(bounded)
 	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("the server did not let us in within %s: %w", setUpTimeout, os.ErrDeadlineExceeded)
+		return nil, fmt.Errorf("the server did not let us in within %s: %w", c.limit, os.ErrDeadlineExceeded)
 	}
 	return conn, err
 }
 
 func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.Connector.Connect(ctx)
+	conn, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	run, ok := conn.(driver.ExecerContext)
-	if !ok {
-		_ = conn.Close()
-		return nil, fmt.Errorf("set up a session: the driver's %T runs no statements", conn)
-	}
 	for _, q := range c.statements {
-		if _, err := run.ExecContext(ctx, q, nil); err != nil {
+		if _, err := conn.ExecContext(ctx, q, nil); err != nil {
 			_ = conn.Close()
 			return nil, fmt.Errorf("set up the session with %q: %w", q, err)
 		}
@@ -152,14 +160,34 @@ func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
+// dialled is the key under which a context carries where to put the connection that the driver dials.
+type dialled struct{}
+
+func (c *connector) dial(ctx context.Context) (*driverConn, error) {
+	var low *conn
+	var opened driver.Conn
+	err := noPanic(func() (err error) {
+		opened, err = c.Connector.Connect(context.WithValue(ctx, dialled{}, &low))
+		return err
+	})
+	if err != nil {
+		if low != nil {
+			_ = low.Close()
+		}
+		return nil, low.explain(err)
+	}
+	inner, ok := opened.(mysqlConn)
+	if !ok || low == nil {
+		_ = opened.Close()
+		return nil, fmt.Errorf("set up a session: the driver's %T is not known here", opened)
+	}
+	return &driverConn{mysqlConn: inner, low: low}, nil
+}
+
 // verify asks a fresh connection for its server's identity. The error is a
 // *ServerChangedError if it is another one than Open met.
-func (c *connector) verify(ctx context.Context, conn driver.Conn) error {
-	ask, ok := conn.(driver.QueryerContext)
-	if !ok {
-		return fmt.Errorf("set up a session: the driver's %T runs no queries", conn)
-	}
-	rows, err := ask.QueryContext(ctx, identityQuery, nil)
+func (c *connector) verify(ctx context.Context, conn driver.QueryerContext) error {
+	rows, err := conn.QueryContext(ctx, identityQuery, nil)
 	if err != nil {
 		return fmt.Errorf("ask for the server's identity: %w", err)
 	}

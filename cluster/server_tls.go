@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+
+	"crosscheck/internal/file"
 )
 
 // tlsChoice is what a TLSMode comes to.
@@ -31,7 +33,7 @@ func newTLSChoice(cfg Config) (tlsChoice, error) {
 		c.ServerName, _, _ = net.SplitHostPort(cfg.Addr)
 	}
 	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
+		pem, err := file.Read(cfg.CAFile)
 		if err != nil {
 			return fail("the file of ssl-ca cannot be read", err)
 		}
@@ -41,7 +43,10 @@ func newTLSChoice(cfg Config) (tlsChoice, error) {
 		}
 	}
 	if cfg.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile)
+		pair, err := keyPair(cfg)
+		if errors.Is(err, file.ErrShared) {
+			return t, &ConfigError{Label: cfg.Label, Problem: "ssl-key is not used", Err: err}
+		}
 		if err != nil {
 			return fail("ssl-cert and ssl-key cannot be used", err)
 		}
@@ -67,6 +72,19 @@ func newTLSChoice(cfg Config) (tlsChoice, error) {
 	}
 	t.config = c
 	return t, nil
+}
+
+// keyPair reads the client's certificate and its key, which others may not read.
+func keyPair(cfg Config) (tls.Certificate, error) {
+	cert, err := file.Read(cfg.CertFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := file.ReadSecret(cfg.KeyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
 }
 
 func verifyChain(state tls.ConnectionState, roots *x509.CertPool) error {

@@ -76,9 +76,19 @@ func Render(w io.Writer, format Format, doc CheckDocument, opt TermOptions) erro
 }
 
 // WriteFile writes what render produces to path. A regular file appears whole or not at all, and an earlier one stays
-// as it was if anything fails; a device or pipe, which a rename would destroy, is written to directly.
+// as it was if anything fails; a device or pipe, which a rename would destroy, is written to directly. Reports hold keys
+// and may hold values: only this user may read the file, whatever the umask and an earlier file say.
 func WriteFile(path string, render func(io.Writer) error) error {
-	if err := writeFile(path, render); err != nil {
+	return write(path, render, renameio.WithStaticPermissions(0o600))
+}
+
+// WriteOpenFile is WriteFile for what is no secret.
+func WriteOpenFile(path string, render func(io.Writer) error) error {
+	return write(path, render, renameio.WithPermissions(0o644), renameio.WithExistingPermissions())
+}
+
+func write(path string, render func(io.Writer) error, mode ...renameio.Option) error {
+	if err := writeFile(path, render, mode); err != nil {
 		var at *fs.PathError
 		if errors.As(err, &at) { // names the temporary file, which tells the reader nothing
 			err = at.Err
@@ -88,7 +98,7 @@ func WriteFile(path string, render func(io.Writer) error) error {
 	return nil
 }
 
-func writeFile(path string, render func(io.Writer) error) error {
+func writeFile(path string, render func(io.Writer) error, mode []renameio.Option) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real // replace what the link points to, not the link
 	}
@@ -98,7 +108,7 @@ func writeFile(path string, render func(io.Writer) error) error {
 		}
 		return writeDirectly(path, render)
 	}
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o644), renameio.WithExistingPermissions())
+	f, err := renameio.NewPendingFile(path, mode...)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crosscheck/checksum"
+	"crosscheck/internal/fault"
 )
 
 const (
@@ -151,6 +152,7 @@ func (p *Progress) take() (events []progressEvent, dropped int) {
 }
 
 func (p *Progress) run(view progressView) {
+	defer fault.Guard()
 	defer close(p.done)
 	ticker := time.NewTicker(progressTick)
 	defer ticker.Stop()

@@ -185,7 +185,17 @@ func TestWriteFile(t *testing.T) {
 			return err
 		}
 	}
+	private := func() {
+		t.Helper()
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v, and others may read it: %v", err, info.Mode())
+		}
+	}
 	if err := WriteFile(path, write("first", nil)); err != nil {
+		t.Fatal(err)
+	}
+	private()
+	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	boom := errors.New("boom")
@@ -205,6 +215,7 @@ func TestWriteFile(t *testing.T) {
 	if got, _ := os.ReadFile(path); string(got) != "second" {
 		t.Errorf("through the link came %q", got)
 	}
+	private()
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 2 {
 		t.Errorf("left behind: %v, %v", entries, err)

@@ -11,6 +11,7 @@ import (
 
 	"crosscheck/conflict"
 	"crosscheck/conflict/watch"
+	"crosscheck/internal/fault"
 )
 
 const (
@@ -198,6 +199,7 @@ func (v *WatchView) Lost() int {
 }
 
 func (v *WatchView) run(display watchDisplay, every time.Duration) {
+	defer fault.Guard()
 	defer close(v.done)
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()

@@ -3,10 +3,10 @@ package binlog
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"crosscheck/cluster/gtid"
+	"crosscheck/internal/fault"
 )
 
 // ErrClosed is returned by methods of a Tailer or Window after Close.
@@ -125,5 +125,5 @@ func oneLine(err error) string {
 	if err == nil {
 		return "unknown cause"
 	}
-	return strings.Join(strings.Fields(err.Error()), " ")
+	return fault.Line(err.Error())
 }

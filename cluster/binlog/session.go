@@ -18,6 +18,7 @@ import (
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/gtid"
+	"crosscheck/internal/fault"
 )
 
 // session is one connection on which the server sends its log. The dump is
@@ -49,7 +50,15 @@ func (s *session) bound(ctx context.Context) (release func() bool) {
 }
 
 // rows runs a statement and copies its result.
-func (s *session) rows(query string) ([][]string, error) {
+func (s *session) rows(query string) (out [][]string, err error) {
+	err = cluster.Parse(func() error {
+		out, err = s.execute(query)
+		return err
+	})
+	return out, err
+}
+
+func (s *session) execute(query string) ([][]string, error) {
 	r, err := s.conn.Execute(query)
 	if err != nil {
 		return nil, err
@@ -184,13 +193,14 @@ func (s *session) start(from gtid.Position, opt Options, serverID uint32) error 
 		settings = append(settings, "SET @mariadb_slave_capability = 4", "SET @slave_connect_state = '"+state.String()+"'", "SET @slave_gtid_strict_mode = 1")
 	}
 	for _, q := range settings {
-		if _, err := s.conn.Execute(q); err != nil {
+		if _, err := s.rows(q); err != nil {
 			return fmt.Errorf("prepare the session with %q: %w", q, err)
 		}
 	}
 	if err := s.register(serverID); err != nil {
 		return err
 	}
+	cluster.Stream(s.conn)
 	if from.Kind == gtid.MySQLGTID {
 		return s.dumpGTID(from.MySQL, serverID)
 	}
@@ -214,8 +224,10 @@ func (s *session) register(serverID uint32) error {
 	if err := s.command(b); err != nil {
 		return err
 	}
-	_, err := s.conn.ReadOKPacket()
-	return err
+	return cluster.Parse(func() error {
+		_, err := s.conn.ReadOKPacket()
+		return err
+	})
 }
 
 func (s *session) dumpGTID(set gtid.Set, serverID uint32) error {
@@ -251,10 +263,11 @@ var errSilent = errors.New("the server sent nothing, not even a heartbeat")
 // counts only while we wait for the server, so that a slow consumer does not
 // look like a dead server.
 func (s *session) run(limit time.Duration) {
+	defer fault.Guard()
 	defer close(s.done)
 	var err error
 	for err == nil {
-		err = s.receive(limit)
+		err = cluster.Parse(func() error { return s.receive(limit) })
 	}
 	s.queue.close(err)
 }

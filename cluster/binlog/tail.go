@@ -26,7 +26,8 @@ type Options struct {
 	Tables []cluster.Table
 	// HeartbeatPeriod is how soon an idle server tells how far it is; 0: 1 s.
 	HeartbeatPeriod time.Duration
-	// ReadTimeout is how long a server may send nothing at all; 0: 15 s.
+	// ReadTimeout is how long a server may send nothing at all; 0: the
+	// server's own, 15 s.
 	ReadTimeout time.Duration
 	// MaxOutage is how long reconnecting may take; 0: 2 minutes.
 	MaxOutage time.Duration
@@ -42,9 +43,6 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.HeartbeatPeriod <= 0 {
 		o.HeartbeatPeriod = time.Second
-	}
-	if o.ReadTimeout <= 0 {
-		o.ReadTimeout = 15 * time.Second
 	}
 	o.ReadTimeout = max(o.ReadTimeout, 3*o.HeartbeatPeriod)
 	if o.MaxOutage <= 0 {
@@ -99,14 +97,37 @@ type Stats struct {
 // *LostError, *FormatError, a *cluster.ServerError for a failed first
 // connection, or ctx's.
 func Tail(ctx context.Context, srv *cluster.Server, from gtid.Position, opt Options) (*Tailer, error) {
+	if opt.ReadTimeout <= 0 {
+		opt.ReadTimeout = srv.SilentFor()
+	}
 	opt = opt.withDefaults()
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	t := &Tailer{srv: srv, opt: opt, identity: opt.Identity, life: life, end: end, created: map[string]uint32{}}
-	if err := t.begin(ctx, from); err != nil {
+	if err := t.beginPatiently(ctx, from); err != nil {
 		end()
 		return nil, err
 	}
 	return t, nil
+}
+
+// beginPatiently is begin, again where the server is lost meanwhile, as it is when it is lost later.
+func (t *Tailer) beginPatiently(ctx context.Context, from gtid.Position) error {
+	for since, pause := time.Now(), firstPause; ; pause = min(2*pause, longPause) {
+		err := t.begin(ctx, from)
+		if err == nil || !cluster.IsLost(err) && !errors.Is(err, errSilent) || ctx.Err() != nil {
+			return err
+		}
+		err = t.srv.Explain("begin to read its binary log", err)
+		if time.Since(since) > t.opt.MaxOutage {
+			return fmt.Errorf("gave up after %s: %w", t.opt.MaxOutage, err)
+		}
+		t.opt.Log.Warn("lost the server while beginning to read its binary log, trying again", "server", t.srv.Label(), "err", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (t *Tailer) begin(ctx context.Context, from gtid.Position) error {

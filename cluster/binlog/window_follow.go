@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"crosscheck/cluster/gtid"
+	"crosscheck/internal/fault"
 )
 
 // match is a change of a watched key in a transaction that is not whole yet.
@@ -23,6 +24,7 @@ type pending struct {
 
 // follow reads the log until it ends.
 func (w *Window) follow(ctx context.Context) {
+	defer fault.Guard()
 	defer close(w.done)
 	var p pending
 	for {

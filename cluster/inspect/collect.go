@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crosscheck/cluster"
+	"crosscheck/internal/fault"
 )
 
 // Options bound a Collect.
@@ -93,7 +94,10 @@ type reader struct {
 func onBoth(ctx context.Context, readers []*reader, read func(*reader, context.Context) error) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for _, r := range readers {
-		g.Go(func() error { return read(r, gctx) })
+		g.Go(func() error {
+			defer fault.Guard()
+			return read(r, gctx)
+		})
 	}
 	return g.Wait()
 }

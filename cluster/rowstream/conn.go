@@ -36,7 +36,7 @@ const maxPayload = 1<<24 - 1
 
 // ErrProtocol reports bytes that the client/server protocol does not allow where they stood. The connection is
 // unusable afterwards.
-var ErrProtocol = errors.New("unexpected bytes in the client/server protocol")
+var ErrProtocol = errors.New("the server sent a malformed packet")
 
 // Conn is one connection on which rows are streamed. It is not safe for concurrent use; Close and the cancellation of
 // a context given to its methods may happen at any time.

@@ -2,6 +2,7 @@ package rowstream
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -152,9 +153,19 @@ func (r *Rows) Rest(visit func(part []byte)) error {
 	}
 }
 
+// maxRow bounds a row in memory: a server's largest packet is a gigabyte.
+const maxRow = 1<<30 + maxPayload
+
 // Whole returns a copy of the current row, given what Next returned for it.
 func (r *Rows) Whole(head []byte) ([]byte, error) {
 	row := append(make([]byte, 0, len(head)+r.rest), head...)
-	err := r.Rest(func(part []byte) { row = append(row, part...) })
+	err := r.Rest(func(part []byte) {
+		if len(row) <= maxRow {
+			row = append(row, part...)
+		}
+	})
+	if err == nil && len(row) > maxRow {
+		err = r.conn.fail("read row", fmt.Errorf("%w: a row of more than %d MiB", ErrProtocol, maxRow>>20))
+	}
 	return row, err
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -17,12 +16,13 @@ import (
 	"crosscheck/gate/certificate"
 	"crosscheck/gate/plan"
 	"crosscheck/gate/preflight"
+	"crosscheck/internal/file"
 	"crosscheck/report"
 )
 
 func newGateCertifyCommand(g *globals) *cobra.Command {
 	var o gateFlags
-	var key, file string
+	var key, output string
 	c := &cobra.Command{
 		Use:   "certify --plan FILE --key FILE",
 		Short: "Sign a certificate of how the migration stands, with all it rests on",
@@ -37,7 +37,7 @@ Exit codes: 0 written, 3 could not run, 64 usage or plan error. The state of the
 			if key == "" {
 				return usageError("--key FILE is needed: crosscheck keygen makes one")
 			}
-			text, err := os.ReadFile(key) //nolint:gosec // the user names it
+			text, err := file.ReadSecret(key)
 			if err != nil {
 				return usageError("--key: %w", err)
 			}
@@ -51,16 +51,16 @@ Exit codes: 0 written, 3 could not run, 64 usage or plan error. The state of the
 				return err
 			}
 			defer m.close()
-			return m.certify(c, private, file)
+			return m.certify(c, private, output)
 		},
 	}
 	o.register(c.Flags())
 	c.Flags().StringVar(&key, "key", "", "private key, as keygen writes it")
-	c.Flags().StringVar(&file, "output", "", "write the certificate to this file instead of stdout")
+	c.Flags().StringVar(&output, "output", "", "write the certificate to this file instead of stdout")
 	return c
 }
 
-func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, file string) error {
+func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, output string) error {
 	s := m.judge()
 	if err := m.decide(c.Context(), s, ""); err != nil {
 		return err
@@ -80,14 +80,14 @@ func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, file strin
 		_, err := w.Write(text)
 		return err
 	}
-	if file == "" {
+	if output == "" {
 		return write(m.g.std.out)
 	}
-	if err := report.WriteFile(file, write); err != nil {
+	if err := report.WriteFile(output, write); err != nil {
 		return err
 	}
 	if !m.g.quiet {
-		fmt.Fprintf(m.g.std.err, "%s: %s, signed by %s\n", file, s.State, certificate.Fingerprint(public(key)))
+		fmt.Fprintf(m.g.std.err, "%s: %s, signed by %s\n", output, s.State, certificate.Fingerprint(public(key)))
 	}
 	return nil
 }
@@ -137,14 +137,14 @@ func public(key ed25519.PrivateKey) ed25519.PublicKey {
 }
 
 // rehearsal takes the certificate of a rehearsal as evidence.
-func (m *migration) rehearsal(file string) error {
-	text, err := os.ReadFile(file) //nolint:gosec // the user names it
+func (m *migration) rehearsal(from string) error {
+	text, err := file.Read(from)
 	if err != nil {
 		return usageError("--certificate: %w", err)
 	}
 	v, err := certificate.Verify(text, nil)
 	if err != nil {
-		return usageError("--certificate %s: %w", file, err)
+		return usageError("--certificate %s: %w", from, err)
 	}
 	sum := sha256.Sum256(text)
 	d := v.Document
@@ -154,7 +154,7 @@ func (m *migration) rehearsal(file string) error {
 		Overrides: overrides, Issued: d.Issued,
 	}
 	if c.Issued.IsZero() || c.Issued.After(time.Now()) {
-		return usageError("--certificate %s: it does not say when it was issued, or says a time to come", file)
+		return usageError("--certificate %s: it does not say when it was issued, or says a time to come", from)
 	}
 	e, err := m.make(m.judge(), c)
 	if err != nil {

@@ -56,12 +56,12 @@ REPLICATION CLIENT, REPLICATION SLAVE and PROCESS (on MariaDB also SLAVE MONITOR
 	f.BoolVar(&o.resume, "resume", false, "go on with the last run of the same servers that did not come to its end")
 	f.BoolVar(&o.strict, "strict", false, "undecided instead of same where a conversion between column types loses information")
 	f.BoolVar(&o.virtual, "virtual", false, "compare virtual generated columns too")
-	f.DurationVar(&o.retryFor, "retry-for", time.Minute, "how long a server that is gone is tried again")
-	f.DurationVar(&o.fenceWait, "fence-timeout", 2*time.Minute, "how long replication may take to arrive before rows are undecided")
+	durationVar(f, &o.retryFor, "retry-for", time.Minute, "how long a server that is gone is tried again")
+	durationVar(f, &o.fenceWait, "fence-timeout", 2*time.Minute, "how long replication may take to arrive before rows are undecided")
 	f.Int64Var(&o.maxRows, "max-rows-per-second", 0, "read no more rows a second from each side")
 	f.Int64Var(&o.maxBytes, "max-bytes-per-second", 0, "read no more bytes a second from each side")
 	f.IntVar(&o.maxThreads, "max-threads-running", 0, "pause while a side has more threads running than this")
-	f.DurationVar(&o.maxLag, "max-lag", 0, "pause while replication is further behind than this")
+	durationVar(f, &o.maxLag, "max-lag", 0, "pause while replication is further behind than this")
 	o.output.register(f)
 	return c
 }
@@ -86,7 +86,7 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 	defer view.Close()
 	log := g.logger(view)
 	started := time.Now()
-	old, new, err := o.endpoints.open(ctx, g, log)
+	old, new, err := o.endpoints.open(ctx, g, log, o.retryFor)
 	if err != nil {
 		return fail(ctx, err)
 	}
@@ -106,17 +106,28 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 	return verdictExit(result.Verdict)
 }
 
+// maxWorkers is as many connections as no server that also works for others should give one program.
+const maxWorkers = 256
+
 // validate refuses numbers that mean nothing; they would be taken for the default in silence.
 func (o *checkFlags) validate() error {
 	if o.workers < 1 {
 		return usageError("--workers %d: at least one is needed", o.workers)
+	}
+	if o.workers > maxWorkers {
+		return usageError("--workers %d: no more than %d can be of use", o.workers, maxWorkers)
 	}
 	for name, d := range map[string]time.Duration{"retry-for": o.retryFor, "fence-timeout": o.fenceWait} {
 		if d <= 0 {
 			return usageError("--%s %s: a time above 0 is needed, as 30s or 2m", name, d)
 		}
 	}
-	for name, n := range map[string]int64{"max-rows-per-second": o.maxRows, "max-bytes-per-second": o.maxBytes} {
+	if o.maxLag < 0 {
+		return usageError("--max-lag %s: a time is needed, as 30s, 0 for no limit", o.maxLag)
+	}
+	for name, n := range map[string]int64{
+		"max-rows-per-second": o.maxRows, "max-bytes-per-second": o.maxBytes, "max-threads-running": int64(o.maxThreads),
+	} {
 		if n < 0 {
 			return usageError("--%s %d: a number is needed, 0 for no limit", name, n)
 		}

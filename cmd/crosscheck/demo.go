@@ -18,6 +18,7 @@ import (
 	"crosscheck/checksum"
 	"crosscheck/cluster"
 	"crosscheck/fixtures"
+	"crosscheck/internal/fault"
 	"crosscheck/internal/ledger"
 )
 
@@ -144,7 +145,10 @@ func (d *demo) fill(ctx context.Context) error {
 	spec.Unlogged = true
 	var g errgroup.Group
 	for _, s := range []*fixtures.Server{d.set.Old, d.set.New} {
-		g.Go(func() error { return fixtures.Generate(ctx, s.DB(), spec, d.rows, 1) })
+		g.Go(func() error {
+			defer fault.Guard()
+			return fixtures.Generate(ctx, s.DB(), spec, d.rows, 1)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return err

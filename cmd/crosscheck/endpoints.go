@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +15,36 @@ import (
 	"golang.org/x/term"
 
 	"crosscheck/cluster"
+	"crosscheck/internal/fault"
 )
 
 // endpoints are the flags that name the two sides.
 type endpoints struct{ old, new string }
+
+// connectFor is how long a server that is lost while a command connects is tried again, where no flag says so.
+const connectFor = 30 * time.Second
+
+// connect opens a server. One that was reached and then lost is tried again like one that is lost later; where nothing
+// listens the first time, the address is wrong or the server is down, and whoever waits should know at once.
+func connect(ctx context.Context, config cluster.Config, log *slog.Logger, retry time.Duration) (*cluster.Server, error) {
+	began, reached := time.Now(), false
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 3*time.Second) {
+		s, err := cluster.Open(ctx, config, log)
+		reached = reached || cluster.IsLost(err)
+		if err == nil || !reached || !cluster.IsTransient(err) || ctx.Err() != nil {
+			return s, err
+		}
+		if time.Since(began) > retry {
+			return nil, fmt.Errorf("gave up after %s: %w", retry, err)
+		}
+		log.Warn("lost the server while connecting, trying again", "side", config.Label, "err", err, "for", retry)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
 
 func (e *endpoints) register(f *pflag.FlagSet) {
 	f.StringVar(&e.old, "old", "", "old side: user@tcp(host:port)/, mysql://user@host:port/, or @group of an option file (env CROSSCHECK_OLD_DSN)")
@@ -27,7 +52,7 @@ func (e *endpoints) register(f *pflag.FlagSet) {
 }
 
 // open connects to both sides.
-func (e *endpoints) open(ctx context.Context, g *globals, log *slog.Logger) (old, new *cluster.Server, err error) {
+func (e *endpoints) open(ctx context.Context, g *globals, log *slog.Logger, retry time.Duration) (old, new *cluster.Server, err error) {
 	oldConfig, err := g.config("old", e.old)
 	if err != nil {
 		return nil, nil, err
@@ -37,13 +62,13 @@ func (e *endpoints) open(ctx context.Context, g *globals, log *slog.Logger) (old
 		return nil, nil, err
 	}
 	if oldConfig.Prompt == nil && newConfig.Prompt == nil {
-		return openBoth(ctx, oldConfig, newConfig, log)
+		return openBoth(ctx, oldConfig, newConfig, log, retry)
 	}
 	// Two questions for passwords at once would be one too many.
-	if old, err = cluster.Open(ctx, oldConfig, log); err != nil {
+	if old, err = connect(ctx, oldConfig, log, retry); err != nil {
 		return nil, nil, err
 	}
-	if new, err = cluster.Open(ctx, newConfig, log); err != nil {
+	if new, err = connect(ctx, newConfig, log, retry); err != nil {
 		_ = old.Close()
 		return nil, nil, err
 	}
@@ -51,14 +76,15 @@ func (e *endpoints) open(ctx context.Context, g *globals, log *slog.Logger) (old
 }
 
 // openBoth connects to both sides at once. If both fail, old's error is the one to tell.
-func openBoth(ctx context.Context, oldConfig, newConfig cluster.Config, log *slog.Logger) (old, new *cluster.Server, err error) {
+func openBoth(ctx context.Context, oldConfig, newConfig cluster.Config, log *slog.Logger, retry time.Duration) (old, new *cluster.Server, err error) {
 	var newErr error
 	done := make(chan struct{})
 	go func() {
+		defer fault.Guard()
 		defer close(done)
-		new, newErr = cluster.Open(ctx, newConfig, log)
+		new, newErr = connect(ctx, newConfig, log, retry)
 	}()
-	old, err = cluster.Open(ctx, oldConfig, log)
+	old, err = connect(ctx, oldConfig, log, retry)
 	<-done
 	if err == nil && newErr == nil {
 		return old, new, nil
@@ -89,6 +115,11 @@ func (g *globals) config(label, dsn string) (cluster.Config, error) {
 	var bad *cluster.ConfigError
 	if errors.As(err, &bad) {
 		return config, usageError("%w", err)
+	}
+	if text := g.std.getenv("CROSSCHECK_QUIET_TIME"); text != "" { // for tests, which cannot wait so long
+		if config.Quiet, err = time.ParseDuration(text); err != nil {
+			return config, usageError("CROSSCHECK_QUIET_TIME: %w", err)
+		}
 	}
 	return config, err
 }
@@ -144,15 +175,4 @@ func size(w io.Writer) (columns, lines int) {
 		return 0, 0
 	}
 	return columns, lines
-}
-
-// oneLine joins the lines of a message.
-func oneLine(s string) string {
-	var parts []string
-	for lines := bufio.NewScanner(strings.NewReader(s)); lines.Scan(); {
-		if t := strings.TrimSpace(lines.Text()); t != "" {
-			parts = append(parts, t)
-		}
-	}
-	return strings.Join(parts, " ")
 }

@@ -8,6 +8,7 @@ import (
 	"crosscheck/cluster"
 	"crosscheck/gate"
 	"crosscheck/gate/measure"
+	"crosscheck/internal/fault"
 )
 
 // apply makes the change of --apply, and records it, also where it failed half-way.
@@ -57,7 +58,7 @@ func (m *migration) proposals(ctx context.Context, s gate.Status, name string) [
 		}
 		change, err := measure.Prepare(ctx, m.servers, action, measure.Request{Plan: m.plan, Gate: name, Earlier: m.evidence.All()})
 		if err != nil {
-			m.remarks = append(m.remarks, "what --apply "+action+" would do is not known: "+oneLine(err.Error()))
+			m.remarks = append(m.remarks, "what --apply "+action+" would do is not known: "+fault.Line(err.Error()))
 			continue
 		}
 		m.remarks = append(m.remarks, change.Notes...)

@@ -14,6 +14,7 @@ import (
 
 	"crosscheck/gate"
 	"crosscheck/gate/plan"
+	"crosscheck/internal/fault"
 )
 
 const (
@@ -100,7 +101,7 @@ func (m *migration) runHook(ctx context.Context, h plan.Hook, r gate.Result) (ga
 		}
 	default: // it could not be run
 		out.Exit = -1
-		said.last = []byte(oneLine(err.Error()))
+		said.last = []byte(fault.Line(err.Error()))
 	}
 	out.Output = said.line()
 	return out, nil

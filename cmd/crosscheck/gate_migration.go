@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -15,6 +14,8 @@ import (
 	"crosscheck/gate"
 	"crosscheck/gate/measure"
 	"crosscheck/gate/plan"
+	"crosscheck/internal/fault"
+	"crosscheck/internal/file"
 	"crosscheck/internal/ledger"
 )
 
@@ -45,21 +46,21 @@ type migration struct {
 }
 
 // readPlan parses a plan's file. Its mistakes are usage errors.
-func readPlan(file string) (plan.Plan, cluster.Filter, error) {
-	if file == "" {
+func readPlan(path string) (plan.Plan, cluster.Filter, error) {
+	if path == "" {
 		return plan.Plan{}, cluster.Filter{}, usageError("--plan FILE is needed: crosscheck plan init writes one")
 	}
-	text, err := os.ReadFile(file) //nolint:gosec // the user names it
+	text, err := file.Read(path)
 	if err != nil {
 		return plan.Plan{}, cluster.Filter{}, usageError("--plan: %w", err)
 	}
 	p, err := plan.Parse(text)
 	if err != nil {
-		return p, cluster.Filter{}, usageError("%s: %w", file, err)
+		return p, cluster.Filter{}, usageError("%s: %w", path, err)
 	}
 	filter, err := cluster.NewFilter(p.Include, p.Exclude)
 	if err != nil {
-		return p, filter, usageError("%s: tables: %w", file, err)
+		return p, filter, usageError("%s: tables: %w", path, err)
 	}
 	return p, filter, nil
 }
@@ -119,7 +120,7 @@ func (m *migration) connect(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if *n.into, err = cluster.Open(ctx, config, m.log); err != nil {
+		if *n.into, err = connect(ctx, config, m.log, connectFor); err != nil {
 			return err
 		}
 	}
@@ -279,7 +280,7 @@ func (m *migration) measure(ctx context.Context, name, by string) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			m.notes = append(m.notes, fmt.Sprintf("%s was not measured: %s", want.kind, oneLine(err.Error())))
+			m.notes = append(m.notes, fmt.Sprintf("%s was not measured: %s", want.kind, fault.Line(err.Error())))
 		default:
 			m.keep(e, false)
 		}

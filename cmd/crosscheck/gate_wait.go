@@ -38,7 +38,7 @@ Exit codes: 0 open, 1 it still fails, 2 still unknown, 3 could not run, 64 usage
 	}
 	o.gateFlags.register(c.Flags())
 	o.gateOutput.register(c.Flags())
-	c.Flags().DurationVar(&o.timeout, "timeout", time.Hour, "how long to wait")
+	durationVar(c.Flags(), &o.timeout, "timeout", time.Hour, "how long to wait")
 	return c
 }
 

@@ -12,15 +12,17 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"crosscheck/internal/fault"
 )
 
 // The exit codes are an interface: scripts branch on them.
 const (
-	exitSame      = 0  // same, or a gate that passes
-	exitDifferent = 1  // different, or a gate that fails
-	exitUndecided = 2  // undecided, or a gate whose state is unknown
-	exitFailed    = 3  // could not run
-	exitUsage     = 64 // a mistake in the command line or in a file it names
+	exitSame      = 0              // same, or a gate that passes
+	exitDifferent = 1              // different, or a gate that fails
+	exitUndecided = 2              // undecided, or a gate whose state is unknown
+	exitFailed    = fault.ExitCode // could not run
+	exitUsage     = 64             // a mistake in the command line or in a file it names
 )
 
 // stdio is a process's surroundings, passed in so that tests can run commands in their own process.
@@ -50,7 +52,8 @@ func usageError(format string, args ...any) error {
 }
 
 func main() {
-	os.Exit(run(context.Background(), os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv}))
+	defer fault.Guard()
+	os.Exit(run(context.Background(), os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv})) //nolint:gocritic // Guard is for panics
 }
 
 // run executes one command line and returns its exit code. The first interrupt ends it with what is proven so far, a
@@ -71,7 +74,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 		exit = &exitError{code: exitFailed, err: err}
 	}
 	if exit.err != nil {
-		fmt.Fprintf(std.err, "crosscheck: %s\n", oneLine(exit.err.Error()))
+		fmt.Fprintf(std.err, "crosscheck: %s\n", fault.Line(exit.err.Error()))
 	}
 	return exit.code
 }

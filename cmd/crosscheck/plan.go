@@ -18,6 +18,7 @@ import (
 	"crosscheck/cluster/inspect"
 	"crosscheck/gate/plan"
 	"crosscheck/gate/preflight"
+	"crosscheck/internal/fault"
 	"crosscheck/report"
 )
 
@@ -90,7 +91,7 @@ func runPlanInit(ctx context.Context, g *globals, o *planInitFlags) error {
 		return err
 	}
 	log := g.logger(g.std.err)
-	old, new, err := o.endpoints.open(ctx, g, log)
+	old, new, err := o.endpoints.open(ctx, g, log, connectFor)
 	if err != nil {
 		return err
 	}
@@ -112,7 +113,7 @@ func runPlanInit(ctx context.Context, g *globals, o *planInitFlags) error {
 		}
 	}
 	if facts.Accounts, err = applicationAccounts(ctx, old, new); err != nil {
-		facts.Missing = append(facts.Missing, "the accounts of the application: "+oneLine(err.Error()))
+		facts.Missing = append(facts.Missing, "the accounts of the application: "+fault.Line(err.Error()))
 	}
 	write := func(w io.Writer) error { return writePlan(w, facts, o.tables, o.exclude) }
 	if o.file == "-" {
@@ -135,7 +136,7 @@ func runPlanInit(ctx context.Context, g *globals, o *planInitFlags) error {
 // createFile writes a file that is not there yet, also if somebody makes it meanwhile.
 func createFile(file string, force bool, write func(io.Writer) error) error {
 	if force {
-		return report.WriteFile(file, write)
+		return report.WriteOpenFile(file, write)
 	}
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644) //nolint:gosec // a plan is no secret
 	if err != nil {
@@ -193,7 +194,7 @@ func planFacts(pair *inspect.Pair, path plan.Path) plan.Facts {
 			f.Missing = append(f.Missing, fmt.Sprintf("privilege %s on %s: %s", m.Privilege, side.Label, m.Grant))
 		}
 		for _, u := range side.Unknown {
-			f.Missing = append(f.Missing, fmt.Sprintf("%s on %s: %s", u.What, side.Label, oneLine(u.Why)))
+			f.Missing = append(f.Missing, fmt.Sprintf("%s on %s: %s", u.What, side.Label, fault.Line(u.Why)))
 		}
 	}
 	if pair.Relation.Known && pair.Relation.Mode == cluster.Independent {
@@ -254,7 +255,7 @@ func converterFacts(ctx context.Context, g *globals, dsn string) (*plan.NodeFact
 	if err != nil {
 		return nil, err
 	}
-	s, err := cluster.Open(ctx, config, g.logger(g.std.err))
+	s, err := connect(ctx, config, g.logger(g.std.err), connectFor)
 	if err != nil {
 		return nil, err
 	}

@@ -45,11 +45,16 @@ func (d *spanFlag) String() string {
 func (d *spanFlag) Type() string { return "duration" }
 
 func (d *spanFlag) Set(s string) error {
-	v, err := time.ParseDuration(s)
+	v, err := plan.Duration(s)
 	if n, days := strings.CutSuffix(s, "d"); days {
 		var f float64
 		f, err = strconv.ParseFloat(n, 64)
-		v = time.Duration(f * 24 * float64(time.Hour))
+		if v = time.Duration(f * 24 * float64(time.Hour)); f > 40_000 {
+			err = plan.ErrTooLong
+		}
+	}
+	if errors.Is(err, plan.ErrTooLong) {
+		return err
 	}
 	if err != nil || v <= 0 {
 		return errors.New("a time above 0 is needed, as 7d or 36h")
@@ -131,7 +136,7 @@ func runPreflight(ctx context.Context, g *globals, o *preflightFlags) error {
 		return err
 	}
 	log := g.logger(g.std.err)
-	old, new, err := o.endpoints.open(ctx, g, log)
+	old, new, err := o.endpoints.open(ctx, g, log, connectFor)
 	if err != nil {
 		return err
 	}

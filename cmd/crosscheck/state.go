@@ -32,6 +32,9 @@ func (s *stateFlags) open(ctx context.Context, g *globals) (*ledger.Ledger, ledg
 	if s.dir == "" {
 		return nil, ledger.RunSummary{}, usageError("--state DIR is needed: the folder that check printed or was given")
 	}
+	if s.run < 0 {
+		return nil, ledger.RunSummary{}, usageError("--run %d: the id of a run is needed, 1 or above", s.run)
+	}
 	book, err := ledger.Open(ctx, s.dir, ledger.Options{Log: g.logger(g.std.err), MustExist: true})
 	if err != nil {
 		return nil, ledger.RunSummary{}, err

@@ -62,10 +62,10 @@ Exit codes: 0 everything was judged and nothing collided, 1 collisions, 2 undeci
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out tables that match this glob; may be repeated")
 	f.StringVar(&o.state, "state", "", "folder that keeps the account (default below ~/.local/state/crosscheck, that of check)")
 	f.BoolVar(&o.fresh, "fresh", false, "begin a new account instead of going on with the last one of these servers")
-	f.DurationVar(&o.span, "for", 0, "how long to watch (default until interrupted)")
-	f.DurationVar(&o.settle, "settle-for", 30*time.Second, "how long the end of --for may wait for what is still on its way")
-	f.DurationVar(&o.retryFor, "retry-for", 10*time.Minute, "how long a server that is gone is tried again")
-	f.DurationVar(&o.maxLag, "max-lag", 30*time.Second, "an applier that is further behind than this is reported")
+	durationVar(f, &o.span, "for", 0, "how long to watch (default until interrupted)")
+	durationVar(f, &o.settle, "settle-for", 30*time.Second, "how long the end of --for may wait for what is still on its way")
+	durationVar(f, &o.retryFor, "retry-for", 10*time.Minute, "how long a server that is gone is tried again")
+	durationVar(f, &o.maxLag, "max-lag", 30*time.Second, "an applier that is further behind than this is reported")
 	f.StringArrayVar(&o.oldMembers, "old-member", nil, "server_uuid or server_id of a further server of the old side; may be repeated")
 	f.StringArrayVar(&o.newMembers, "new-member", nil, "likewise of the new side")
 	f.StringVar(&o.format, "format", "", "table, json (one object a line) or markdown (default: table on a terminal, else json)")
@@ -112,7 +112,7 @@ func runWatch(ctx context.Context, g *globals, o *watchFlags) error {
 	}
 	defer out.close()
 	log := g.logger(out.log)
-	old, new, err := o.endpoints.open(ctx, g, log)
+	old, new, err := o.endpoints.open(ctx, g, log, o.retryFor)
 	if err != nil {
 		return failWatch(ctx, err)
 	}

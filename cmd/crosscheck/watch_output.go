@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 
@@ -40,6 +41,11 @@ func newWatchOutput(g *globals, o *watchFlags) (*watchOutput, error) {
 		// Lines are added: a watch that goes on goes on in its file, too.
 		if out.file, err = os.OpenFile(o.file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err != nil {
 			return nil, err
+		}
+		if info, err := out.file.Stat(); err == nil && info.Mode().IsRegular() {
+			if err = out.file.Chmod(0o600); err != nil {
+				return nil, errors.Join(err, out.file.Close())
+			}
 		}
 		to = out.file
 	case options.JSON:

@@ -11,6 +11,7 @@ import (
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
 	"crosscheck/conflict"
+	"crosscheck/internal/fault"
 )
 
 // How often things are done.
@@ -108,7 +109,10 @@ func (e *engine) run(outer context.Context) (Status, error) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(outer))
 	e.stop = stop
 	for _, r := range e.readers {
-		e.workers.Go(func() { r.run(ctx) })
+		e.workers.Go(func() {
+			defer fault.Guard()
+			r.run(ctx)
+		})
 	}
 	if err := e.begin(ctx); err != nil {
 		return e.fail(ctx, err)
@@ -365,6 +369,7 @@ func (e *engine) keep(ctx context.Context, now time.Time) error {
 // spawn runs fn beside the engine; what it returns, the engine calls.
 func (e *engine) spawn(ctx context.Context, fn func(ctx context.Context) func()) {
 	e.workers.Go(func() {
+		defer fault.Guard()
 		then := fn(ctx)
 		select {
 		case e.async <- then:

@@ -8,6 +8,7 @@ import (
 
 	"crosscheck/cluster"
 	"crosscheck/conflict"
+	"crosscheck/internal/fault"
 )
 
 // The key space of a table is looked at seldom: it takes weeks to run out.
@@ -80,7 +81,10 @@ func (e *engine) firstKeys(ctx context.Context) {
 		var both sync.WaitGroup
 		for i := range e.servers {
 			tables := e.tables(conflict.Side(i))
-			both.Go(func() { spaces[i].Marks = e.servers[i].KeyMarks(limited, tables) })
+			both.Go(func() {
+				defer fault.Guard()
+				spaces[i].Marks = e.servers[i].KeyMarks(limited, tables)
+			})
 		}
 		both.Wait()
 	}

@@ -306,6 +306,27 @@ func (r *reader) globs(key string, list []string) []string {
 	return list
 }
 
+// ErrTooLong is a duration that is right but for its length.
+var ErrTooLong = errors.New("that is too long: no more than 1000000h (114 years) can be counted")
+
+// Duration reads a duration such as 90s or 1h30m. Of one that nobody lives to see it says so.
+func Duration(text string) (time.Duration, error) {
+	const longest = 1_000_000 * time.Hour
+	v, err := time.ParseDuration(text)
+	// What a duration of as many digits as small ones says, only its numbers make wrong.
+	if err != nil {
+		digits := regexp.MustCompile(`[0-9]+`)
+		if small, serr := time.ParseDuration(digits.ReplaceAllString(text, "1")); serr == nil && small > 0 {
+			return 0, ErrTooLong
+		}
+		return 0, err
+	}
+	if v > longest {
+		return 0, ErrTooLong
+	}
+	return v, nil
+}
+
 // durations reads a table of durations into the fields that it names.
 func (r *reader) durations(table string, given map[string]string, fields map[string]*time.Duration) {
 	names := make([]string, 0, len(given))
@@ -320,7 +341,11 @@ func (r *reader) durations(table string, given map[string]string, fields map[str
 			r.bad(key, "there is no key %q in a plan: write one of %s", key, strings.Join(fieldNames(fields), ", "))
 			continue
 		}
-		v, err := time.ParseDuration(given[name])
+		v, err := Duration(given[name])
+		if errors.Is(err, ErrTooLong) {
+			r.bad(key, "%s = %q: %v", name, given[name], err)
+			continue
+		}
 		if err != nil || v <= 0 {
 			r.bad(key, "%s = %q is no duration above zero: write such as \"90s\", \"10m\" or \"24h\"", name, given[name])
 			continue

@@ -23,33 +23,36 @@ type layer struct {
 // layers are the rules, from the top down. A package that none of them names fails the test: whoever adds it decides
 // where it belongs.
 func layers() []layer {
-	cluster := []string{"cluster/..."}
+	const fault, file = "internal/fault", "internal/file"
+	cluster := []string{"cluster/...", fault}
 	return []layer{
 		{
 			path: "cmd/...", only: []string{"cmd/..."},
 			may: []string{
 				"cmd/...", "report/...", "gate/...", "conflict/...", "checksum/...", "chunker", "cluster/...", "fixtures/...",
-				"internal/ledger",
+				"internal/ledger", fault, file,
 			},
 		},
-		{path: "internal/bench/...", only: []string{"internal/bench/..."}, may: []string{"internal/bench/...", "fixtures/..."}},
+		{path: "internal/bench/...", only: []string{"internal/bench/..."}, may: []string{"internal/bench/...", "fixtures/...", fault}},
+		{path: fault},
+		{path: file},
 		{path: "internal/arch", only: []string{"internal/arch"}},
 		{path: "docs", only: []string{"docs"}}, // the test of the documents
 		{path: "internal/ledger", only: []string{"cmd/..."}, may: append([]string{"checksum/...", "conflict/...", "gate/...", "chunker"}, cluster...)},
-		{path: "report/...", only: []string{"cmd/...", "report/..."}, may: []string{"report/...", "checksum/...", "conflict/...", "gate/..."}},
+		{path: "report/...", only: []string{"cmd/...", "report/..."}, may: []string{"report/...", "checksum/...", "conflict/...", "gate/...", fault}},
 		{path: "gate/preflight", may: []string{"cluster", "cluster/inspect"}, pure: true}, // their types only
 		// The I/O around the gates; before the rule of the pure ones.
 		{path: "gate/measure", only: []string{"cmd/..."}, may: append([]string{"gate", "gate/plan", "gate/preflight"}, cluster...)},
 		{path: "gate/...", may: []string{"gate/...", "checksum/...", "conflict/..."}, pure: true},
 		{path: "checksum/...", may: append([]string{"checksum/...", "chunker"}, cluster...)},
 		{path: "conflict/...", may: append([]string{"conflict/..."}, cluster...)},
-		{path: "chunker", may: cluster, pure: true},
-		{path: "cluster", may: []string{"cluster/gtid", "cluster/rowstream"}},
-		{path: "cluster/inspect", may: []string{"cluster", "cluster/gtid"}},
-		{path: "cluster/binlog", may: []string{"cluster", "cluster/gtid", "cluster/rowstream"}},
+		{path: "chunker", may: cluster[:1], pure: true},
+		{path: "cluster", may: []string{"cluster/gtid", "cluster/rowstream", fault, file}},
+		{path: "cluster/inspect", may: []string{"cluster", "cluster/gtid", fault}},
+		{path: "cluster/binlog", may: []string{"cluster", "cluster/gtid", "cluster/rowstream", fault}},
 		{path: "cluster/gtid", pure: true},
 		{path: "cluster/rowstream"},
-		{path: "fixtures/...", only: []string{"cmd/...", "internal/bench/...", "fixtures/..."}, inTests: true, may: []string{"fixtures/..."}},
+		{path: "fixtures/...", only: []string{"cmd/...", "internal/bench/...", "fixtures/..."}, inTests: true, may: []string{"fixtures/...", fault}},
 	}
 }
 

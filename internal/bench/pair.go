@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crosscheck/fixtures"
+	"crosscheck/internal/fault"
 )
 
 const database = "shop"
@@ -63,6 +64,7 @@ func (p *pair) fill(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for _, s := range []*fixtures.Server{p.set.Old, p.set.New} {
 		g.Go(func() error {
+			defer fault.Guard()
 			if err := fixtures.Generate(gctx, s.DB(), p.table, p.o.rows, 1); err != nil {
 				return err
 			}
@@ -119,6 +121,7 @@ func (p *pair) checksumTables(ctx context.Context) (usage, error) {
 		g, gctx := errgroup.WithContext(ctx)
 		for i, s := range []*fixtures.Server{p.set.Old, p.set.New} {
 			g.Go(func() error {
+				defer fault.Guard()
 				var name string
 				return s.DB().QueryRowContext(gctx, "CHECKSUM TABLE "+p.table.Quoted()).Scan(&name, &sums[i])
 			})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -67,7 +68,8 @@ func (e *Error) cause() string {
 	if e.Err == nil {
 		return ""
 	}
-	return " (" + e.Err.Error() + ")"
+	first, _, _ := strings.Cut(e.Err.Error(), "\n") // joined errors of one cause
+	return " (" + strings.TrimPrefix(first, "SQL logic error: ") + ")"
 }
 
 // Unwrap returns the cause.
@@ -130,7 +132,8 @@ func kindOfCode(path string, code int) Kind {
 	switch code & 0xff {
 	case sqlite3.SQLITE_FULL:
 		return Full
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
+		sqlite3.SQLITE_ERROR: // our statements are right: a table or column is gone
 		return Corrupt
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		return ReadOnly

@@ -57,6 +57,14 @@ func TestOpenErrors(t *testing.T) {
 			l.Close()
 			edit(t, dir, "PRAGMA user_version = 99")
 		}, Options{}, Newer, "newer crosscheck"},
+		{"a lost table", func(t *testing.T, dir string) {
+			l, err := Open(t.Context(), dir, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Close()
+			edit(t, dir, "DROP TABLE chunks")
+		}, Options{}, Corrupt, "damaged; move it away and start again without --resume (no such table"},
 		{"nothing there", func(*testing.T, string) {}, Options{MustExist: true}, Absent, "check"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
