@@ -25,6 +25,7 @@ const (
 	errTableAccessDenied   = 1142
 	errColumnAccessDenied  = 1143
 	errNoSuchTable         = 1146
+	errUnknownVariable     = 1193
 	errSpecificAccess      = 1227
 	errViewInvalid         = 1356
 	errAccessDeniedNoPw    = 1698 // MariaDB, when no password was sent

@@ -125,6 +125,12 @@ func (s *Server) learn(c *client.Conn) error {
 		_, err := c.Execute(query)
 		return err
 	}
+	switch err := run(opening); {
+	case err == nil:
+		s.setup.opening = opening
+	case ErrorNumber(err) != errUnknownVariable:
+		return err
+	}
 	if err := run("SET NAMES utf8mb4, " + first); err != nil {
 		// Servers before 5.5.3 have no four-byte characters.
 		if err := run("SET NAMES utf8, " + first); err != nil {

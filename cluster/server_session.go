@@ -19,8 +19,10 @@ const programName = "crosscheck"
 
 // setUp prepares a session, and verifies that it is prepared.
 func (s *Server) setUp(c *client.Conn, raw bool) error {
-	if _, err := c.Execute(s.setup.statement(raw)); err != nil {
-		return fmt.Errorf("set up the session: %w", err)
+	for _, q := range s.setup.statements(raw) {
+		if _, err := c.Execute(q); err != nil {
+			return fmt.Errorf("set up the session: %w", err)
+		}
 	}
 	r, err := c.Execute(s.setup.question())
 	if err != nil {
@@ -94,7 +96,11 @@ func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 		_ = conn.Close()
 		return nil, fmt.Errorf("set up a session: the driver's %T runs no statements", conn)
 	}
-	_, err = run.ExecContext(ctx, c.setup.statement(false), nil)
+	for _, q := range c.setup.statements(false) {
+		if _, err = run.ExecContext(ctx, q, nil); err != nil {
+			break
+		}
+	}
 	if err == nil {
 		err = c.prepared(ctx, conn)
 	}

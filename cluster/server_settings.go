@@ -39,6 +39,9 @@ type setting struct {
 // set twice because that ends a transaction that init_connect left open: all reads would be of its snapshot.
 const first = "autocommit = 0, autocommit = 1, sql_mode = '', sql_select_limit = " + noLimit + ", sql_big_selects = 1"
 
+// opening takes off the limits of MariaDB's sessions that may end even the set-up; it must be short itself.
+const opening = "SET max_session_mem_used = 9223372036854775807, max_statement_time = 0"
+
 // settings are those that a server may have besides, each with the reason where it is not plain.
 func settings() []setting {
 	number := func(name string, n uint64) setting {
@@ -115,6 +118,7 @@ type setup struct {
 	utf8only bool // no utf8mb4 on this server
 	list     []setting
 	names    string // SET NAMES … without its SET
+	opening  string // what goes before; "" where the server has no such limits
 }
 
 // choose composes the set-up from the variables that a session has, which is surer than version numbers of three
@@ -136,8 +140,8 @@ func (u *setup) choose(vars variables) {
 	}
 }
 
-// statement sets everything at once; raw sessions get text in each column's own charset, so that not a byte is converted.
-func (u *setup) statement(raw bool) string {
+// statements set everything; raw sessions get text in each column's own charset, so that not a byte is converted.
+func (u *setup) statements(raw bool) []string {
 	parts := []string{u.names, first}
 	for _, s := range u.list {
 		parts = append(parts, s.name+" = "+s.value)
@@ -145,7 +149,11 @@ func (u *setup) statement(raw bool) string {
 	if raw {
 		parts = append(parts, "character_set_results = NULL")
 	}
-	return "SET " + strings.Join(parts, ", ")
+	set := []string{"SET " + strings.Join(parts, ", ")}
+	if u.opening != "" {
+		set = append([]string{u.opening}, set...)
+	}
+	return set
 }
 
 // question asks for everything that must hold.
@@ -221,11 +229,18 @@ func changesRows(mode string) bool {
 	return false
 }
 
-// try runs the statement, and where the server refuses it finds out which settings it is: those that make nothing wrong
+// try runs the statements, and where the server refuses it finds out which settings it is: those that make nothing wrong
 // are left out from then on.
 func (u *setup) try(run func(query string) error) error {
-	err := run(u.statement(false))
-	if err == nil || !refusesSetting(err) {
+	all := func() (err error) {
+		for _, q := range u.statements(false) {
+			if err = run(q); err != nil {
+				break
+			}
+		}
+		return err
+	}
+	if err := all(); err == nil || !refusesSetting(err) {
 		return err
 	}
 	var kept []setting
@@ -239,14 +254,14 @@ func (u *setup) try(run func(query string) error) error {
 		}
 	}
 	u.list = kept
-	return run(u.statement(false))
+	return all()
 }
 
 // refusesSetting tells whether a server refused to set a variable: it has none of that name, or not for sessions, or not
 // that value, or not for this account.
 func refusesSetting(err error) bool {
 	switch ErrorNumber(err) {
-	case 1193, 1227, 1228, 1229, 1231, 1232, 1238, 1290, 1651:
+	case errUnknownVariable, errSpecificAccess, 1228, 1229, 1231, 1232, 1238, 1290, 1651:
 		return true
 	}
 	return false
