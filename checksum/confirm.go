@@ -49,14 +49,15 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 			continue
 		}
 		d, err := b.plan.difference(o, n, sp.key)
+		s.forget(b.plan, sp)
 		if err != nil {
-			return nil, err
+			sp.owner.undecided(ctx, err.Error())
+			continue
 		}
 		d.Proof = proof
-		s.forget(b.plan, sp)
 		sp.owner.different(ctx, d)
 	}
-	return open, ctx.Err()
+	return open, nil
 }
 
 // sourcePosition is where the tail's source is now, if there is a tail.
@@ -117,7 +118,7 @@ func (s *settler) cool(ctx context.Context, p *tablePlan, hot []*suspect) (map[*
 		}
 		values, err := rows[i].values()
 		if err != nil {
-			return nil, err
+			continue
 		}
 		for _, seen := range a.Changes {
 			if same, _ := p.matches(replica.newSide, rows[i].columns, values, seen.Change); same {

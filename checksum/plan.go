@@ -53,6 +53,7 @@ type tablePlan struct {
 	lossy    []string
 	notes    []string
 	schema   string // a reason to call the table different whatever its rows say
+	none     string // why there is nothing to read
 
 	types atomic.Pointer[[]rowstream.Column] // of the selected columns, once a statement has told
 }
@@ -99,6 +100,10 @@ func newPlan(o, n *cluster.Table, opt planOptions) *tablePlan {
 		p.remark(c.proj)
 	}
 	p.columns = pairs
+	if len(pairs) == 0 {
+		p.method = methodNone
+		p.none = "old and new have no column in common that can be compared"
+	}
 	p.spell(key)
 	return p
 }

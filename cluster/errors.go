@@ -147,6 +147,31 @@ func IsTransient(err error) bool {
 	return false
 }
 
+// EndsRun tells whether an error of a statement about one table is that of the server, or of the account, rather than of
+// the table: the server is lost or is another one, or the account may do nothing there. Every other answer of a server
+// (a lock that was not had, a definition that cannot be read, damaged or denied rows) concerns the table alone, and so
+// does what came of reading it.
+func EndsRun(err error) bool {
+	if err == nil {
+		return false
+	}
+	var config *ConfigError
+	var setting *SettingError
+	if IsServerChanged(err) || errors.As(err, &config) || errors.As(err, &setting) {
+		return true
+	}
+	switch n := ErrorNumber(err); n {
+	case 1205, 1213, // lock wait, deadlock
+		1317,       // somebody ends its statements, one after the other
+		1412, 1615, // it changes all the time
+		errDBAccessDenied, errTableAccessDenied, errColumnAccessDenied,
+		1370: // a routine that a view calls
+		return false
+	default:
+		return IsTransient(err) || IsPermission(err)
+	}
+}
+
 func transientNumber(n uint16) bool {
 	switch n {
 	case 1040, 1203, // too many connections, of all or of this account

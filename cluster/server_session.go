@@ -29,6 +29,9 @@ func (s *Server) setUp(c *client.Conn, raw bool) error {
 		return fmt.Errorf("read back how the session is set up: %w", err)
 	}
 	defer r.Close()
+	if r.RowNumber() == 0 {
+		return s.setup.answer(nil)
+	}
 	values := make([]string, r.ColumnNumber())
 	for i := range values {
 		if values[i], err = r.GetString(0, i); err != nil {
@@ -120,7 +123,15 @@ func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 
 // prepared reads the settings of a fresh connection back.
 func (c *connector) prepared(ctx context.Context, conn driver.Conn) error {
-	return each(ctx, conn, c.setup.question(), func(row []string) error { return c.setup.answer(row) })
+	answered := false
+	err := each(ctx, conn, c.setup.question(), func(row []string) error {
+		answered = true
+		return c.setup.answer(row)
+	})
+	if err == nil && !answered {
+		err = c.setup.answer(nil)
+	}
+	return err
 }
 
 // verify asks a fresh connection for its server's identity. The error is a
