@@ -58,8 +58,8 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 		if len(b.suspects) == 0 { // given up
 			return nil
 		}
-		if err := s.spoilt[b.plan]; err != nil {
-			return s.spare(ctx, b, err)
+		if was := s.spoilt[b.plan]; was != nil {
+			return s.spare(ctx, b, was)
 		}
 		return s.spare(ctx, b, s.read(ctx, from, b, func(i int, im image) { *at(&b.rounds[i]) = im }))
 	}

@@ -63,6 +63,9 @@ func (s *session) do(ctx context.Context, what string, op func() error) error {
 		case cluster.IsTimeout(err):
 			return fmt.Errorf("%w: %w", errTimeLimit, err)
 		case !cluster.IsTransient(err):
+			if cluster.ErrorNumber(err) == 0 {
+				s.close() // an answer that was not read to its end; the next table begins on another connection
+			}
 			return s.server.Explain(what, err)
 		}
 		now := time.Now()

@@ -147,4 +147,3 @@ func TestHostileSettings(t *testing.T) {
 		})
 	}
 }
-
