@@ -183,7 +183,9 @@ func (c *checker) work(ctx context.Context) error {
 		if l == nil {
 			return err
 		}
-		err = w.walkAny(ctx, l)
+		if !l.table.ended() { // else its other lanes would wait for the same lock, one after the other
+			err = w.walkAny(ctx, l)
+		}
 		if err != nil {
 			err = l.table.failed(ctx, err)
 		}
@@ -203,34 +205,28 @@ func (w *worker) walkAny(ctx context.Context, l *lane) error {
 	return w.bucket(ctx, l.table)
 }
 
-// failed decides whether an error ends the table or, returned, the run. What one table's definition or data causes
-// ends the table.
+// failed decides whether an error ends the table or, returned, the run. What one table's definition, data or lock
+// causes ends the table.
 func (t *tableRun) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		t.fail(errInterrupted)
 		return err
 	}
 	t.fail(err)
-	if isTableError(err) {
-		return nil
+	if endsRun(err) {
+		return err
 	}
-	return err
+	t.check.opt.Log.Warn("a table cannot be compared to its end", "table", t.plan.name, "err", err)
+	return nil
 }
 
 // errInterrupted is why a table is undecided whose comparison the end of the run cut short.
 var errInterrupted = errors.New("interrupted before the whole table was compared")
 
-// isTableError reports whether an error is the table's own: it vanished, changed its definition (a column or the key
-// that it is read by is gone), or cannot be read by its engine.
-func isTableError(err error) bool {
-	if unreadable := (*keyError)(nil); errors.As(err, &unreadable) {
-		return true
-	}
-	switch cluster.ErrorNumber(err) {
-	case 1030, 1034, 1049, 1054, 1146, 1176, 1194, 1195, 1286, 1356, 1412, 1814, 1932:
-		return true
-	}
-	return false
+// endsRun reports whether an error, met while one table was read, ends the run: the server or the account is lost, or the
+// run itself has ended. Every other one is the table's own.
+func endsRun(err error) bool {
+	return cluster.EndsRun(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // begin starts the next table: it returns the lanes that are to be walked.
@@ -247,6 +243,10 @@ func (c *checker) begin(ctx context.Context) ([]*lane, bool, error) {
 
 	if pair.verdict != nil {
 		r, err := pair.verdict(ctx)
+		if err != nil && ctx.Err() == nil && !endsRun(err) {
+			r = TableResult{Table: pair.name, Method: string(methodNone), Reason: err.Error()}
+			err = nil
+		}
 		if err == nil {
 			c.opt.Observer.TableStarted(r.Table, 0, 0)
 			if pair.old != nil && pair.new != nil {
@@ -282,6 +282,10 @@ func (c *checker) beginTable(ctx context.Context, plan *tablePlan) ([]*lane, err
 	t.result.Resumed = int64(len(proven))
 	t.hold() // until the lanes are made
 	defer t.release()
+	if plan.none != "" {
+		t.fail(errors.New(plan.none))
+		return nil, nil
+	}
 	c.opt.Observer.TableStarted(plan.name, plan.old.table.EstRows, t.result.Counts.RowsOld)
 
 	gaps := []chunker.Range{{}}
@@ -290,7 +294,7 @@ func (c *checker) beginTable(ctx context.Context, plan *tablePlan) ([]*lane, err
 		defer s.close()
 		gaps, err = t.cover.Gaps(func(b []chunker.Bound) ([]chunker.Bound, error) { return s.sortBounds(ctx, plan, b) })
 		if err != nil {
-			return nil, err
+			return nil, t.failed(ctx, err)
 		}
 	}
 	var lanes []*lane

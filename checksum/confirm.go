@@ -60,14 +60,15 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 			continue
 		}
 		d, err := b.plan.packed(to, o, n, sp.key)
+		s.forget(b.plan, sp)
 		if err != nil {
-			return nil, err
+			sp.owner.undecided(ctx, err.Error())
+			continue
 		}
 		d.Proof = proof
-		s.forget(b.plan, sp)
 		sp.owner.different(ctx, d)
 	}
-	return open, ctx.Err()
+	return open, nil
 }
 
 // sourcePosition is where the tail's source is now, if there is a tail.
@@ -131,7 +132,7 @@ func (s *settler) cool(ctx context.Context, b *batch, hot []*suspect) (map[*susp
 		}
 		values, err := rows[i].values()
 		if err != nil {
-			return nil, err
+			continue
 		}
 		for _, seen := range a.Changes {
 			if same, _ := b.plan.matches(replica.newSide, rows[i].columns, values, seen.Change); same {

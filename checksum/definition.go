@@ -100,6 +100,9 @@ func (d *confirmer) run(ctx context.Context) error {
 		if err == nil {
 			err = d.confirm(ctx, batch)
 		}
+		if err != nil && ctx.Err() == nil && !endsRun(err) {
+			err = d.apart(ctx, batch)
+		}
 		if err != nil {
 			d.unread(batch, err)
 			if failed = err; ctx.Err() == nil {
@@ -115,6 +118,20 @@ func (d *confirmer) run(ctx context.Context) error {
 		}
 	}
 	return failed
+}
+
+// apart confirms tables one by one, after one of them kept the definitions of all from being read.
+func (d *confirmer) apart(ctx context.Context, batch []unconfirmed) error {
+	for i := range batch {
+		one := batch[i : i+1]
+		if err := d.confirm(ctx, one); err != nil {
+			if ctx.Err() != nil || endsRun(err) {
+				return err
+			}
+			d.unread(one, err)
+		}
+	}
+	return nil
 }
 
 // unread marks tables whose definitions could not be read again.

@@ -59,6 +59,7 @@ type tablePlan struct {
 	schema   string // a reason to call the table different whatever its rows say
 	shared   string // a reason not to call it different whatever its rows say; see namePair
 	untold   string // a reason why the table cannot be called the same
+	none     string // why there is nothing to read
 
 	extra   []int                   // of a plan that selects the columns' own values, too: which of them; see bare
 	uniques map[string][]UniquePart // of new, by column in lower case, for repair; see learn
@@ -111,6 +112,10 @@ func newPlan(o, n *cluster.Table, opt planOptions) *tablePlan {
 		p.remark(c.proj)
 	}
 	p.columns = pairs
+	if len(pairs) == 0 {
+		p.method = methodNone
+		p.none = "old and new have no column in common that can be compared"
+	}
 	p.spell(key)
 	p.learn(key)
 	return p

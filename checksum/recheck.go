@@ -3,7 +3,6 @@ package checksum
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -88,7 +87,7 @@ func (r *Rechecker) Close() {
 // Recheck compares rows of a table, named as "db.name" (cluster.Table.FullName), and returns one verdict per row, with
 // the reason where one is RowUnknown: replication stopped, the table cannot be compared row by row, a server is away,
 // the row is written all the time. An error is ctx's end, another server at a side's address, or what no later call
-// will make good, such as a missing privilege; the verdicts are RowUnknown then.
+// will make good, such as an account that may not connect; the verdicts are RowUnknown then.
 func (r *Rechecker) Recheck(ctx context.Context, table string, rows []RowKey) (verdicts []RowVerdict, reason string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,7 +98,7 @@ func (r *Rechecker) Recheck(ctx context.Context, table string, rows []RowKey) (v
 			return r.outcome(ctx, unknown, why, err)
 		}
 		verdicts, why, err = r.settle(ctx, plan, rows)
-		if err != nil && !isTableError(err) {
+		if err != nil && endsRun(err) {
 			return r.outcome(ctx, verdicts, why, err)
 		}
 		if err == nil && !anyDiffers(verdicts) {
@@ -136,7 +135,7 @@ func (r *Rechecker) outcome(ctx context.Context, verdicts []RowVerdict, reason s
 		return make([]RowVerdict, len(verdicts)), "interrupted", ctx.Err()
 	case err == nil:
 		return verdicts, reason, nil
-	case cluster.IsTransient(err), isTableError(err), errors.Is(err, errTimeLimit):
+	case cluster.IsTransient(err), !endsRun(err):
 		return verdicts, err.Error(), nil
 	}
 	return make([]RowVerdict, len(verdicts)), err.Error(), err
@@ -177,6 +176,8 @@ func (r *Rechecker) plan(ctx context.Context, table string) (plan *tablePlan, re
 		return nil, table + ": " + plan.schema, nil
 	case plan.untold != "":
 		return nil, table + ": " + plan.untold, nil
+	case plan.none != "":
+		return nil, table + ": " + plan.none, nil
 	case plan.method == methodMultiset:
 		return nil, table + " has no key by which a row is found on both sides", nil
 	}

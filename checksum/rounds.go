@@ -35,11 +35,13 @@ func (s *settler) round(ctx context.Context, first *batch) error {
 	return err
 }
 
-// spare keeps a table's own error from the other tables: its batch is given up, and nil is returned.
+// spare keeps a table's own error from the other tables: its batch is given up, and nil is returned. So are its later
+// batches: others need not wait for the same lock once more with each.
 func (s *settler) spare(ctx context.Context, b *batch, err error) error {
-	if err == nil || ctx.Err() != nil || s.single || !isTableError(err) {
+	if err == nil || ctx.Err() != nil || s.single || endsRun(err) {
 		return err
 	}
+	s.spoilt[b.plan] = err
 	s.free(b, 0)
 	s.giveUp(ctx, b, err.Error())
 	return nil
@@ -56,6 +58,9 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 	read := func(b *batch, from *session, at func(*round) *image) error {
 		if len(b.suspects) == 0 { // given up
 			return nil
+		}
+		if was := s.spoilt[b.plan]; was != nil {
+			return s.spare(ctx, b, was)
 		}
 		return s.spare(ctx, b, s.read(ctx, from, b, func(i int, im image) { *at(&b.rounds[i]) = im }))
 	}
@@ -174,6 +179,7 @@ func (s *settler) judge(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
+	b.suspects = append(slices.Clone(again), open...)
 	calmed, err := s.cool(ctx, b, hot)
 	if err != nil {
 		return err

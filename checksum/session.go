@@ -63,14 +63,21 @@ func (s *session) do(ctx context.Context, what string, op func() error) error {
 		case cluster.IsTimeout(err):
 			return fmt.Errorf("%w: %w", errTimeLimit, err)
 		case !cluster.IsTransient(err):
+			if cluster.ErrorNumber(err) == 0 {
+				s.close() // an answer that was not read to its end; the next table begins on another connection
+			}
 			return s.server.Explain(what, err)
 		}
-		s.close()
 		now := time.Now()
 		if deadline.IsZero() {
 			deadline = now.Add(s.retry)
-			s.log.Warn("lost the server, trying again", "side", s.server.Label(), "while", what, "err", err, "for", s.retry)
+			message := "lost the server, trying again"
+			if !cluster.EndsRun(err) {
+				message = "the server refuses for now, trying again"
+			}
+			s.log.Warn(message, "side", s.server.Label(), "while", what, "err", err, "for", s.retry)
 		}
+		s.close()
 		if now.After(deadline) {
 			err = s.server.Explain(what, err)
 			return fmt.Errorf("gave up after %s: %w", s.retry, err)

@@ -67,8 +67,9 @@ type settler struct {
 	fence    fence
 	tail     *tail // nil where there is no source to follow
 	capacity *semaphore.Weighted
-	waited   time.Duration // how long the last fence took
-	single   bool          // it serves one table at a time, whose own error, as when it was dropped, is drain's; else its rows are undecided
+	waited   time.Duration        // how long the last fence took
+	spoilt   map[*tablePlan]error // tables whose rows cannot be read any more
+	single   bool                 // it serves one table at a time, whose own error, as when it was dropped, is drain's; else its rows are undecided
 
 	mu     sync.Mutex
 	queue  []*batch
@@ -82,6 +83,7 @@ func newSettler(c *checker, f fence, t *tail) *settler {
 	s := &settler{
 		check: c, fence: f, tail: t, old: c.session(false), new: c.session(true),
 		capacity: semaphore.NewWeighted(maxSuspects), wake: make(chan struct{}, 1),
+		spoilt: make(map[*tablePlan]error),
 	}
 	s.old.peer, s.new.peer = s.new, s.old
 	return s

@@ -112,6 +112,13 @@ func (t *tableRun) fail(err error) {
 	}
 }
 
+// ended reports whether the table is known not to be compared to its end.
+func (t *tableRun) ended() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err != nil
+}
+
 // compared takes in a chunk that both sides have been read for.
 func (t *tableRun) compared(c *chunkRun) {
 	t.check.firstChunk()

@@ -94,7 +94,7 @@ func (w *worker) walk(ctx context.Context, l *lane) error {
 
 // readOld cuts the lane into chunks by reading old, and hands them on.
 func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, jobs chan<- compareJob) error {
-	for {
+	for !l.table.ended() {
 		if err := w.check.throttle.ready(ctx); err != nil {
 			return err
 		}
@@ -133,6 +133,7 @@ func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, jobs c
 		}
 		l.rng.Lo = hi
 	}
+	return nil
 }
 
 // compare reads new for a chunk and judges it. If new holds so many more rows than old that their keys would not fit

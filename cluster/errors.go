@@ -25,6 +25,7 @@ const (
 	errTableAccessDenied   = 1142
 	errColumnAccessDenied  = 1143
 	errNoSuchTable         = 1146
+	errUnknownVariable     = 1193
 	errSpecificAccess      = 1227
 	errViewInvalid         = 1356
 	errAccessDeniedNoPw    = 1698 // MariaDB, when no password was sent
@@ -158,6 +159,32 @@ func IsLost(err error) bool {
 	}
 	var dns *net.DNSError
 	return ErrorNumber(err) == 0 && !errors.As(err, &dns)
+}
+
+// EndsRun tells whether an error of a statement about one table is that of the server, or of the account, rather than of
+// the table: the server is lost, is another one or
+// breaks the protocol, or the account may do nothing there. Every other answer of a server
+// (a lock that was not had, a definition that cannot be read, damaged or denied rows) concerns the table alone, and so
+// does what came of reading it.
+func EndsRun(err error) bool {
+	if err == nil {
+		return false
+	}
+	var config *ConfigError
+	var setting *SettingError
+	if IsServerChanged(err) || errors.As(err, &config) || errors.As(err, &setting) || malformed(err) {
+		return true
+	}
+	switch n := ErrorNumber(err); n {
+	case 1205, 1213, // lock wait, deadlock
+		1317,       // somebody ends its statements, one after the other
+		1412, 1615, // it changes all the time
+		errDBAccessDenied, errTableAccessDenied, errColumnAccessDenied,
+		1370: // a routine that a view calls
+		return false
+	default:
+		return IsTransient(err) || IsPermission(err)
+	}
 }
 
 func transientNumber(n uint16) bool {

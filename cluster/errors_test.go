@@ -160,3 +160,25 @@ func TestFactsFrom(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// TestEndsRun: only what is the server's or the account's ends a run; whatever else a server says of a table is the table's.
+func TestEndsRun(t *testing.T) {
+	for _, n := range []uint16{1205, 1213, 1317, 1412, 1142, 1143, 1044, 1146, 1356, 1017, 1016, 1194, 1030, 1690, 1271, 4079, 1210, 3024, 1969} {
+		if err := fmt.Errorf("gave up: %w", &mysql.MySQLError{Number: n}); EndsRun(err) {
+			t.Errorf("error %d of one table ends the run", n)
+		}
+	}
+	for _, n := range []uint16{1045, 1227, 1053, 1040, 2013, 1927} {
+		if err := fmt.Errorf("gave up: %w", &mysql.MySQLError{Number: n}); !EndsRun(err) {
+			t.Errorf("error %d is taken for a table's", n)
+		}
+	}
+	for _, err := range []error{io.ErrUnexpectedEOF, &ServerChangedError{}, &SettingError{}} {
+		if !EndsRun(fmt.Errorf("read rows: %w", err)) {
+			t.Errorf("%v is taken for a table's", err)
+		}
+	}
+	if EndsRun(nil) || EndsRun(errors.New("a row that cannot be split")) {
+		t.Error("what is no server's ends the run")
+	}
+}

@@ -121,15 +121,36 @@ func (s *Server) firstDial(ctx context.Context) (*client.Conn, *conn, error) {
 	return s.dial(ctx, nil)
 }
 
-// learn reads the facts over a fresh connection and tries the session set-up
-// on it.
+// learn finds the session set-up that the server takes, and reads the facts
+// over a connection that is set up: SHOW itself is cut by some settings.
 func (s *Server) learn(c *client.Conn) error {
-	if _, err := c.Execute("SET NAMES utf8mb4"); err != nil {
+	run := func(query string) error {
+		_, err := c.Execute(query)
+		return err
+	}
+	switch err := run(opening); {
+	case err == nil:
+		s.setup.opening = opening
+	case ErrorNumber(err) != errUnknownVariable:
+		return err
+	}
+	if err := run("SET NAMES utf8mb4, " + first); err != nil {
 		// Servers before 5.5.3 have no four-byte characters.
-		if _, err := c.Execute("SET NAMES utf8"); err != nil {
+		if err := run("SET NAMES utf8, " + first); err != nil {
 			return err
 		}
 		s.setup.utf8only = true
+	}
+	has, err := pairs(c, "SHOW SESSION VARIABLES")
+	if err != nil {
+		return err
+	}
+	s.setup.choose(has)
+	if err = s.setup.try(run); err != nil {
+		return fmt.Errorf("set up the session: %w", err)
+	}
+	if err = s.setUp(c, false); err != nil {
+		return err
 	}
 	vars, err := pairs(c, "SHOW GLOBAL VARIABLES")
 	if err != nil {
@@ -144,8 +165,7 @@ func (s *Server) learn(c *client.Conn) error {
 		return err
 	}
 	s.facts.TLS = status["ssl_cipher"]
-	s.setup.build(vars)
-	return s.setUpRaw(c)
+	return s.setUp(c, true)
 }
 
 // pairs runs a statement whose rows are a name and a value.

@@ -30,7 +30,7 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interv
 // the set-up only. The caller closes the connection, and calls Stream before it
 // reads from it more than the answer to a question.
 func (s *Server) DialRaw(ctx context.Context) (*client.Conn, error) {
-	return s.dialRaw(ctx, s.setUpRaw)
+	return s.dialRaw(ctx, func(c *client.Conn) error { return s.setUp(c, true) })
 }
 
 // DialSame is DialRaw for readers that must not meet another server than Open
@@ -38,14 +38,18 @@ func (s *Server) DialRaw(ctx context.Context) (*client.Conn, error) {
 // asked, since behind a load balancer each may lead elsewhere.
 func (s *Server) DialSame(ctx context.Context) (*client.Conn, error) {
 	c, err := s.dialRaw(ctx, func(c *client.Conn) error {
-		v, err := pairs(c, identityQuery)
-		if err != nil {
-			return fmt.Errorf("ask for the server's identity: %w", err)
+		err := s.setUp(c, true)
+		// Another server may refuse the set-up for its own version's sake: that it is another one is what counts.
+		v, verr := pairs(c, identityQuery)
+		if verr != nil {
+			verr = fmt.Errorf("ask for the server's identity: %w", verr)
+		} else {
+			verr = s.same(v)
 		}
-		if err := s.same(v); err != nil {
-			return err
+		if err == nil || IsServerChanged(verr) {
+			err = verr
 		}
-		return s.setUpRaw(c)
+		return err
 	})
 	if err == nil {
 		Stream(c)

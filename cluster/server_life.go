@@ -137,6 +137,9 @@ func (s *Server) askThreads(ctx context.Context) (map[uint32]bool, error) {
 	}()
 	low.limits.answer = poolAnswer
 	_ = c.SetDeadline(time.Now().Add(s.setUpLimit())) // ctx ends sooner
+	if _, err = c.Execute("SET " + first); err != nil {
+		return nil, err
+	}
 	v, err := pairs(c, identityQuery)
 	if err != nil {
 		return nil, err

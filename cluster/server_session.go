@@ -19,68 +19,28 @@ import (
 
 const programName = "crosscheck"
 
-// setup is what every session runs first. None of it needs a privilege.
-type setup struct {
-	utf8only   bool // no utf8mb4 on this server
-	statements []string
-}
-
-const (
-	// lockWaitSeconds is short because no read of ours is worth making a
-	// writer's metadata lock queue behind it.
-	lockWaitSeconds = 5
-	// statementSeconds is a backstop against runaway statements; chunks are
-	// sized to run far shorter.
-	statementSeconds = 600
-	// idleSeconds covers pauses of ours between statements (pacing, fences)
-	// and inside results (a busy reader).
-	idleSeconds    = 7 * 24 * 3600
-	networkSeconds = 3600
-)
-
-// build composes the statements from the variables that the server has, which
-// is surer than version numbers of three families.
-func (u *setup) build(vars variables) {
-	set := []string{"autocommit = 1", "time_zone = '+00:00'", "sql_mode = ''"}
-	add := func(name string, value any) {
-		if vars.has(name) {
-			set = append(set, fmt.Sprintf("%s = %v", name, value))
-		}
-	}
-	add("lock_wait_timeout", lockWaitSeconds)
-	add("innodb_lock_wait_timeout", lockWaitSeconds)
-	add("wait_timeout", idleSeconds)
-	add("net_read_timeout", networkSeconds)
-	add("net_write_timeout", networkSeconds)
-	add("sql_select_limit", uint64(1<<64-1))
-	add("sql_big_selects", 1) // else max_join_size may refuse long ranges
-	add("sql_auto_is_null", 0)
-	add("sql_quote_show_create", 1)
-	add("max_execution_time", statementSeconds*1000) // MySQL, milliseconds
-	add("show_gipk_in_create_table_and_information_schema", "ON")
-	if vars.has("max_statement_time") && strings.Contains(vars["version"], "MariaDB") {
-		add("max_statement_time", statementSeconds) // Percona's 5.6 has the name, too, in milliseconds
-	}
-	level := "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
-	if vars.has("transaction_read_only") || vars.has("tx_read_only") {
-		level += ", READ ONLY"
-	}
-	charset := "utf8mb4"
-	if u.utf8only {
-		charset = "utf8"
-	}
-	u.statements = []string{"SET NAMES " + charset, "SET " + strings.Join(set, ", "), level}
-}
-
-// setUpRaw prepares a raw session: results come in each column's own charset,
-// so that not a byte is converted.
-func (s *Server) setUpRaw(c *client.Conn) error {
-	for _, q := range append(s.setup.statements[:len(s.setup.statements):len(s.setup.statements)], "SET character_set_results = NULL") {
+// setUp prepares a session, and verifies that it is prepared.
+func (s *Server) setUp(c *client.Conn, raw bool) error {
+	for _, q := range s.setup.statements(raw) {
 		if _, err := c.Execute(q); err != nil {
-			return fmt.Errorf("set up the session with %q: %w", q, err)
+			return fmt.Errorf("set up the session: %w", err)
 		}
 	}
-	return nil
+	r, err := c.Execute(s.setup.question())
+	if err != nil {
+		return fmt.Errorf("read back how the session is set up: %w", err)
+	}
+	defer r.Close()
+	if r.RowNumber() == 0 {
+		return s.setup.answer(nil)
+	}
+	values := make([]string, r.ColumnNumber())
+	for i := range values {
+		if values[i], err = r.GetString(0, i); err != nil {
+			return fmt.Errorf("read back how the session is set up: %w", err)
+		}
+	}
+	return s.setup.answer(values)
 }
 
 // openPool makes the pool for statements.
@@ -114,7 +74,7 @@ func (s *Server) openPool() (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(&connector{Connector: inner, statements: s.setup.statements, same: s.same, limit: s.setUpLimit()})
+	db := sql.OpenDB(&connector{Connector: inner, setup: &s.setup, same: s.same, limit: s.setUpLimit()})
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxConns / 2)
 	return db, nil
@@ -125,9 +85,9 @@ func (s *Server) openPool() (*sql.DB, error) {
 // before any statement of a caller runs on it.
 type connector struct {
 	driver.Connector
-	statements []string
-	limit      time.Duration
-	same       func(variables) error // judges what identityQuery returned
+	setup *setup
+	limit time.Duration
+	same  func(variables) error // judges what identityQuery returned
 }
 
 // Connect ends within its limit. Its own end of patience is not that of the
@@ -147,13 +107,22 @@ func (c *connector) connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, q := range c.statements {
-		if _, err := conn.ExecContext(ctx, q, nil); err != nil {
-			_ = conn.Close()
-			return nil, fmt.Errorf("set up the session with %q: %w", q, err)
+	for _, q := range c.setup.statements(false) {
+		if _, err = conn.ExecContext(ctx, q, nil); err != nil {
+			break
 		}
 	}
-	if err := c.verify(ctx, conn); err != nil {
+	if err == nil {
+		err = c.prepared(ctx, conn)
+	}
+	if err != nil {
+		err = fmt.Errorf("set up the session: %w", err)
+	}
+	// Another server may refuse the set-up for its own version's sake: that it is another one is what counts.
+	if verr := c.verify(ctx, conn); err == nil || IsServerChanged(verr) {
+		err = verr
+	}
+	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
@@ -184,27 +153,57 @@ func (c *connector) dial(ctx context.Context) (*driverConn, error) {
 	return &driverConn{mysqlConn: inner, low: low}, nil
 }
 
+// prepared reads the settings of a fresh connection back.
+func (c *connector) prepared(ctx context.Context, conn driver.QueryerContext) error {
+	answered := false
+	err := each(ctx, conn, c.setup.question(), func(row []string) error {
+		answered = true
+		return c.setup.answer(row)
+	})
+	if err == nil && !answered {
+		err = c.setup.answer(nil)
+	}
+	return err
+}
+
 // verify asks a fresh connection for its server's identity. The error is a
 // *ServerChangedError if it is another one than Open met.
 func (c *connector) verify(ctx context.Context, conn driver.QueryerContext) error {
-	rows, err := conn.QueryContext(ctx, identityQuery, nil)
+	v := variables{}
+	err := each(ctx, conn, identityQuery, func(row []string) error {
+		if len(row) == 2 {
+			v[strings.ToLower(row[0])] = row[1]
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("ask for the server's identity: %w", err)
 	}
+	return c.same(v)
+}
+
+// each runs a query on a connection that is not the pool's yet.
+func each(ctx context.Context, conn driver.QueryerContext, query string, see func(row []string) error) error {
+	rows, err := conn.QueryContext(ctx, query, nil)
+	if err != nil {
+		return err
+	}
 	defer rows.Close() //nolint:errcheck // whatever it says, Next said it before
-	v := variables{}
 	row := make([]driver.Value, len(rows.Columns()))
 	for {
 		if err := rows.Next(row); errors.Is(err, io.EOF) {
-			break
+			return nil
 		} else if err != nil {
-			return fmt.Errorf("ask for the server's identity: %w", err)
+			return err
 		}
-		if len(row) == 2 {
-			v[strings.ToLower(driverText(row[0]))] = driverText(row[1])
+		text := make([]string, len(row))
+		for i, v := range row {
+			text[i] = driverText(v)
+		}
+		if err := see(text); err != nil {
+			return err
 		}
 	}
-	return c.same(v)
 }
 
 // driverText is a value as the text protocol brings it.
