@@ -114,7 +114,7 @@ func (e *engine) run(outer context.Context) (Status, error) {
 			r.run(ctx)
 		})
 	}
-	if err := e.begin(ctx); err != nil {
+	if err := e.begin(ctx, outer); err != nil {
 		return e.fail(ctx, err)
 	}
 	tick := time.NewTicker(tickEvery)
@@ -172,9 +172,9 @@ func (e *engine) input(s conflict.Side) <-chan item {
 
 // begin sets the account going. The place where it begins is kept before anything is read: a process that dies at once
 // must not leave findings behind of what the next one does not read.
-func (e *engine) begin(ctx context.Context) error {
+func (e *engine) begin(ctx, outer context.Context) error {
 	if !e.resumed {
-		e.firstKeys(ctx)
+		e.firstKeys(outer)
 	}
 	if !e.saved {
 		if err := e.checkpoint(ctx); err != nil {
