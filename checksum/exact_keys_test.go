@@ -54,7 +54,7 @@ var keyTypes = []struct {
 	{name: "varchar_ci", typ: "VARCHAR(9) COLLATE utf8mb4_general_ci", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','日'),s.n%700)"},
 	{name: "varchar_bin", typ: "VARCHAR(9) COLLATE utf8mb4_bin", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','日'),s.n%700)"},
 	{name: "varchar_3to4", typ: "VARCHAR(9) CHARACTER SET utf8 COLLATE utf8_unicode_ci", newTyp: "VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','日'),s.n%700)"},
-	{name: "varchar_ucs2", typ: "VARCHAR(9) CHARACTER SET ucs2", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','日'),s.n%700)"},
+	{name: "varchar_ucs2", typ: "VARCHAR(9) CHARACTER SET ucs2 COLLATE ucs2_general_ci", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','日'),s.n%700)"},
 	{name: "varchar_gbk", typ: "VARCHAR(9) CHARACTER SET gbk", value: "CONCAT(ELT(1+s.n%5,'a','B','日','Z','本'),s.n%700)"},
 	{name: "latin1_utf8", typ: "VARCHAR(9) CHARACTER SET latin1", newTyp: "VARCHAR(9) CHARACTER SET utf8mb4", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','y'),s.n%700)", method: methodBuckets},
 	{name: "char_varchar", typ: "CHAR(9)", newTyp: "VARCHAR(12)", value: "CONCAT('k',s.n%700)", method: "any"},
