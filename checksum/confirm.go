@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
 	"crosscheck/cluster/rowstream"
@@ -337,7 +338,8 @@ func (p *tablePlan) keyField(i int, wire rowstream.Column, raw []byte) Field {
 	switch {
 	case p.columns[i].proj.number && classOf(c) != classBit:
 		text = labels(c.Labels, classOf(c) == classSet, text)
-	case p.columns[i].proj.bytes && (wideUnits(charset(c)) || !isASCII(lengthPrefixed(raw))):
+	case (p.columns[i].proj.bytes || classOf(c) == classEnum && p.columns[i].proj.old == cluster.Quote(c.Name)) &&
+		(wideUnits(charset(c)) || !isASCII(lengthPrefixed(raw))):
 		text = fmt.Sprintf("0x%X", lengthPrefixed(raw))
 		if known, ok := binlog.LogText(charset(c), lengthPrefixed(raw)); ok {
 			text = string(known)

@@ -178,6 +178,11 @@ func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []by
 	switch k := classOf(c); {
 	case (k == classEnum || k == classSet) && p.columns[i].proj.number:
 		return []byte(labels(c.Labels, k == classSet, text)), true
+	case (k == classEnum || k == classSet) && bare:
+		if !labelsTold(c) {
+			return nil, false
+		}
+		return binlog.LogText(charset(c), lengthPrefixed(raw))
 	case k == classBit && p.columns[i].proj.number:
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {

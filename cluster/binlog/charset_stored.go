@@ -17,6 +17,7 @@ func StoredText(charset string, text []byte) (stored []byte, ok bool) {
 	if cs == nil {
 		return text, true
 	}
+	stored = []byte{}
 	for _, r := range string(text) {
 		if stored, ok = cs.appendStored(stored, r); !ok {
 			return nil, false
@@ -32,7 +33,7 @@ func LogText(charset string, stored []byte) (text []byte, ok bool) {
 		return nil, false
 	}
 	if text = stored; cs != nil {
-		text = cs.appendUTF8(nil, stored)
+		text = cs.appendUTF8([]byte{}, stored) // nil would be NULL
 	}
 	back, ok := StoredText(charset, text)
 	return text, ok && bytes.Equal(back, stored)
