@@ -14,7 +14,7 @@ import (
 )
 
 // snapshotVersion changes when the saved form does.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // ErrSnapshot is wrapped by errors about a snapshot that cannot be used.
 var ErrSnapshot = errors.New("conflict: snapshot cannot be used")
@@ -42,6 +42,7 @@ type savedTable struct {
 	Side Side
 	Def  *cluster.Table
 	FKs  []ForeignKey
+	Gone bool
 }
 
 type savedStream struct {
@@ -93,7 +94,7 @@ func (d *Detector) Snapshot(w io.Writer) error {
 		t := d.tables[name]
 		for s, def := range t.defs {
 			if def != nil {
-				h.Tables = append(h.Tables, savedTable{Side(s), def, t.fks[s]})
+				h.Tables = append(h.Tables, savedTable{Side(s), def, t.fks[s], t.gone[s]})
 			}
 		}
 	}
@@ -199,6 +200,7 @@ func Restore(r io.Reader, cfg Config) (*Detector, error) {
 	}
 	for _, t := range h.Tables {
 		d.define(t.Side, Definition{Table: t.Def, ForeignKeys: t.FKs})
+		d.tables[t.Def.FullName()].gone[t.Side] = t.Gone
 	}
 	for i, def := range h.Layouts {
 		l := d.newLayout(def)

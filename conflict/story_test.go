@@ -156,7 +156,7 @@ func (s *story) write(side Side, text string) {
 		name = fmt.Sprintf("%c%d", side.String()[0], s.count[side])
 		switch word {
 		case "ddl":
-			tx.DDL = []binlog.DDL{{Schema: "s", Statement: rest}}
+			tx.DDL = []binlog.DDL{{Schema: "s", Statement: rest, Known: true}}
 		case "unseen": // from before the start: only its echo is read
 			s.txs[name] = parseOps(rest)
 			s.pos[side] -= 100

@@ -180,12 +180,6 @@ const (
 	XARolledBack
 )
 
-// DDL is a statement in the log that is no row change.
-type DDL struct {
-	Schema    string // the session's default database
-	Statement string
-}
-
 // Transaction is one transaction, or a part of a large one: parts follow each
 // other without others between them, the last has Last set. Changes of a part
 // must be treated as not yet committed until Last arrives.
