@@ -23,6 +23,7 @@ type Effect struct {
 	schemas []string // whole databases
 	tables  []effectOn
 	dml     bool // it changes rows
+	moves   []move
 	// charset is that of the names, where it is not UTF-8. Servers write some names in UTF-8 whatever the session has.
 	charset *charset
 }
@@ -31,6 +32,12 @@ type Effect struct {
 type effectOn struct {
 	schema, name string
 	change       Touch
+}
+
+// move is that of a table, by places in tables.
+type move struct {
+	from, to int
+	both     bool
 }
 
 // Touch says what a statement does to a table; 0: nothing.
@@ -67,12 +74,49 @@ func (e *Effect) Touches(schema, table string) Touch {
 
 // names tells whether a name in the statement is that of a database or a table. Servers differ in whether case counts.
 func (e *Effect) names(written, name string) bool {
-	return strings.EqualFold(written, name) ||
-		e.charset != nil && strings.EqualFold(string(e.charset.appendUTF8(nil, []byte(written))), name)
+	return strings.EqualFold(written, name) || e.charset != nil && strings.EqualFold(e.utf8(written), name)
 }
 
 // Nothing tells whether the statement touches no table at all.
 func (e *Effect) Nothing() bool { return !e.opaque && len(e.schemas) == 0 && len(e.tables) == 0 }
+
+// TableName names a table in a statement.
+type TableName struct{ Schema, Table string }
+
+// Move is a table whose rows are those of another one behind a statement; Both: and the other way round.
+type Move struct {
+	From, To TableName
+	Both     bool
+}
+
+// Begun lists the tables that have no rows from before the statement: it made, emptied or dropped them.
+func (e *Effect) Begun() []TableName {
+	var out []TableName
+	for i := range e.tables {
+		t := &e.tables[i]
+		if e.Words == "CREATE TABLE" && t.change&Renews != 0 || e.Words == "DROP TABLE" || e.Words == "TRUNCATE TABLE" {
+			out = append(out, TableName{t.schema, e.utf8(t.name)})
+		}
+	}
+	return out
+}
+
+// Moves lists the tables that it moved, in order.
+func (e *Effect) Moves() []Move {
+	out := make([]Move, len(e.moves))
+	for i, at := range e.moves {
+		from, to := &e.tables[at.from], &e.tables[at.to]
+		out[i] = Move{TableName{from.schema, e.utf8(from.name)}, TableName{to.schema, e.utf8(to.name)}, at.both}
+	}
+	return out
+}
+
+func (e *Effect) utf8(name string) string {
+	if e.charset == nil {
+		return name
+	}
+	return string(e.charset.appendUTF8(nil, []byte(name)))
+}
 
 // Effect reads the statement as the server did, with the session's own sql_mode and character set. It knows the
 // statements that servers log as such; of one that it does not know it says that it touches everything.
@@ -97,7 +141,7 @@ func (d *DDL) Effect() Effect {
 	if with.equal(&without) {
 		return with
 	}
-	if doubtful > 1 || with.opaque != without.opaque {
+	if doubtful > 1 || with.opaque != without.opaque || len(with.moves)+len(without.moves) > 0 {
 		return Effect{opaque: true, Words: with.Words}
 	}
 	with.schemas, with.tables = append(with.schemas, without.schemas...), append(with.tables, without.tables...)

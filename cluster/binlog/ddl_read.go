@@ -246,6 +246,8 @@ func (r *ddlReader) rename() bool {
 		if !r.take("TO") || !r.table(allTouches) {
 			return false
 		}
+		n := len(r.effect.tables)
+		r.effect.moves = append(r.effect.moves, move{from: n - 2, to: n - 1})
 		if !r.take(",") {
 			return r.end()
 		}
@@ -314,7 +316,7 @@ func (r *ddlReader) alterTable() bool {
 			if !first {
 				r.skip(1)
 			}
-			found, ok := r.clause(&r.effect.tables[at])
+			found, ok := r.clause(at)
 			if !ok {
 				return false
 			}
@@ -331,8 +333,9 @@ func (r *ddlReader) alterTable() bool {
 
 // clause reads a clause of ALTER TABLE that moves rows elsewhere or drops them, if one begins here. ok is false where it
 // was not understood.
-func (r *ddlReader) clause(of *effectOn) (found, ok bool) {
-	second := r.peekAt(1)
+func (r *ddlReader) clause(at int) (found, ok bool) {
+	of, second := &r.effect.tables[at], r.peekAt(1)
+	both := r.peek() != "RENAME"
 	switch r.peek() {
 	case "RENAME":
 		if second == "COLUMN" || second == "INDEX" || second == "KEY" {
@@ -367,6 +370,7 @@ func (r *ddlReader) clause(of *effectOn) (found, ok bool) {
 		return false, true
 	}
 	of.change = allTouches
+	r.effect.moves = append(r.effect.moves, move{from: at, to: len(r.effect.tables), both: both})
 	return true, r.table(allTouches)
 }
 

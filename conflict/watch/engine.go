@@ -233,6 +233,9 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 	e.feed(s, conflict.Transaction{Origin: origin, Tx: tx})
 	if len(tx.DDL) > 0 {
 		e.defs[s].changed(tx.DDL)
+		if origin == conflict.Origin(s) { // its echo is the same statement again
+			e.follow(s, tx)
+		}
 	}
 	e.boundary[s] = tx.Last || tx.Heartbeat || tx.Aborted
 	for i := range e.held {
