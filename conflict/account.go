@@ -47,7 +47,7 @@ type Summary struct {
 	// At is the end of what was read.
 	At        [2]Place
 	Blind     []Blind
-	Questions int // pairs that wait for an answer
+	Questions int // questions to servers that wait for an answer
 	Doubts    int // rows that may differ
 	Memory    int // bytes of windows and images
 }
@@ -56,7 +56,7 @@ type Summary struct {
 func (d *Detector) Summary() Summary {
 	out := Summary{
 		Sides: d.count.Sides, Findings: map[Kind]uint64{}, Pairs: map[Kind]uint64{},
-		Questions: len(d.cases), Doubts: len(d.suspects), Memory: d.memory() + d.imageMemory(),
+		Questions: d.questions(), Doubts: len(d.suspects), Memory: d.memory() + d.imageMemory() + d.waiterBytes,
 	}
 	for k := range kinds {
 		if d.count.Findings[k] > 0 {

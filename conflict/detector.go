@@ -29,10 +29,9 @@ type Config struct {
 
 const (
 	defaultWindowBytes = 176 << 20
-	// maxChain bounds how many concurrent partners of one key are looked at per
-	// change. They are looked at from the oldest on, so that the head of each run
-	// is always found; beyond it a run may yield further findings.
-	maxChain = 4096
+	// maxChain bounds how many values in one bucket are looked at per change, from the oldest on. Beyond it the change is
+	// unjudged.
+	maxChain = 1 << 16
 )
 
 // Detector is the pure core. It is for one goroutine.
@@ -50,17 +49,23 @@ type Detector struct {
 	files      []string
 	fileNum    map[string]uint32
 
-	x        extractor
-	between  []byte // see merge
-	hits     []hit
-	once     map[string]bool // unjudged findings that were made
-	cases    map[uint64]*pairCase
-	lastCase uint64
-	suspects map[uint64]*suspect
-	stamp    uint64 // the last of Doubt.Stamp
-	fresh    []Doubt
-	out      []Finding
-	count    counters
+	x       extractor
+	between []byte // see merge
+	hits    []hit
+	once    map[string]bool // unjudged findings that were made
+	runs    []run           // see judge
+	// What servers are asked about, see crowd.
+	asked, open *batch // asked is nil while nothing is
+	waiters     map[uint64]*waiter
+	waiting     [2]map[uint32]uint64 // change in the window → waiter
+	waiterBytes int
+	lastWaiter  uint64
+	tick        uint64
+	suspects    map[uint64]*suspect
+	stamp       uint64 // the last of Doubt.Stamp
+	fresh       []Doubt
+	out         []Finding
+	count       counters
 }
 
 // stream is the state of one side's stream.
@@ -124,12 +129,13 @@ func NewDetector(cfg Config) *Detector {
 	}
 	d := &Detector{
 		cfg: cfg, tables: map[string]*table{}, nsByName: map[string]uint32{}, sourceNum: map[source]uint32{},
-		fileNum: map[string]uint32{}, once: map[string]bool{}, cases: map[uint64]*pairCase{}, suspects: map[uint64]*suspect{},
+		fileNum: map[string]uint32{}, once: map[string]bool{}, open: &batch{}, waiters: map[uint64]*waiter{}, waiting: [2]map[uint32]uint64{{}, {}}, suspects: map[uint64]*suspect{},
 		sources: make([]source, 1), files: make([]string, 1),
 	}
 	d.layouts.reset()
 	for s := range d.streams {
 		d.streams[s] = &stream{win: newWindow(), pos: cfg.Start[s], start: cfg.Start[s], sessions: map[uint64]Session{}, read: map[uint32]uint64{}}
+		d.streams[s].win.gone = func(c uint32) { d.left(Side(s), c) }
 	}
 	return d
 }

@@ -106,6 +106,7 @@ const (
 	ReasonNoKey       Reason = "no_key"            // rows of a table without a primary or non-null unique key
 	ReasonImage       Reason = "partial_image"     // the image lacks a part of a key (MINIMAL, NOBLOB)
 	ReasonExpression  Reason = "expression_key"    // a unique key with an expression
+	ReasonCrowded     Reason = "crowded"           // more concurrent changes touch one key than are compared
 	ReasonCollation   Reason = "collation"         // no server could say whether two values are equal
 	ReasonStatement   Reason = "statement"         // logged as its statement: the rows are unknown
 	ReasonIncident    Reason = "incident"          // other incidents of the log
@@ -120,7 +121,7 @@ const (
 // Reasons lists all reasons in the order of reports.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonNoTable, ReasonNoKey, ReasonImage, ReasonExpression, ReasonCollation, ReasonStatement, ReasonIncident, ReasonGap,
+		ReasonNoTable, ReasonNoKey, ReasonImage, ReasonExpression, ReasonCollation, ReasonCrowded, ReasonStatement, ReasonIncident, ReasonGap,
 		ReasonWindowFull, ReasonThirdSource, ReasonNoOriginal, ReasonMisfit, ReasonUncertain,
 	}
 }

@@ -100,15 +100,27 @@ func watch(t testing.TB, s *sim, run simRun) ([]Finding, Summary) {
 
 // answerAll answers as two servers with a case-insensitive collation would.
 func answerAll(d *Detector) {
-	for _, q := range d.Pending() {
-		a := Answer{ID: q.ID, Old: Equal, New: Equal}
-		for _, p := range q.Parts {
-			if !strings.EqualFold(p.A, p.B) {
-				a.Old, a.New = Different, Different
+	for list := d.Pending(3); len(list) > 0; list = d.Pending(3) {
+		for _, q := range list {
+			d.Answer(Answer{ID: q.ID, Pairs: q.pairs(func(part, a, b string) bool { return strings.EqualFold(a, b) })})
+		}
+	}
+}
+
+// pairs compares all values of a question.
+func (q *Question) pairs(equal func(part, a, b string) bool) (out [][2]int) {
+	for i, x := range q.Values[Old] {
+		for j, y := range q.Values[New] {
+			same := true
+			for k := range x {
+				same = same && equal(q.Parts[k].Column, x[k], y[k])
+			}
+			if same {
+				out = append(out, [2]int{i, j})
 			}
 		}
-		d.Answer(a)
 	}
+	return out
 }
 
 func randomRun(rng *rand.Rand) simRun {

@@ -309,7 +309,7 @@ func (t *truth) findings() map[string]bool {
 	kept := pairs[:0:0]
 	earlier := func(list []simPair, p simPair, match func(simPair) bool) bool {
 		return slices.ContainsFunc(list, func(q simPair) bool {
-			return q.exact && match(q) && (q.b == p.b && q.a.precedes(p.a) || q.a == p.a && q.b.precedes(p.b))
+			return q.exact == p.exact && match(q) && (q.b == p.b && q.a.precedes(p.a) || q.a == p.a && q.b.precedes(p.b))
 		})
 	}
 	for _, p := range pairs {
@@ -325,7 +325,7 @@ func (t *truth) findings() map[string]bool {
 		}
 	}
 	for _, p := range kept {
-		if !p.exact || !earlier(kept, p, func(q simPair) bool { return q.kind == p.kind && q.key == p.key }) {
+		if !earlier(kept, p, func(q simPair) bool { return q.kind == p.kind && q.key == p.key }) {
 			out[p.String()] = true
 		}
 	}

@@ -104,11 +104,13 @@ func (s *story) line(line string) string {
 		}
 		s.d.Feed(side, SessionsSeen{Global: stepOf(f[1], f[2]), Sessions: list})
 	case "answer":
-		verdict := map[string]Equality{"equal": Equal, "different": Different, "unknown": Unknown}[rest]
 		out := ""
-		for _, q := range s.d.Pending() {
-			out += fmt.Sprintf("? %s.%s (%s, %s): %q = %q\n", q.Table, q.Parts[0].Column, q.Parts[0].Collation[Old], q.Parts[0].Collation[New], q.Parts[0].A, q.Parts[0].B)
-			s.d.Answer(Answer{q.ID, verdict, verdict})
+		for _, q := range s.d.Pending(100) {
+			a := Answer{ID: q.ID, Unknown: rest == "unknown", Pairs: q.pairs(func(_, x, y string) bool {
+				out += fmt.Sprintf("? %s.%s (%s, %s): %q = %q\n", q.Table, q.Parts[0].Column, q.Parts[0].Collation[Old], q.Parts[0].Collation[New], x, y)
+				return rest == "equal"
+			})}
+			s.d.Answer(a)
 		}
 		return out
 	case "summary":
