@@ -149,7 +149,7 @@ func (d *Detector) Feed(s Side, ev Event) {
 		d.sessionsSeen(s, e)
 		return
 	case TopKey:
-		st.topKey(e.Table, e.At, e.Key, true)
+		st.topKey(e.Table, e.At, e.Key, !e.Again)
 		return
 	case NoOriginal:
 		if len(st.held) > 0 && st.taken == e.Head {
@@ -220,6 +220,8 @@ func (d *Detector) consume(s Side, ev Event) bool {
 		d.gap(s, e)
 	case StepInForce:
 		st.step = e.Step
+	case Restarted:
+		st.restarted(e.At)
 	default:
 	}
 	return true
@@ -247,6 +249,9 @@ func (d *Detector) transaction(s Side, e Transaction) bool {
 		if !d.echoed(s, tx) {
 			return false
 		}
+	}
+	if len(tx.DDL) > 0 {
+		d.streams[s].renew(tx)
 	}
 	if tx.Last {
 		d.advance(s, tx)

@@ -140,6 +140,9 @@ func (a *assembler) otherEvent(e event) error {
 			return err
 		}
 		a.fmt = f
+		if f.started > 0 && a.cur == nil {
+			a.ready = append(a.ready, &Transaction{Position: a.position(), Heartbeat: true, Last: true, Started: time.Unix(int64(f.started), 0).UTC()})
+		}
 		return a.sameFile(f)
 	case replication.ROTATE_EVENT:
 		return a.rotate(e)

@@ -101,6 +101,13 @@ func (e *Effect) Begun() []TableName {
 	return out
 }
 
+// Begins tells whether a table is one of those.
+func (e *Effect) Begins(schema, table string) bool {
+	return slices.ContainsFunc(e.Begun(), func(t TableName) bool {
+		return strings.EqualFold(t.Schema, schema) && strings.EqualFold(t.Table, table)
+	})
+}
+
 // Moves lists the tables that it moved, in order.
 func (e *Effect) Moves() []Move {
 	out := make([]Move, len(e.moves))

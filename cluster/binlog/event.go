@@ -61,6 +61,7 @@ type format struct {
 	checksum bool
 	idSize   int // bytes of a table id
 	created  uint32
+	started  uint32 // when the server was started, in the first file after that; else 0
 }
 
 func parseFormat(e event) (format, error) {
@@ -72,7 +73,7 @@ func parseFormat(e event) (format, error) {
 	if err := fde.Decode(e.body); err != nil {
 		return format{}, err
 	}
-	f := format{idSize: 6, created: e.timestamp}
+	f := format{idSize: 6, created: e.timestamp, started: uint32(littleEndian(e.body[52:56]))}
 	f.checksum = fde.ChecksumAlgorithm == replication.BINLOG_CHECKSUM_ALG_CRC32
 	if i := int(replication.TABLE_MAP_EVENT) - 1; i < len(fde.EventTypeHeaderLengths) && fde.EventTypeHeaderLengths[i] == 6 {
 		f.idSize = 4

@@ -211,6 +211,8 @@ type Transaction struct {
 	Aborted bool
 	// Heartbeat says that nothing happened up to Position.
 	Heartbeat bool
+	// Started is, in a heartbeat, when the server was started whose log begins there.
+	Started time.Time
 }
 
 // Mark places a transaction with respect to a Position.

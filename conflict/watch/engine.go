@@ -237,6 +237,9 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 			e.follow(s, tx)
 		}
 	}
+	if len(tx.DDL) > 0 || !tx.Started.IsZero() {
+		e.renewKeys(ctx, s, tx)
+	}
 	e.boundary[s] = tx.Last || tx.Heartbeat || tx.Aborted
 	for i := range e.held {
 		if e.det.Held(conflict.Side(i)) == 0 {
