@@ -270,6 +270,9 @@ func (b *batch) concurrent(x, y *waiter, xAt, yAt uint64) bool {
 // the changes among those that were asked about.
 func (d *Detector) judgeAsked(ids [2]uint64, p *pairCase) {
 	x, y := d.waiters[ids[Old]], d.waiters[ids[New]]
+	if shareRow(x.Data, y.Data) {
+		return // judged by that, without asking: they met others in the crowd
+	}
 	slices.SortStableFunc(p.Hits, func(a, b sharedKey) int { return cmp.Compare(a.NS, b.NS) })
 	p.Ops = [2]binlog.Kind{binlog.Kind(x.Kind), binlog.Kind(y.Kind)}
 	_, a, _ := prints(x.Data)
@@ -286,6 +289,26 @@ func (d *Detector) judgeAsked(ids [2]uint64, p *pairCase) {
 			d.emit(d.finding(p, v))
 		}
 	}
+}
+
+// shareRow tells whether two changes have a key of their rows in common, byte by byte.
+func shareRow(a, b []byte) bool {
+	_, _, a = prints(a)
+	_, _, b = prints(b)
+	const row = roleBefore | roleAfter | roleTransit
+	for len(a) > 0 {
+		var x entry
+		if x, a = nextEntry(a); x.role&row == 0 {
+			continue
+		}
+		for rest := b; len(rest) > 0; {
+			var y entry
+			if y, rest = nextEntry(rest); y.role&row != 0 && y.ns == x.ns && string(y.tuple) == string(x.tuple) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // actOf materialises a waiter's part.

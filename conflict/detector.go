@@ -16,6 +16,9 @@ type Config struct {
 	// transaction then proves that all earlier ones were passed. Without GTIDs it
 	// is also what ties an echo to its original (see doc of anonymous matching).
 	InOrder [2]bool
+	// PerDomain says per side that its applier keeps that order within a domain of MariaDB only: several domains are
+	// applied beside each other.
+	PerDomain [2]bool
 	// Apart says that the two positions of Start are not of one moment. Without GTIDs
 	// nothing tells then whether the first transactions of a side arrived on the
 	// other before its position: such rows come under doubt if they have no echo.
@@ -162,8 +165,10 @@ func (d *Detector) Feed(s Side, ev Event) {
 }
 
 // SetInOrder says anew whether a side's applier keeps the order of commits
-// (Config.InOrder), from here on.
-func (d *Detector) SetInOrder(s Side, inOrder bool) { d.cfg.InOrder[s] = inOrder }
+// (Config.InOrder, Config.PerDomain), from here on.
+func (d *Detector) SetInOrder(s Side, inOrder, perDomain bool) {
+	d.cfg.InOrder[s], d.cfg.PerDomain[s] = inOrder, perDomain
+}
 
 // pump consumes what need not wait.
 func (d *Detector) pump() {

@@ -19,14 +19,14 @@ var (
 	simSeed      = flag.Uint64("seed", 0, "run only the history of this seed")
 )
 
-var simModes = []simMode{{"mysql", true}, {"mysql", false}, {"mariadb", true}, {"anonymous", true}}
+var simModes = []simMode{{"mysql", true, 1}, {"mysql", false, 1}, {"mariadb", true, 1}, {"anonymous", true, 1}, {"mariadb", true, 2}}
 
 // simulate makes the history of a seed. size scales its length.
 func simulate(seed uint64, steps int) *sim {
 	rng := rand.New(rand.NewPCG(seed, 77))
 	opts := simOptions{
 		steps: 20 + rng.IntN(100), ids: 2 + rng.IntN(12), localRate: 15 + rng.IntN(70),
-		disjoint: rng.IntN(6) == 0, plant: rng.IntN(5) == 0,
+		disjoint: rng.IntN(6) == 0, plant: rng.IntN(5) == 0, inject: rng.IntN(6) == 0,
 	}
 	if steps > 0 {
 		opts.steps = steps
@@ -46,7 +46,7 @@ type simRun struct {
 // watch feeds a history to a detector and returns all findings.
 func watch(t testing.TB, s *sim, run simRun) ([]Finding, Summary) {
 	t.Helper()
-	d := NewDetector(Config{InOrder: [2]bool{s.mode.inOrder, s.mode.inOrder}})
+	d := NewDetector(Config{InOrder: [2]bool{s.mode.inOrder, s.mode.inOrder}, PerDomain: [2]bool{s.mode.domains > 1, s.mode.domains > 1}})
 	events := [2][]Event{s.events(Old), s.events(New)}
 	var next [2]uint64
 	var out []Finding
@@ -176,7 +176,9 @@ func checkHistory(t testing.TB, s *sim, seed uint64) string {
 		}
 		if try == 0 {
 			first = byID
-		} else if s.vague() {
+		} else if s.vague() || s.injected > 0 {
+			// A row that was skipped differs until a change of either side mends it; whether another change's echo is read
+			// before that is known depends on how far the streams are.
 			continue
 		} else if a, b := slices.Sorted(maps.Keys(first)), slices.Sorted(maps.Keys(byID)); !slices.Equal(a, b) {
 			return fmt.Sprintf("the two ways of reading differ:\n%s\n%s", describe(first, byID), describe(byID, first))
@@ -286,6 +288,9 @@ func (s *sim) diverged(f Finding) bool {
 	orig := s.srv[side].local[a.Thread-1]
 	for _, item := range s.srv[side.Other()].log {
 		if item.tx != nil && item.tx.origin == side && item.tx.seq == orig.seq {
+			if len(item.tx.ops) == 0 { // all of it was skipped
+				return f.Kind == MissingEcho
+			}
 			return f.Kind == EchoMismatch && opsText(item.tx) != opsText(orig)
 		}
 	}

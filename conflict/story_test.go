@@ -32,6 +32,7 @@ type story struct {
 	t      *testing.T
 	d      *Detector
 	txs    map[string][]simOp
+	ddls   map[string]string
 	count  [2]int
 	pos    [2]uint64
 	set    [2]gtid.Set
@@ -44,7 +45,7 @@ type story struct {
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, td *datadriven.TestData) string {
-			s := &story{t: t, txs: map[string][]simOp{}, defs: map[string]*binlog.Table{}, anonymous: td.HasArg("anonymous")}
+			s := &story{t: t, txs: map[string][]simOp{}, ddls: map[string]string{}, defs: map[string]*binlog.Table{}, anonymous: td.HasArg("anonymous")}
 			order := td.HasArg("in-order")
 			s.d = NewDetector(Config{InOrder: [2]bool{order, order}})
 			for _, name := range []string{"t", "c"} {
@@ -146,6 +147,9 @@ func (s *story) write(side Side, text string) {
 		var with string
 		name, with, _ = strings.Cut(rest, " with ")
 		ops := s.txs[name]
+		if text := s.ddls[name]; text != "" {
+			tx.DDL = []binlog.DDL{{Schema: "s", Statement: text, Known: true}}
+		}
 		if with != "" {
 			ops = parseOps(with)
 		}
@@ -159,6 +163,7 @@ func (s *story) write(side Side, text string) {
 		switch word {
 		case "ddl":
 			tx.DDL = []binlog.DDL{{Schema: "s", Statement: rest, Known: true}}
+			s.ddls[name] = rest
 		case "unseen": // from before the start: only its echo is read
 			s.txs[name] = parseOps(rest)
 			s.pos[side] -= 100

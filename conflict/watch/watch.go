@@ -117,7 +117,7 @@ type memory struct {
 func (e *engine) restore(ctx context.Context) error {
 	cfg := conflict.Config{WindowBytes: e.opt.WindowBytes}
 	for s := range e.servers {
-		cfg.InOrder[s] = e.inOrder(ctx, conflict.Side(s))
+		cfg.InOrder[s], cfg.PerDomain[s] = e.inOrder(ctx, conflict.Side(s))
 	}
 	if c := e.opt.From; c != nil {
 		if err := json.Unmarshal(c.Engine, &e.mem); err != nil {
