@@ -196,7 +196,17 @@ func (d *Detector) unjudgedOnce(s Side, r Reason, table, what, detail string, tx
 	id := findingID(Unjudged, string(r), s.String(), table, what)
 	if !d.once[id] {
 		d.once[id] = true
+		d.obscure(r, table)
 		d.unjudged(s, id, r, table, detail, tx)
+	}
+}
+
+// obscure notes that collisions of a table's rows may go unseen, so that a row which differs later has a cause that is known:
+// it is put under doubt and told by a comparison of the row, not as one that had diverged before. What is only uncertain
+// may turn out to be judged.
+func (d *Detector) obscure(r Reason, table string) {
+	if table != "" && r != ReasonUncertain {
+		d.obscured[table] = true
 	}
 }
 

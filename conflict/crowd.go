@@ -362,6 +362,7 @@ func (d *Detector) unanswered(a *asking) {
 		Kind: Unjudged, Reason: ReasonCollation, Table: ns.Table, Index: d.columnsOf(a.crowd.NS), Key: values(tuples[Old]),
 		Old: acts[Old], New: acts[New], Detail: "no server could say whether the two keys are equal",
 	}
+	d.obscure(f.Reason, f.Table)
 	f.ID = findingID(Unjudged, string(f.Reason), f.Table, string(tuples[Old]), string(tuples[New]), f.Old.Place.id(), f.New.Place.id())
 	d.emit(f)
 }
@@ -380,6 +381,7 @@ func (d *Detector) crowdedBy(s Side, a *Act, ns uint32) {
 		return
 	}
 	d.once[id] = true
+	d.obscure(ReasonCrowded, table)
 	f := Finding{
 		ID: id, Kind: Unjudged, Reason: ReasonCrowded, Table: table, Index: d.columnsOf(ns),
 		Detail: "more concurrent changes than are compared touch this key, or values that may be equal: from here on not all pairs were",

@@ -52,11 +52,12 @@ type Detector struct {
 	files      []string
 	fileNum    map[string]uint32
 
-	x       extractor
-	between []byte // see merge
-	hits    []hit
-	once    map[string]bool // unjudged findings that were made
-	runs    []run           // see judge
+	x        extractor
+	between  []byte // see merge
+	hits     []hit
+	once     map[string]bool // unjudged findings that were made
+	obscured map[string]bool // tables of which some collisions cannot be seen
+	runs     []run           // see judge
 	// What servers are asked about, see crowd.
 	asked, open *batch // asked is nil while nothing is
 	waiters     map[uint64]*waiter
@@ -132,7 +133,7 @@ func NewDetector(cfg Config) *Detector {
 	}
 	d := &Detector{
 		cfg: cfg, tables: map[string]*table{}, nsByName: map[string]uint32{}, sourceNum: map[source]uint32{},
-		fileNum: map[string]uint32{}, once: map[string]bool{}, open: &batch{}, waiters: map[uint64]*waiter{}, waiting: [2]map[uint32]uint64{{}, {}}, suspects: map[uint64]*suspect{},
+		fileNum: map[string]uint32{}, once: map[string]bool{}, obscured: map[string]bool{}, open: &batch{}, waiters: map[uint64]*waiter{}, waiting: [2]map[uint32]uint64{{}, {}}, suspects: map[uint64]*suspect{},
 		sources: make([]source, 1), files: make([]string, 1),
 	}
 	d.layouts.reset()

@@ -29,6 +29,7 @@ type savedHead struct {
 	Sources    []source
 	Files      []string
 	Once       []string
+	Obscured   []string
 	Tick       uint64
 	Waiters    []*waiter
 	LastWaiter uint64
@@ -90,7 +91,7 @@ func (d *Detector) Snapshot(w io.Writer) error {
 	enc := gob.NewEncoder(w)
 	h := savedHead{
 		Version: snapshotVersion, Namespaces: d.namespaces, Names: d.nsByName, Sources: d.sources, Files: d.files,
-		Once: slices.Sorted(maps.Keys(d.once)), Tick: d.tick, LastWaiter: d.lastWaiter, Suspects: d.suspects, Fresh: d.fresh, Out: d.out, Count: d.count,
+		Once: slices.Sorted(maps.Keys(d.once)), Obscured: slices.Sorted(maps.Keys(d.obscured)), Tick: d.tick, LastWaiter: d.lastWaiter, Suspects: d.suspects, Fresh: d.fresh, Out: d.out, Count: d.count,
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.tables)) {
 		t := d.tables[name]
@@ -201,6 +202,9 @@ func Restore(r io.Reader, cfg Config) (*Detector, error) {
 	}
 	for _, id := range h.Once {
 		d.once[id] = true
+	}
+	for _, table := range h.Obscured {
+		d.obscured[table] = true
 	}
 	for _, t := range h.Tables {
 		d.define(t.Side, Definition{Table: t.Def, ForeignKeys: t.FKs})

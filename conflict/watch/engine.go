@@ -63,9 +63,10 @@ type engine struct {
 	released  []conflict.Finding
 	// unsureSince tells when a table's definition came out as not known.
 	unsureSince map[string]moment
-	told        [2]uint64  // fences up to these had passed when findings were last taken
-	wrong       []wrongKey // keys outside of the step wait for a look at the sessions
-	calm        bool       // nothing is read until the keys that wait are decided: a checkpoint is due
+	told        [2]uint64       // fences up to these had passed when findings were last taken
+	collided    map[string]bool // keys of collisions, see toldByCollision
+	wrong       []wrongKey      // keys outside of the step wait for a look at the sessions
+	calm        bool            // nothing is read until the keys that wait are decided: a checkpoint is due
 
 	oracle oracle
 	rows   rechecks
@@ -285,6 +286,7 @@ func (e *engine) drain(ctx context.Context) error {
 	now := time.Now()
 	kept := list[:0]
 	for _, f := range list {
+		e.collidedKey(f)
 		switch {
 		case f.Reason == conflict.ReasonUncertain:
 			e.holdBack(ctx, f)
