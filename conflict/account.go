@@ -47,7 +47,7 @@ type Summary struct {
 	// At is the end of what was read.
 	At        [2]Place
 	Blind     []Blind
-	Questions int // pairs that wait for an answer
+	Questions int // questions to servers that wait for an answer
 	Doubts    int // rows that may differ
 	Memory    int // bytes of windows and images
 }
@@ -56,7 +56,7 @@ type Summary struct {
 func (d *Detector) Summary() Summary {
 	out := Summary{
 		Sides: d.count.Sides, Findings: map[Kind]uint64{}, Pairs: map[Kind]uint64{},
-		Questions: len(d.cases), Doubts: len(d.suspects), Memory: d.memory() + d.imageMemory(),
+		Questions: d.questions(), Doubts: len(d.suspects), Memory: d.memory() + d.imageMemory() + d.waiterBytes,
 	}
 	for k := range kinds {
 		if d.count.Findings[k] > 0 {
@@ -196,7 +196,17 @@ func (d *Detector) unjudgedOnce(s Side, r Reason, table, what, detail string, tx
 	id := findingID(Unjudged, string(r), s.String(), table, what)
 	if !d.once[id] {
 		d.once[id] = true
+		d.obscure(r, table)
 		d.unjudged(s, id, r, table, detail, tx)
+	}
+}
+
+// obscure notes that collisions of a table's rows may go unseen, so that a row which differs later has a cause that is known:
+// it is put under doubt and told by a comparison of the row, not as one that had diverged before. What is only uncertain
+// may turn out to be judged.
+func (d *Detector) obscure(r Reason, table string) {
+	if table != "" && r != ReasonUncertain {
+		d.obscured[table] = true
 	}
 }
 

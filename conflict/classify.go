@@ -7,28 +7,27 @@ type sharedKey struct {
 	NS    uint32
 	Role  [2]role
 	Tuple [2][]byte
-	Sure  bool
 }
 
 // sharedOf turns a hit round so that old's part comes first, with its own memory.
 func (d *Detector) sharedOf(s Side, h hit) sharedKey {
-	k := sharedKey{NS: h.mine.ns, Sure: h.sure}
+	k := sharedKey{NS: h.mine.ns}
 	k.Role[s], k.Role[s.Other()] = h.mine.role, h.theirs.role
 	k.Tuple[s], k.Tuple[s.Other()] = append([]byte{}, h.mine.tuple...), append([]byte{}, h.theirs.tuple...)
 	return k
 }
 
-// pairCase is a pair of concurrent row changes, old's first. It lives on only
-// while servers are asked about it.
+// maxHits is how many shared keys of one pair are looked at.
+const maxHits = 256
+
+// pairCase is a pair of concurrent row changes, old's first.
 type pairCase struct {
-	ID       uint64
 	Ops      [2]binlog.Kind
 	Same     bool // equal after-images
 	Possible bool
 	Hits     []sharedKey
 	Acts     [2]*Act
 	Seqs     [2]uint64 // of the two transactions
-	Open     int       // questions without an answer
 }
 
 // verdict is one finding that a pair gives.

@@ -3,7 +3,6 @@ package conflict
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/zeebo/xxh3"
 
@@ -12,24 +11,58 @@ import (
 
 // ddl is a schema change in a window.
 type ddl struct {
-	Txn       uint32
-	Schema    string
-	Statement string   // without comments
-	Met       []string // tables of which a race was found
+	Txn    uint32
+	Text   binlog.DDL
+	Met    []string // tables of which a race was found
+	Void   []string // tables that were there when it would have made them
+	effect *binlog.Effect
+}
+
+// touches tells what a statement does to a table.
+func (x *ddl) touches(full string) binlog.Touch {
+	schema, table, ok := splitName(full)
+	switch {
+	case !ok:
+		return binlog.Defines | binlog.Races
+	case slices.Contains(x.Void, full):
+		return 0
+	}
+	return x.read().Touches(schema, table)
+}
+
+func (x *ddl) read() *binlog.Effect {
+	if x.effect == nil {
+		e := x.Text.Effect()
+		x.effect = &e
+	}
+	return x.effect
 }
 
 // ddlText notes the schema changes of an original.
 func (d *Detector) ddlText(s Side, tx *binlog.Transaction) {
 	st := d.streams[s]
-	for _, x := range tx.DDL {
+	for _, text := range tx.DDL {
 		t := st.win.txns.at(st.cur)
-		t.content += xxh3.HashString(x.Statement) | 1
+		t.content += xxh3.HashString(text.Statement) | 1
 		if t.flags&txnDDL == 0 {
 			t.flags |= txnDDL
 			st.win.ddl++
 		}
-		if q := uncommented(x.Statement); !harmless(q) {
-			st.ddls = append(st.ddls, &ddl{Txn: st.cur, Schema: x.Schema, Statement: q})
+		if x := (&ddl{Txn: st.cur, Text: text}); !x.read().Nothing() {
+			st.ddls = append(st.ddls, x)
+			d.lives(s, x)
+		}
+	}
+}
+
+// lives notes which tables a statement of a side ends or leaves as they are.
+func (d *Detector) lives(s Side, x *ddl) {
+	for name, t := range d.tables {
+		switch touch := x.touches(name); {
+		case touch&binlog.Renews != 0 && touch&binlog.Defines != 0:
+			t.gone[s] = true
+		case touch == binlog.Defines && t.defs[s] != nil && !t.gone[s]: // CREATE TABLE IF NOT EXISTS
+			x.Void = append(x.Void, name)
 		}
 	}
 }
@@ -80,7 +113,7 @@ func (d *Detector) raceRows(s Side, x *ddl) {
 	o := d.streams[s.Other()].win
 	wanted := map[uint32]bool{}
 	for n := range o.perTable {
-		if touches(x, d.layouts.list[n].table.name) {
+		if x.touches(d.layouts.list[n].table.name)&binlog.Races != 0 {
 			wanted[n] = true
 		}
 	}
@@ -103,7 +136,7 @@ func (d *Detector) race(s Side, x *ddl, table string, c uint32) bool {
 	if slices.Contains(x.Met, table) {
 		return true
 	}
-	if !touches(x, table) {
+	if x.touches(table)&binlog.Races == 0 {
 		return false
 	}
 	x.Met = append(x.Met, table)
@@ -120,7 +153,8 @@ func (d *Detector) raceDDL(s Side, x *ddl) {
 	for _, name := range slices.Sorted(maps.Keys(d.tables)) {
 		for _, y := range o.ddls {
 			mark := "ddl " + name
-			if o.cur == y.Txn || !touches(x, name) || !touches(y, name) ||
+			a, b := x.touches(name), y.touches(name)
+			if o.cur == y.Txn || a == 0 || b == 0 || (a|b)&(binlog.Defines|binlog.Renews) == 0 ||
 				slices.Contains(x.Met, mark) || slices.Contains(y.Met, mark) {
 				continue
 			}
@@ -134,135 +168,7 @@ func (d *Detector) raceDDL(s Side, x *ddl) {
 
 func (d *Detector) emitRace(s Side, x *ddl, table string, acts [2]*Act) {
 	d.count.Pairs[DDLRace]++
-	word, rest := firstWord(x.Statement)
-	what, _ := firstWord(rest)
-	f := Finding{Kind: DDLRace, Table: table, Old: acts[Old], New: acts[New], Detail: s.String() + " ran " + word + " " + what}
+	f := Finding{Kind: DDLRace, Table: table, Old: acts[Old], New: acts[New], Detail: s.String() + " ran " + x.read().Words}
 	f.ID = findingID(DDLRace, table, acts[Old].Place.id(), acts[New].Place.id())
 	d.emit(f)
-}
-
-// harmless tells statements apart that change no table.
-func harmless(q string) bool {
-	word, rest := firstWord(q)
-	what, _ := firstWord(rest)
-	switch word {
-	case "GRANT", "REVOKE", "FLUSH", "ANALYZE", "OPTIMIZE", "REPAIR", "SET":
-		return true
-	case "CREATE", "DROP", "ALTER":
-		return what == "USER" || what == "ROLE" || word == "CREATE" && (what == "DATABASE" || what == "SCHEMA")
-	}
-	return false
-}
-
-// uncommented is a statement without its comments, whose quotes would be taken for those of the statement. What stands in
-// version comments stays, as servers may execute it.
-func uncommented(q string) string {
-	var out strings.Builder
-	for q != "" {
-		switch {
-		case q[0] == '\'' || q[0] == '"' || q[0] == '`':
-			n := quotedEnd(q)
-			out.WriteString(q[:n])
-			q = q[n:]
-			continue
-		case strings.HasPrefix(q, "/*!"), strings.HasPrefix(q, "/*M!"):
-			_, q, _ = strings.Cut(q, "!")
-			q = strings.TrimLeft(q, "0123456789")
-		case strings.HasPrefix(q, "*/"):
-			q = q[2:]
-		case strings.HasPrefix(q, "/*"):
-			_, q, _ = strings.Cut(q[2:], "*/")
-		case q[0] == '#', strings.HasPrefix(q, "-- "), strings.HasPrefix(q, "--\t"), strings.HasPrefix(q, "--\n"):
-			_, q, _ = strings.Cut(q, "\n")
-		default:
-			out.WriteByte(q[0])
-			q = q[1:]
-			continue
-		}
-		out.WriteByte(' ')
-	}
-	return out.String()
-}
-
-// quotedEnd is where a quoted text at the beginning of q ends. A quote that nothing closes stands for itself.
-func quotedEnd(q string) int {
-	for i := 1; i < len(q); i++ {
-		switch {
-		case q[i] == q[0]:
-			return i + 1
-		case q[i] == '\\' && q[0] != '`':
-			i++
-		}
-	}
-	return 1
-}
-
-// firstWord skips spaces and returns a word in upper case.
-func firstWord(q string) (word, rest string) {
-	q = strings.TrimLeft(q, " \t\r\n;(")
-	i := 0
-	for i < len(q) && isNameByte(q[i]) {
-		i++
-	}
-	return strings.ToUpper(q[:i]), q[i:]
-}
-
-func isNameByte(c byte) bool {
-	return c == '_' || c == '$' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
-}
-
-// touches tells whether a statement names a table, or its whole schema. The
-// statement is not parsed: a column of the table's name counts, too.
-func touches(x *ddl, full string) bool {
-	schema, table, ok := splitName(full)
-	if !ok {
-		return true
-	}
-	_, rest := firstWord(x.Statement)
-	what, _ := firstWord(rest)
-	wholeSchema := what == "DATABASE" || what == "SCHEMA"
-	qualifier, dot := "", false
-	found := false
-	eachName(x.Statement, func(name string, next byte) {
-		in := x.Schema
-		if dot {
-			in = qualifier
-		}
-		if strings.EqualFold(name, table) && strings.EqualFold(in, schema) || wholeSchema && strings.EqualFold(name, schema) {
-			found = true
-		}
-		qualifier, dot = name, next == '.'
-	})
-	return found
-}
-
-// eachName calls f for each identifier of a statement, and the byte after it.
-// Quoted strings are no identifiers.
-func eachName(q string, f func(name string, next byte)) {
-	for i := 0; i < len(q); {
-		start, end := i, i
-		switch c := q[i]; {
-		case c == '`' || c == '\'' || c == '"':
-			n := quotedEnd(q[i:])
-			start, end = i+1, i+n-1
-			i += n
-			if c == '\'' || n == 1 {
-				continue
-			}
-		case isNameByte(c):
-			for end < len(q) && isNameByte(q[end]) {
-				end++
-			}
-			i = end
-		default:
-			i++
-			continue
-		}
-		rest := strings.TrimLeft(q[i:], " \t\r\n")
-		next := byte(0)
-		if rest != "" {
-			next = rest[0]
-		}
-		f(q[start:end], next)
-	}
 }

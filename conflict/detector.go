@@ -16,6 +16,9 @@ type Config struct {
 	// transaction then proves that all earlier ones were passed. Without GTIDs it
 	// is also what ties an echo to its original (see doc of anonymous matching).
 	InOrder [2]bool
+	// PerDomain says per side that its applier keeps that order within a domain of MariaDB only: several domains are
+	// applied beside each other.
+	PerDomain [2]bool
 	// Apart says that the two positions of Start are not of one moment. Without GTIDs
 	// nothing tells then whether the first transactions of a side arrived on the
 	// other before its position: such rows come under doubt if they have no echo.
@@ -29,10 +32,9 @@ type Config struct {
 
 const (
 	defaultWindowBytes = 176 << 20
-	// maxChain bounds how many concurrent partners of one key are looked at per
-	// change. They are looked at from the oldest on, so that the head of each run
-	// is always found; beyond it a run may yield further findings.
-	maxChain = 4096
+	// maxChain bounds how many values in one bucket are looked at per change, from the oldest on. Beyond it the change is
+	// unjudged.
+	maxChain = 1 << 16
 )
 
 // Detector is the pure core. It is for one goroutine.
@@ -54,13 +56,20 @@ type Detector struct {
 	between  []byte // see merge
 	hits     []hit
 	once     map[string]bool // unjudged findings that were made
-	cases    map[uint64]*pairCase
-	lastCase uint64
-	suspects map[uint64]*suspect
-	stamp    uint64 // the last of Doubt.Stamp
-	fresh    []Doubt
-	out      []Finding
-	count    counters
+	obscured map[string]bool // tables of which some collisions cannot be seen
+	runs     []run           // see judge
+	// What servers are asked about, see crowd.
+	asked, open *batch // asked is nil while nothing is
+	waiters     map[uint64]*waiter
+	waiting     [2]map[uint32]uint64 // change in the window → waiter
+	waiterBytes int
+	lastWaiter  uint64
+	tick        uint64
+	suspects    map[uint64]*suspect
+	stamp       uint64 // the last of Doubt.Stamp
+	fresh       []Doubt
+	out         []Finding
+	count       counters
 }
 
 // stream is the state of one side's stream.
@@ -124,12 +133,13 @@ func NewDetector(cfg Config) *Detector {
 	}
 	d := &Detector{
 		cfg: cfg, tables: map[string]*table{}, nsByName: map[string]uint32{}, sourceNum: map[source]uint32{},
-		fileNum: map[string]uint32{}, once: map[string]bool{}, cases: map[uint64]*pairCase{}, suspects: map[uint64]*suspect{},
+		fileNum: map[string]uint32{}, once: map[string]bool{}, obscured: map[string]bool{}, open: &batch{}, waiters: map[uint64]*waiter{}, waiting: [2]map[uint32]uint64{{}, {}}, suspects: map[uint64]*suspect{},
 		sources: make([]source, 1), files: make([]string, 1),
 	}
 	d.layouts.reset()
 	for s := range d.streams {
 		d.streams[s] = &stream{win: newWindow(), pos: cfg.Start[s], start: cfg.Start[s], sessions: map[uint64]Session{}, read: map[uint32]uint64{}}
+		d.streams[s].win.gone = func(c uint32) { d.left(Side(s), c) }
 	}
 	return d
 }
@@ -143,7 +153,7 @@ func (d *Detector) Feed(s Side, ev Event) {
 		d.sessionsSeen(s, e)
 		return
 	case TopKey:
-		st.topKey(e.Table, e.At, e.Key, true)
+		st.topKey(e.Table, e.At, e.Key, !e.Again)
 		return
 	case NoOriginal:
 		if len(st.held) > 0 && st.taken == e.Head {
@@ -156,8 +166,10 @@ func (d *Detector) Feed(s Side, ev Event) {
 }
 
 // SetInOrder says anew whether a side's applier keeps the order of commits
-// (Config.InOrder), from here on.
-func (d *Detector) SetInOrder(s Side, inOrder bool) { d.cfg.InOrder[s] = inOrder }
+// (Config.InOrder, Config.PerDomain), from here on.
+func (d *Detector) SetInOrder(s Side, inOrder, perDomain bool) {
+	d.cfg.InOrder[s], d.cfg.PerDomain[s] = inOrder, perDomain
+}
 
 // pump consumes what need not wait.
 func (d *Detector) pump() {
@@ -214,6 +226,8 @@ func (d *Detector) consume(s Side, ev Event) bool {
 		d.gap(s, e)
 	case StepInForce:
 		st.step = e.Step
+	case Restarted:
+		st.restarted(e.At)
 	default:
 	}
 	return true
@@ -241,6 +255,9 @@ func (d *Detector) transaction(s Side, e Transaction) bool {
 		if !d.echoed(s, tx) {
 			return false
 		}
+	}
+	if len(tx.DDL) > 0 {
+		d.streams[s].renew(tx)
 	}
 	if tx.Last {
 		d.advance(s, tx)

@@ -1,6 +1,8 @@
 package conflict
 
 import (
+	"slices"
+
 	"github.com/zeebo/xxh3"
 
 	"crosscheck/cluster/binlog"
@@ -20,6 +22,7 @@ type echo struct {
 	vague   bool           // some of its rows could not be read
 	ahead   bool           // of an anonymous one: its table has another key than the definitions say
 	loose   bool           // it has rows of a table whose changes keep no order
+	filled  bool           // there is anything in it
 }
 
 // echoRow is the net effect of an echo on a row.
@@ -52,11 +55,12 @@ func (d *Detector) echoed(s Side, tx *binlog.Transaction) bool {
 	if again := e.ahead || e.ended && single && e.version != d.version; again || !e.ended {
 		if again { // definitions came while it waited
 			d.count.Sides[s].Echoed -= uint64(len(tx.Changes))
-			*e = echo{id: e.id}
+			*e = echo{id: e.id, filled: e.filled}
 		} else {
 			d.incidents(s, tx, true)
 		}
 		e.version = d.version
+		e.filled = e.filled || len(tx.Changes)+len(tx.DDL)+len(tx.Incidents) > 0
 		for i := range tx.Changes {
 			d.echoRow(s, e, &tx.Changes[i], single)
 		}
@@ -200,6 +204,10 @@ func (d *Detector) match(s Side, e *echo, tx *binlog.Transaction) bool {
 		return true
 	}
 	d.count.Sides[s].Echoes++
+	if !e.filled && e.id.source != 0 {
+		d.skipped(s.Other(), i)
+		return true
+	}
 	// Without GTIDs, and with positions that are not of one moment, an echo of what was made before the start may have been
 	// taken for a later one's with the same rows: it passes nothing.
 	if d.cfg.InOrder[s] && !e.loose && (e.id.source != 0 || o.fenced || !d.cfg.Apart) {
@@ -214,6 +222,20 @@ func (d *Detector) match(s Side, e *echo, tx *binlog.Transaction) bool {
 	d.compareEcho(s, e, i, tx)
 	d.leave(s.Other(), i)
 	return true
+}
+
+// skipped handles a transaction whose echo is empty: the applier skipped all of it, or somebody put its name there. The
+// latter may have been done ahead of its turn, so nothing follows for those before it.
+func (d *Detector) skipped(s Side, i uint32) {
+	st := d.streams[s]
+	if st.first == 0 {
+		st.first = st.win.txns.at(i).seq
+	}
+	if st.win.txns.at(i).rows == 0 && !slices.ContainsFunc(st.ddls, func(x *ddl) bool { return x.Txn == i }) {
+		d.leave(s, i) // a statement that touches no table
+		return
+	}
+	d.passed(s, i)
 }
 
 // originalRead tells whether the original of a named echo was read completely.

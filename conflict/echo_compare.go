@@ -94,6 +94,21 @@ func (d *Detector) surplus(s Side, e *echo, i uint32, tx *binlog.Transaction) {
 // mismatch reports a row whose echo differs, or notes that it is explained.
 func (d *Detector) mismatch(s Side, e *echo, i, c uint32, r *echoRow, explained bool, why string, tx *binlog.Transaction) {
 	o := d.streams[s.Other()]
+	table := ""
+	switch {
+	case c != 0:
+		table = d.layouts.list[o.win.changes.at(c).layout].table.name
+	case r != nil:
+		table = d.layouts.list[r.layout].table.name
+	}
+	if !explained && d.obscured[table] {
+		explained = true
+		if c != 0 {
+			d.suspectRow(o.win, c, d.causeNow(s.Other(), i))
+		} else {
+			d.suspect(d.layouts.list[r.layout].keys[0].ns, r.tuple, d.causeNow(s.Other(), i))
+		}
+	}
 	if explained {
 		d.count.Sides[s.Other()].Explained++
 		return

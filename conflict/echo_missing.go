@@ -3,11 +3,16 @@ package conflict
 import "slices"
 
 // passBefore takes all transactions before i out of the window: the applier has
-// passed them without an echo.
+// passed them without an echo. Where several domains are applied beside each other, those of its own domain.
 func (d *Detector) passBefore(s Side, i uint32) {
 	w := d.streams[s].win
-	for w.head != i {
-		d.passed(s, w.head)
+	domain := d.sources[w.txns.at(i).source].Domain
+	for at := w.head; at != i; {
+		next := w.txns.at(at).next
+		if !d.cfg.PerDomain[s.Other()] || d.sources[w.txns.at(at).source].Domain == domain {
+			d.passed(s, at)
+		}
+		at = next
 	}
 }
 

@@ -132,7 +132,7 @@ func (x *extractor) entry(k *keyPlan, r role, tuple []byte) {
 	x.data = append(x.data, byte(r))
 	x.data = binary.AppendUvarint(x.data, uint64(len(tuple)))
 	x.data = append(x.data, tuple...)
-	x.hashes = append(x.hashes, x.hash(k.ns, k.fold, tuple))
+	x.hashes = append(x.hashes, bucketOf(x.hash(k.ns, k.fold, tuple), r))
 }
 
 // hash is the bucket of a tuple.

@@ -12,9 +12,11 @@ import (
 type foldMode uint8
 
 const (
-	foldExact foldMode = iota // numbers, times, bytes
-	foldPad                   // binary collations: only trailing spaces may not count
-	foldLoose                 // all other collations
+	foldExact   foldMode = iota // numbers, times, bytes
+	foldPad                     // binary collations: only trailing spaces may not count
+	foldSymbols                 // other collations, by what a fold may keep of their texts
+	foldLetters
+	foldLoose
 )
 
 func foldOf(t [2]textType) foldMode {
@@ -25,7 +27,7 @@ func foldOf(t [2]textType) foldMode {
 		case strings.HasSuffix(x.Collation, "_bin"):
 			mode = max(mode, foldPad)
 		default:
-			mode = foldLoose
+			mode = max(mode, foldLoose-foldMode(binlog.KeepFor(x.Collation)))
 		}
 	}
 	return mode
@@ -41,10 +43,9 @@ func appendFolded(out []byte, mode foldMode, s []byte) []byte {
 		return append(out, s...)
 	case foldPad:
 		return append(out, bytes.TrimRight(s, " ")...)
-	case foldLoose:
-		return binlog.AppendFold(out, s)
+	case foldSymbols, foldLetters, foldLoose:
 	}
-	return append(out, s...)
+	return binlog.AppendFold(out, s, binlog.Keep(foldLoose-mode))
 }
 
 // surelyDifferent tells two values apart without asking a server.
@@ -54,7 +55,7 @@ func surelyDifferent(mode foldMode, a, b []byte) bool {
 		return !bytes.Equal(appendFolded(nil, mode, a), appendFolded(nil, mode, b))
 	case foldPad:
 		return !bytes.Equal(bytes.TrimRight(a, " "), bytes.TrimRight(b, " "))
-	case foldLoose:
+	case foldSymbols, foldLetters, foldLoose:
 	}
 	return binlog.SurelyDifferent(a, b)
 }

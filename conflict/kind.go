@@ -105,7 +105,9 @@ const (
 	ReasonNoTable     Reason = "table_unknown"     // rows of a table whose definition was not given
 	ReasonNoKey       Reason = "no_key"            // rows of a table without a primary or non-null unique key
 	ReasonImage       Reason = "partial_image"     // the image lacks a part of a key (MINIMAL, NOBLOB)
+	ReasonCharset     Reason = "charset"           // a key's text is in a character set that cannot be read from the log
 	ReasonExpression  Reason = "expression_key"    // a unique key with an expression
+	ReasonCrowded     Reason = "crowded"           // more concurrent changes touch one key than are compared
 	ReasonCollation   Reason = "collation"         // no server could say whether two values are equal
 	ReasonStatement   Reason = "statement"         // logged as its statement: the rows are unknown
 	ReasonIncident    Reason = "incident"          // other incidents of the log
@@ -120,7 +122,7 @@ const (
 // Reasons lists all reasons in the order of reports.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonNoTable, ReasonNoKey, ReasonImage, ReasonExpression, ReasonCollation, ReasonStatement, ReasonIncident, ReasonGap,
+		ReasonNoTable, ReasonNoKey, ReasonImage, ReasonCharset, ReasonExpression, ReasonCollation, ReasonCrowded, ReasonStatement, ReasonIncident, ReasonGap,
 		ReasonWindowFull, ReasonThirdSource, ReasonNoOriginal, ReasonMisfit, ReasonUncertain,
 	}
 }

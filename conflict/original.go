@@ -150,6 +150,9 @@ func (d *Detector) keyless(s Side, l *layout, c *binlog.Change, tx *binlog.Trans
 		if l.table.lacking[s] == nil {
 			l.table.lacking[s] = placeOnly(tx)
 		}
+	case x.partial && opaqueKey(l, c):
+		d.count.Sides[s].Unjudged++
+		d.unjudgedOnce(s, ReasonCharset, l.table.name, "", "a key's text is in a character set that cannot be read from the log", tx)
 	case x.partial:
 		d.count.Sides[s].Unjudged++
 		d.unjudgedOnce(s, ReasonImage, l.table.name, "", "a row image lacks a part of a key", tx)
@@ -161,6 +164,16 @@ func (d *Detector) keyless(s Side, l *layout, c *binlog.Change, tx *binlog.Trans
 		d.count.Sides[s].Unjudged++
 		d.unjudgedOnce(s, ReasonExpression, l.table.name, l.table.expression, "unique key "+l.table.expression+" has an expression", tx)
 	}
+}
+
+// opaqueKey tells whether a value of a key is there and cannot be read.
+func opaqueKey(l *layout, c *binlog.Change) bool {
+	return slices.ContainsFunc(l.keys, func(k keyPlan) bool {
+		return slices.ContainsFunc(k.columns, func(at int) bool {
+			opaque := func(row binlog.Row) bool { return at >= 0 && at < len(row) && row[at].State == binlog.Opaque }
+			return opaque(c.Before) || opaque(c.After)
+		})
+	})
 }
 
 // placeOnly is what a finding needs of a transaction.

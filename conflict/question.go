@@ -1,44 +1,46 @@
 package conflict
 
-import (
-	"maps"
-	"slices"
-)
-
-// Question asks whether two values of a key are equal on the servers, part by
-// part with the collation of each part: all parts must be.
+// Question asks which values of a key on old are equal to which on new, part by part with the collation of each part: all
+// parts must be.
 type Question struct {
 	ID    uint64
 	Table string
 	Parts []QuestionPart
+	// Values are old's and new's, each a text in utf8mb4 per part.
+	Values [2][][]string
 }
 
-// QuestionPart is one part of a key. Texts are utf8mb4. Charset and Collation are
-// old's and new's; both empty for a part that is compared by its bytes, and for
-// one whose column a side does not have.
+// QuestionPart is one part of a key. Charset and Collation are old's and new's; both empty for a part that is compared by
+// its bytes, and for one whose column a side does not have.
 type QuestionPart struct {
-	Column    string // with "(n)" for a prefix, to which A and B are cut
+	Column    string // with "(n)" for a prefix, to which the values are cut
 	Charset   [2]string
 	Collation [2]string
-	A, B      string
 }
 
-// Equality is a server's answer.
+// Equality is what is known of two values or rows.
 type Equality uint8
 
-// The answers. Unknown: the server could not be asked.
+// The answers.
 const (
 	Unknown Equality = iota
 	Equal
 	Different
 )
 
-// Answer says what old's and new's server make of a question. The pair
-// collides if the values are equal on either side: that is where an applier fails.
+// Answer says which values of a question are equal, as places in its Values. Two values collide if old's or new's server
+// calls them equal: that is where an applier fails.
 type Answer struct {
-	ID       uint64
-	Old, New Equality
+	ID      uint64
+	Pairs   [][2]int
+	Unknown bool // no server could say it of all of them
 }
+
+const (
+	// maxValues and maxValueBytes bound a side of one question.
+	maxValues     = 256
+	maxValueBytes = 128 << 10
+)
 
 // mayEqual tells whether a server might call two tuples of a key equal.
 func (d *Detector) mayEqual(a, b entry) bool {
@@ -54,32 +56,9 @@ func (d *Detector) mayEqual(a, b entry) bool {
 	return true
 }
 
-// ask puts a pair aside until servers have said which of its keys are equal.
-// Numbers equal but for the sign of zero need no server.
-func (d *Detector) ask(s Side, mine, theirs uint32, p *pairCase) {
-	w, o := d.streams[s].win, d.streams[s.Other()].win
-	w.changes.at(mine).bits |= collided
-	o.changes.at(theirs).bits |= collided
-	// The rows are under doubt at once: when the answer comes must not matter.
-	d.suspectRow(w, mine, p.Seqs)
-	d.suspectRow(o, theirs, p.Seqs)
-	p.Acts[s], p.Acts[s.Other()] = d.act(w, mine), d.act(o, theirs)
-	for i := range p.Hits {
-		if p.Hits[i].Sure = p.Hits[i].Sure || d.needsNoServer(p.Hits[i]); !p.Hits[i].Sure {
-			p.Open++
-		}
-	}
-	if p.Open == 0 {
-		d.settle(p)
-		return
-	}
-	d.lastCase++
-	p.ID = d.lastCase
-	d.cases[p.ID] = p
-}
-
-func (d *Detector) needsNoServer(k sharedKey) bool {
-	for _, t := range d.namespaces[k.NS].Text {
+// needsNoServer tells whether values of a key are equal or not by what is known here.
+func (d *Detector) needsNoServer(ns uint32) bool {
+	for _, t := range d.namespaces[ns].Text {
 		if foldOf(t) != foldExact {
 			return false
 		}
@@ -87,84 +66,113 @@ func (d *Detector) needsNoServer(k sharedKey) bool {
 	return true
 }
 
-// questionShift leaves room for the number of a hit in a question's ID.
-const questionShift = 8
+// asking are places in a crowd's values about which one question is.
+type asking struct {
+	crowd    *crowd
+	from, to [2]int
+}
 
-// maxHits is how many shared keys of one pair are looked at.
-const maxHits = 1 << questionShift
-
-// Pending lists the questions that wait for an answer, in the order in which they
-// arose. Questions with equal parts need asking only once.
-func (d *Detector) Pending() []Question {
+// Pending lists up to so many questions that wait for an answer, in the order in which they arose.
+func (d *Detector) Pending(most int) []Question {
+	if d.asked == nil && len(d.open.Crowds) > 0 {
+		d.asked, d.open = d.open, &batch{Opened: d.tick}
+		d.asked.plan()
+		if d.asked.left == 0 {
+			d.settle()
+			return d.Pending(most)
+		}
+	}
 	var out []Question
-	for _, id := range slices.Sorted(maps.Keys(d.cases)) {
-		p := d.cases[id]
-		for i, h := range p.Hits {
-			if h.Sure {
-				continue
-			}
-			ns := &d.namespaces[h.NS]
-			q := Question{ID: id<<questionShift | uint64(i), Table: ns.Table}
-			x, y := h.Tuple[Old], h.Tuple[New]
-			for j, t := range ns.Text {
-				var a, b []byte
-				a, x = cutPart(x)
-				b, y = cutPart(y)
-				q.Parts = append(q.Parts, QuestionPart{
-					Column: ns.Columns[j], A: string(a), B: string(b),
-					Charset:   [2]string{t[Old].Charset, t[New].Charset},
-					Collation: [2]string{t[Old].Collation, t[New].Collation},
-				})
-			}
-			out = append(out, q)
+	if d.asked == nil {
+		return nil
+	}
+	for i := range d.asked.asks {
+		if len(out) == most {
+			break
+		}
+		if d.asked.asks[i].crowd != nil {
+			out = append(out, d.question(uint64(i)))
 		}
 	}
 	return out
 }
 
+// questions counts those that wait, as far as they are known.
+func (d *Detector) questions() int {
+	n := len(d.open.Crowds)
+	if d.asked != nil {
+		n += d.asked.left
+	}
+	return n
+}
+
+func (d *Detector) question(i uint64) Question {
+	a := &d.asked.asks[i]
+	ns := &d.namespaces[a.crowd.NS]
+	q := Question{ID: d.asked.Opened<<24 | i, Table: ns.Table}
+	for j, t := range ns.Text {
+		q.Parts = append(q.Parts, QuestionPart{
+			Column:  ns.Columns[j],
+			Charset: [2]string{t[Old].Charset, t[New].Charset}, Collation: [2]string{t[Old].Collation, t[New].Collation},
+		})
+	}
+	for s := range q.Values {
+		for _, tuple := range a.crowd.Values[s][a.from[s]:a.to[s]] {
+			var parts []string
+			for range ns.Text {
+				var part []byte
+				part, tuple = cutPart(tuple)
+				parts = append(parts, string(part))
+			}
+			q.Values[s] = append(q.Values[s], parts)
+		}
+	}
+	return q
+}
+
+// plan cuts what is to be asked into questions.
+func (b *batch) plan() {
+	b.asks = nil
+	for _, c := range b.Crowds {
+		ends := [2][]int{cutValues(c.Values[Old]), cutValues(c.Values[New])}
+		for i := range ends[Old][1:] {
+			for j := range ends[New][1:] {
+				b.asks = append(b.asks, asking{c, [2]int{ends[Old][i], ends[New][j]}, [2]int{ends[Old][i+1], ends[New][j+1]}})
+			}
+		}
+	}
+	b.left = len(b.asks)
+}
+
+// cutValues gives the places at which a list of values is cut, its ends included.
+func cutValues(list [][]byte) []int {
+	out, bytes := []int{0}, 0
+	for i, v := range list {
+		if n := i - out[len(out)-1]; n > 0 && (n == maxValues || bytes+len(v) > maxValueBytes) {
+			out, bytes = append(out, i), 0
+		}
+		bytes += len(v)
+	}
+	return append(out, len(list))
+}
+
 // Answer takes answers. Those of unknown questions are ignored.
 func (d *Detector) Answer(list ...Answer) {
 	for _, a := range list {
-		p := d.cases[a.ID>>questionShift]
-		i := int(a.ID & (1<<questionShift - 1))
-		if p == nil || i >= len(p.Hits) || p.Hits[i].Sure {
+		i := a.ID & (1<<24 - 1)
+		if d.asked == nil || a.ID>>24 != d.asked.Opened || i >= uint64(len(d.asked.asks)) || d.asked.asks[i].crowd == nil {
 			continue
 		}
-		h := &p.Hits[i]
-		switch {
-		case a.Old == Equal || a.New == Equal:
-			h.Sure = true
-		case a.Old == Unknown && a.New == Unknown:
-			d.unjudgedPair(p, h)
-			h.Role = [2]role{}
-			h.Sure = true
-		default:
-			h.Role = [2]role{}
-			h.Sure = true
+		ask := &d.asked.asks[i]
+		for _, p := range a.Pairs {
+			d.asked.equal = append(d.asked.equal, equalValues{ask.crowd, uint32(ask.from[Old] + p[Old]), uint32(ask.from[New] + p[New])})
 		}
-		if p.Open--; p.Open == 0 {
-			delete(d.cases, p.ID)
-			d.settle(p)
+		if a.Unknown {
+			d.unanswered(ask)
+		}
+		ask.crowd = nil
+		if d.asked.left--; d.asked.left == 0 {
+			d.settle()
 		}
 	}
-}
-
-// settle classifies a pair whose keys are known to be equal or not. Hits that
-// turned out different have lost their roles.
-func (d *Detector) settle(p *pairCase) {
-	p.Hits = slices.DeleteFunc(p.Hits, func(h sharedKey) bool { return h.Role == [2]role{} })
-	for _, v := range p.verdicts() {
-		d.count.Pairs[v.kind]++
-		d.emit(d.finding(p, v))
-	}
-}
-
-func (d *Detector) unjudgedPair(p *pairCase, h *sharedKey) {
-	ns := &d.namespaces[h.NS]
-	f := Finding{
-		Kind: Unjudged, Reason: ReasonCollation, Table: ns.Table, Index: d.columnsOf(h.NS), Key: values(h.Tuple[Old]),
-		Old: p.Acts[Old], New: p.Acts[New], Detail: "no server could say whether the two keys are equal",
-	}
-	f.ID = findingID(Unjudged, string(f.Reason), f.Table, string(h.Tuple[Old]), string(h.Tuple[New]), f.Old.Place.id(), f.New.Place.id())
-	d.emit(f)
 }

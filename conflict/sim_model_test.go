@@ -70,16 +70,21 @@ type simFence struct {
 type simMode struct {
 	flavor  string // "mysql", "mariadb", "anonymous"
 	inOrder bool
+	domains int // of each side; they are applied beside each other
 }
 
+// domain is that of a transaction.
+func (m simMode) domain(seq int) int { return seq % max(m.domains, 1) }
+
 type sim struct {
-	rng    *rand.Rand
-	mode   simMode
-	srv    [2]*simServer
-	fences uint64
-	skips  int // changes that an applier skipped
-	plants int
-	opts   simOptions
+	rng      *rand.Rand
+	mode     simMode
+	srv      [2]*simServer
+	fences   uint64
+	skips    int // changes that an applier skipped
+	plants   int
+	injected int // transactions skipped by an empty one of their name
+	opts     simOptions
 }
 
 type simOptions struct {
@@ -88,6 +93,7 @@ type simOptions struct {
 	localRate int  // local transactions against applied ones, in percent
 	disjoint  bool // the sides write rows of their own
 	plant     bool
+	inject    bool // transactions are skipped by an empty one of their name
 }
 
 func newSim(rng *rand.Rand, mode simMode, opts simOptions) *sim {
@@ -271,13 +277,22 @@ func (s *sim) apply(side Side) {
 		return
 	}
 	at := 0
-	if !s.mode.inOrder {
+	if !s.mode.inOrder || s.mode.domains > 1 {
 		for try := s.rng.IntN(min(8, len(srv.inbox))); try > 0; try-- {
-			if free(srv.inbox[:try], srv.inbox[try]) {
+			if s.mayOvertake(srv.inbox[:try], srv.inbox[try]) {
 				at = try
 				break
 			}
 		}
+	}
+	if s.opts.inject && s.mode.flavor == "mysql" && s.rng.IntN(40) == 0 { // an empty transaction of that name, ahead of its turn
+		at = s.rng.IntN(len(srv.inbox))
+		tx := srv.inbox[at]
+		srv.inbox = slices.Delete(slices.Clone(srv.inbox), at, at+1)
+		srv.append(&simTx{origin: tx.origin, seq: tx.seq})
+		s.injected++
+		srv.reach()
+		return
 	}
 	tx := srv.inbox[at]
 	srv.inbox = slices.Delete(slices.Clone(srv.inbox), at, at+1)
@@ -293,6 +308,12 @@ func (s *sim) apply(side Side) {
 		srv.append(echo)
 	}
 	srv.reach()
+}
+
+// mayOvertake tells whether a transaction may be applied before earlier ones.
+func (s *sim) mayOvertake(earlier []*simTx, tx *simTx) bool {
+	same := func(e *simTx) bool { return s.mode.domain(e.seq) == s.mode.domain(tx.seq) }
+	return free(earlier, tx) && !(s.mode.inOrder && slices.ContainsFunc(earlier, same))
 }
 
 // free tells whether a transaction shares no key with earlier ones.
@@ -475,7 +496,7 @@ func (s *sim) parts(side Side, tx *simTx, pos uint64, defs map[string]*binlog.Ta
 		base.GTID = base.Mark.MySQL.String()
 		set.Add(base.Mark.MySQL)
 	case "mariadb":
-		base.Mark.MariaDB = gtid.MariaGTID{Domain: uint32(tx.origin), Server: uint32(tx.origin) + 1, Seq: uint64(tx.seq)}
+		base.Mark.MariaDB = gtid.MariaGTID{Domain: uint32(tx.origin) + 2*uint32(s.mode.domain(tx.seq)), Server: uint32(tx.origin) + 1, Seq: uint64(tx.seq)}
 		base.GTID = base.Mark.MariaDB.String()
 	}
 	var out []Event

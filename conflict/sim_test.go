@@ -16,17 +16,18 @@ import (
 
 var (
 	simHistories = flag.Int("histories", 10000, "histories that the simulation runs")
+	simFirst     = flag.Uint64("first", 1, "the seed of the first of them")
 	simSeed      = flag.Uint64("seed", 0, "run only the history of this seed")
 )
 
-var simModes = []simMode{{"mysql", true}, {"mysql", false}, {"mariadb", true}, {"anonymous", true}}
+var simModes = []simMode{{"mysql", true, 1}, {"mysql", false, 1}, {"mariadb", true, 1}, {"anonymous", true, 1}, {"mariadb", true, 2}}
 
 // simulate makes the history of a seed. size scales its length.
 func simulate(seed uint64, steps int) *sim {
 	rng := rand.New(rand.NewPCG(seed, 77))
 	opts := simOptions{
 		steps: 20 + rng.IntN(100), ids: 2 + rng.IntN(12), localRate: 15 + rng.IntN(70),
-		disjoint: rng.IntN(6) == 0, plant: rng.IntN(5) == 0,
+		disjoint: rng.IntN(6) == 0, plant: rng.IntN(5) == 0, inject: rng.IntN(6) == 0,
 	}
 	if steps > 0 {
 		opts.steps = steps
@@ -46,7 +47,7 @@ type simRun struct {
 // watch feeds a history to a detector and returns all findings.
 func watch(t testing.TB, s *sim, run simRun) ([]Finding, Summary) {
 	t.Helper()
-	d := NewDetector(Config{InOrder: [2]bool{s.mode.inOrder, s.mode.inOrder}})
+	d := NewDetector(Config{InOrder: [2]bool{s.mode.inOrder, s.mode.inOrder}, PerDomain: [2]bool{s.mode.domains > 1, s.mode.domains > 1}})
 	events := [2][]Event{s.events(Old), s.events(New)}
 	var next [2]uint64
 	var out []Finding
@@ -100,15 +101,27 @@ func watch(t testing.TB, s *sim, run simRun) ([]Finding, Summary) {
 
 // answerAll answers as two servers with a case-insensitive collation would.
 func answerAll(d *Detector) {
-	for _, q := range d.Pending() {
-		a := Answer{ID: q.ID, Old: Equal, New: Equal}
-		for _, p := range q.Parts {
-			if !strings.EqualFold(p.A, p.B) {
-				a.Old, a.New = Different, Different
+	for list := d.Pending(3); len(list) > 0; list = d.Pending(3) {
+		for _, q := range list {
+			d.Answer(Answer{ID: q.ID, Pairs: q.pairs(func(part, a, b string) bool { return strings.EqualFold(a, b) })})
+		}
+	}
+}
+
+// pairs compares all values of a question.
+func (q *Question) pairs(equal func(part, a, b string) bool) (out [][2]int) {
+	for i, x := range q.Values[Old] {
+		for j, y := range q.Values[New] {
+			same := true
+			for k := range x {
+				same = same && equal(q.Parts[k].Column, x[k], y[k])
+			}
+			if same {
+				out = append(out, [2]int{i, j})
 			}
 		}
-		d.Answer(a)
 	}
+	return out
 }
 
 func randomRun(rng *rand.Rand) simRun {
@@ -164,7 +177,9 @@ func checkHistory(t testing.TB, s *sim, seed uint64) string {
 		}
 		if try == 0 {
 			first = byID
-		} else if s.vague() {
+		} else if s.vague() || s.injected > 0 {
+			// A row that was skipped differs until a change of either side mends it; whether another change's echo is read
+			// before that is known depends on how far the streams are.
 			continue
 		} else if a, b := slices.Sorted(maps.Keys(first)), slices.Sorted(maps.Keys(byID)); !slices.Equal(a, b) {
 			return fmt.Sprintf("the two ways of reading differ:\n%s\n%s", describe(first, byID), describe(byID, first))
@@ -274,6 +289,9 @@ func (s *sim) diverged(f Finding) bool {
 	orig := s.srv[side].local[a.Thread-1]
 	for _, item := range s.srv[side.Other()].log {
 		if item.tx != nil && item.tx.origin == side && item.tx.seq == orig.seq {
+			if len(item.tx.ops) == 0 { // all of it was skipped
+				return f.Kind == MissingEcho
+			}
 			return f.Kind == EchoMismatch && opsText(item.tx) != opsText(orig)
 		}
 	}
@@ -296,7 +314,7 @@ func opsText(tx *simTx) string {
 // TestSimulation runs histories of two servers that replicate to each other, and
 // shrinks the first one that fails.
 func TestSimulation(t *testing.T) {
-	from, to := uint64(1), uint64(*simHistories)
+	from, to := *simFirst, *simFirst+uint64(*simHistories)-1
 	if *simSeed > 0 {
 		from, to = *simSeed, *simSeed
 	}
@@ -337,7 +355,7 @@ func TestSimulation(t *testing.T) {
 		t.Fatalf("seed %d (%+v, %+v):\n%s\n\n%s", seed, s.mode, s.opts, msg, s)
 	}
 	t.Logf("collisions found by kind: %v", kindsSeen)
-	for k := InsertInsertPK; k <= ForeignKeyOrphan && to > 1000; k++ {
+	for k := InsertInsertPK; k <= ForeignKeyOrphan && to-from > 1000; k++ {
 		if kindsSeen[k] == 0 {
 			t.Errorf("no history had a %s: the simulation does not try it", k)
 		}

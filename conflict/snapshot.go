@@ -14,7 +14,7 @@ import (
 )
 
 // snapshotVersion changes when the saved form does.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // ErrSnapshot is wrapped by errors about a snapshot that cannot be used.
 var ErrSnapshot = errors.New("conflict: snapshot cannot be used")
@@ -29,8 +29,11 @@ type savedHead struct {
 	Sources    []source
 	Files      []string
 	Once       []string
-	Cases      []*pairCase
-	LastCase   uint64
+	Obscured   []string
+	Tick       uint64
+	Waiters    []*waiter
+	LastWaiter uint64
+	Batches    [2]*batch // that is being asked about, and the next
 	Suspects   map[uint64]*suspect
 	Fresh      []Doubt
 	Out        []Finding
@@ -42,6 +45,7 @@ type savedTable struct {
 	Side Side
 	Def  *cluster.Table
 	FKs  []ForeignKey
+	Gone bool
 }
 
 type savedStream struct {
@@ -87,21 +91,25 @@ func (d *Detector) Snapshot(w io.Writer) error {
 	enc := gob.NewEncoder(w)
 	h := savedHead{
 		Version: snapshotVersion, Namespaces: d.namespaces, Names: d.nsByName, Sources: d.sources, Files: d.files,
-		Once: slices.Sorted(maps.Keys(d.once)), LastCase: d.lastCase, Suspects: d.suspects, Fresh: d.fresh, Out: d.out, Count: d.count,
+		Once: slices.Sorted(maps.Keys(d.once)), Obscured: slices.Sorted(maps.Keys(d.obscured)), Tick: d.tick, LastWaiter: d.lastWaiter, Suspects: d.suspects, Fresh: d.fresh, Out: d.out, Count: d.count,
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.tables)) {
 		t := d.tables[name]
 		for s, def := range t.defs {
 			if def != nil {
-				h.Tables = append(h.Tables, savedTable{Side(s), def, t.fks[s]})
+				h.Tables = append(h.Tables, savedTable{Side(s), def, t.fks[s], t.gone[s]})
 			}
 		}
 	}
 	for _, l := range d.layouts.list {
 		h.Layouts, h.Shapes = append(h.Layouts, l.def), append(h.Shapes, l.shape)
 	}
-	for _, id := range slices.Sorted(maps.Keys(d.cases)) {
-		h.Cases = append(h.Cases, d.cases[id])
+	for _, id := range slices.Sorted(maps.Keys(d.waiters)) {
+		h.Waiters = append(h.Waiters, d.waiters[id])
+	}
+	h.Batches = [2]*batch{{}, d.open}
+	if d.asked != nil {
+		h.Batches[0] = d.asked
 	}
 	for s, st := range d.streams {
 		h.Streams[s] = st.saved()
@@ -175,7 +183,8 @@ func Restore(r io.Reader, cfg Config) (*Detector, error) {
 	}
 	d := NewDetector(cfg)
 	d.namespaces, d.sources, d.files = h.Namespaces, h.Sources, h.Files
-	d.lastCase, d.fresh, d.out, d.count = h.LastCase, h.Fresh, h.Out, h.Count
+	d.fresh, d.out, d.count = h.Fresh, h.Out, h.Count
+	d.restoreAsked(&h)
 	if h.Names != nil {
 		d.nsByName = h.Names
 	}
@@ -194,11 +203,12 @@ func Restore(r io.Reader, cfg Config) (*Detector, error) {
 	for _, id := range h.Once {
 		d.once[id] = true
 	}
-	for _, p := range h.Cases {
-		d.cases[p.ID] = p
+	for _, table := range h.Obscured {
+		d.obscured[table] = true
 	}
 	for _, t := range h.Tables {
 		d.define(t.Side, Definition{Table: t.Def, ForeignKeys: t.FKs})
+		d.tables[t.Def.FullName()].gone[t.Side] = t.Gone
 	}
 	for i, def := range h.Layouts {
 		l := d.newLayout(def)
@@ -213,7 +223,63 @@ func Restore(r io.Reader, cfg Config) (*Detector, error) {
 			return nil, fmt.Errorf("%w: %w", ErrSnapshot, err)
 		}
 	}
+	d.rejoin()
 	return d, nil
+}
+
+// restoreAsked takes over what servers are asked about; they are asked anew.
+func (d *Detector) restoreAsked(h *savedHead) {
+	d.tick, d.lastWaiter = h.Tick, h.LastWaiter
+	for _, x := range h.Waiters {
+		d.waiters[x.ID] = x
+		d.waiterBytes += x.size()
+	}
+	for i, b := range h.Batches {
+		if b == nil {
+			b = &batch{}
+		}
+		b.byHash, b.joined = nil, nil
+		for _, c := range b.Crowds {
+			c.places = [2]map[string]uint32{{}, {}}
+		}
+		switch {
+		case i == 1:
+			d.open = b
+		case len(b.Crowds) > 0:
+			d.asked = b
+			b.plan()
+		}
+	}
+}
+
+// rejoin ties the waiters to their changes in the restored windows, and the open batch to their keys.
+func (d *Detector) rejoin() {
+	type name struct {
+		side Side
+		seq  uint64
+		ord  uint32
+	}
+	byName := map[name]*waiter{}
+	for _, x := range d.waiters {
+		if x.Leave == 0 {
+			byName[name{x.Side, x.Seq, x.Ord}] = x
+		}
+	}
+	for s, st := range d.streams {
+		w := st.win
+		for i := w.head; i != 0 && len(byName) > 0; i = w.txns.at(i).next {
+			for c := w.txns.at(i).first; c != 0; c = w.changes.at(c).next {
+				if x := byName[name{Side(s), w.txns.at(i).seq, w.changes.at(c).ord}]; x != nil {
+					x.change, d.waiting[s][c] = c, x.ID
+				}
+			}
+		}
+	}
+	// What is read from here on begins crowds of its own: those that stood are asked about first.
+	if len(d.open.Crowds) > 0 && d.asked == nil {
+		d.asked, d.open = d.open, &batch{Opened: d.tick}
+		d.asked.plan()
+	}
 }
 
 func (d *Detector) restoreStream(s Side, in *savedStream, dec *gob.Decoder) (err error) {
@@ -289,7 +355,7 @@ func (d *Detector) hashesOf(data []byte) []uint32 {
 			folds = append(folds, foldOf(t))
 		}
 		d.x.modes = folds
-		out = append(out, d.x.hash(e.ns, folds, e.tuple))
+		out = append(out, bucketOf(d.x.hash(e.ns, folds, e.tuple), e.role))
 	}
 	return out
 }

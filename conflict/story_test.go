@@ -32,6 +32,7 @@ type story struct {
 	t      *testing.T
 	d      *Detector
 	txs    map[string][]simOp
+	ddls   map[string]string
 	count  [2]int
 	pos    [2]uint64
 	set    [2]gtid.Set
@@ -44,7 +45,7 @@ type story struct {
 func TestStories(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, td *datadriven.TestData) string {
-			s := &story{t: t, txs: map[string][]simOp{}, defs: map[string]*binlog.Table{}, anonymous: td.HasArg("anonymous")}
+			s := &story{t: t, txs: map[string][]simOp{}, ddls: map[string]string{}, defs: map[string]*binlog.Table{}, anonymous: td.HasArg("anonymous")}
 			order := td.HasArg("in-order")
 			s.d = NewDetector(Config{InOrder: [2]bool{order, order}})
 			for _, name := range []string{"t", "c"} {
@@ -104,11 +105,13 @@ func (s *story) line(line string) string {
 		}
 		s.d.Feed(side, SessionsSeen{Global: stepOf(f[1], f[2]), Sessions: list})
 	case "answer":
-		verdict := map[string]Equality{"equal": Equal, "different": Different, "unknown": Unknown}[rest]
 		out := ""
-		for _, q := range s.d.Pending() {
-			out += fmt.Sprintf("? %s.%s (%s, %s): %q = %q\n", q.Table, q.Parts[0].Column, q.Parts[0].Collation[Old], q.Parts[0].Collation[New], q.Parts[0].A, q.Parts[0].B)
-			s.d.Answer(Answer{q.ID, verdict, verdict})
+		for _, q := range s.d.Pending(100) {
+			a := Answer{ID: q.ID, Unknown: rest == "unknown", Pairs: q.pairs(func(_, x, y string) bool {
+				out += fmt.Sprintf("? %s.%s (%s, %s): %q = %q\n", q.Table, q.Parts[0].Column, q.Parts[0].Collation[Old], q.Parts[0].Collation[New], x, y)
+				return rest == "equal"
+			})}
+			s.d.Answer(a)
 		}
 		return out
 	case "summary":
@@ -144,6 +147,9 @@ func (s *story) write(side Side, text string) {
 		var with string
 		name, with, _ = strings.Cut(rest, " with ")
 		ops := s.txs[name]
+		if text := s.ddls[name]; text != "" {
+			tx.DDL = []binlog.DDL{{Schema: "s", Statement: text, Known: true}}
+		}
 		if with != "" {
 			ops = parseOps(with)
 		}
@@ -156,7 +162,8 @@ func (s *story) write(side Side, text string) {
 		name = fmt.Sprintf("%c%d", side.String()[0], s.count[side])
 		switch word {
 		case "ddl":
-			tx.DDL = []binlog.DDL{{Schema: "s", Statement: rest}}
+			tx.DDL = []binlog.DDL{{Schema: "s", Statement: rest, Known: true}}
+			s.ddls[name] = rest
 		case "unseen": // from before the start: only its echo is read
 			s.txs[name] = parseOps(rest)
 			s.pos[side] -= 100

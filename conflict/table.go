@@ -57,6 +57,7 @@ type table struct {
 	name  string
 	defs  [2]*cluster.Table
 	fks   [2][]ForeignKey
+	gone  [2]bool  // dropped, renamed or made anew since a side's definition was given
 	keys  []keyDef // the row's identity first, if it has one
 	hasID bool
 	// expression names a unique key with an expression, which no image holds.
@@ -82,7 +83,7 @@ func (d *Detector) define(s Side, def Definition) {
 		t = &table{name: name}
 		d.tables[name] = t
 	}
-	t.defs[s], t.fks[s] = def.Table, def.ForeignKeys
+	t.defs[s], t.fks[s], t.gone[s] = def.Table, def.ForeignKeys, false
 	d.relate(t)
 	for _, fk := range def.ForeignKeys {
 		if parent := d.tables[fullName(fk.RefSchema, fk.RefTable)]; parent != nil && parent != t {

@@ -1,5 +1,12 @@
 package conflict
 
+import (
+	"maps"
+	"slices"
+
+	"crosscheck/cluster/binlog"
+)
+
 // A generated key is higher than all keys that its server held when it was generated, and it was generated after its
 // statement began. So a key that is not above one that was committed before that was given by the application, and no
 // step tells anything of it. Only what was committed on the same server counts, by its own clock.
@@ -10,9 +17,15 @@ type TopKey struct {
 	Table string // "schema.table"
 	Key   uint64
 	At    int64
+	Again bool // read while the log was: what was written before that was seen
 }
 
-func (TopKey) event() {}
+// Restarted says that the side's server was started at a time, in Unix seconds, and forgot then how far it had come with
+// generated keys.
+type Restarted struct{ At int64 }
+
+func (TopKey) event()    {}
+func (Restarted) event() {}
 
 // topAt is the highest key that was held at the end of a second.
 type topAt struct {
@@ -64,6 +77,46 @@ func (st *stream) topKey(table string, at int64, key uint64, read bool) {
 		st.tops[table] = t
 	}
 	t.add(at, key, read)
+}
+
+// forget drops what was held up to a second: a new life of the table began, whose keys may be lower. What was read in the
+// table bears the second after that of the reading, or a later one.
+func (t *tops) forget(second int64) {
+	*t = slices.DeleteFunc(*t, func(x topAt) bool { return x.At <= second || x.Read && x.At-2 <= second })
+}
+
+// renew begins new lives of the tables that statements empty, drop or move, or whose next key they set. Highest keys
+// belong to one life.
+func (st *stream) renew(tx *binlog.Transaction) {
+	at := tx.CommitTime.Unix()
+	for i := range tx.DDL {
+		effect := tx.DDL[i].Effect()
+		moved := map[string]*tops{}
+		for _, m := range effect.Moves() {
+			if t := st.tops[fullName(m.From.Schema, m.From.Table)]; t != nil && !m.Both {
+				moved[fullName(m.To.Schema, m.To.Table)] = t
+			}
+		}
+		for name, t := range st.tops {
+			if schema, table, ok := splitName(name); ok && effect.Touches(schema, table)&binlog.Renews != 0 {
+				fresh := slices.Clone(*t)
+				fresh.forget(at)
+				if st.tops[name] = &fresh; len(fresh) == 0 {
+					delete(st.tops, name)
+				}
+			}
+		}
+		maps.Copy(st.tops, moved)
+	}
+}
+
+// restarted begins new lives of all tables.
+func (st *stream) restarted(second int64) {
+	for name, t := range st.tops {
+		if t.forget(second); len(*t) == 0 {
+			delete(st.tops, name)
+		}
+	}
 }
 
 // given tells whether a key of a change is surely no generated one.

@@ -198,3 +198,62 @@ func TestEchoBeforeItsDefinition(t *testing.T) {
 		t.Errorf("%d events are held", d.Held(New))
 	}
 }
+
+// Where collisions of a table cannot be seen, a row that differs later is put under doubt; it is not said to have diverged
+// before. A key that is there and cannot be read has a reason of its own.
+func TestObscuredRows(t *testing.T) {
+	d := NewDetector(Config{})
+	def := simTable("t")
+	def.Keys = append(def.Keys, cluster.Key{Name: "half", Unique: true, Parts: []cluster.KeyPart{{Expression: "n / 2"}}})
+	d.Feed(Old, Definition{Table: def})
+	d.Feed(New, Definition{Table: def})
+	plain := binlog.TableOf(def)
+	row := func(n int) binlog.Row { return simImage("t", &simRow{id: 1, n: n}) }
+	update := func(from, to int) binlog.Change {
+		return binlog.Change{Schema: "s", Table: "t", Def: plain, Kind: binlog.Update, Before: row(from), After: row(to)}
+	}
+	d.Feed(Old, localTx(Old, Old, 1, insertOf(plain, 1)))
+	d.Feed(New, localTx(New, Old, 1, insertOf(plain, 1)))
+	d.Feed(Old, localTx(Old, Old, 2, update(0, 1)))
+	d.Feed(New, localTx(New, Old, 2, update(7, 1)))
+	if found := d.Take(); len(found) != 1 || found[0].Reason != ReasonExpression || d.Summary().Doubts != 1 {
+		t.Errorf("found %v, %d doubts, want the expression and one doubt", found, d.Summary().Doubts)
+	}
+	d = NewDetector(Config{})
+	d.Feed(Old, Definition{Table: simTable("t")})
+	c := insertOf(binlog.TableOf(simTable("t")), 1)
+	c.After[1] = binlog.Value{State: binlog.Opaque, Text: []byte{0x83, 0x5c}}
+	d.Feed(Old, localTx(Old, Old, 1, c))
+	if found := d.Take(); len(found) != 1 || found[0].Reason != ReasonCharset {
+		t.Errorf("found %v, want the character set", found)
+	}
+}
+
+// Whatever bound is hit, it is said.
+func TestBoundsAreSaid(t *testing.T) {
+	d := NewDetector(Config{ImageBytes: 1 << 20})
+	def := simTable("t")
+	d.Feed(Old, Definition{Table: def})
+	d.Feed(New, Definition{Table: def})
+	plain := binlog.TableOf(def)
+	const n = 1<<16 + 10
+	for i := range n { // of one bucket, and for certain different
+		c := insertOf(plain, i+1)
+		c.After[1] = binlog.Value{Text: fmt.Appendf(nil, "%c%cb", vowels[i%5], vowels[i/5%5])}
+		d.Feed(Old, localTx(Old, Old, uint64(i+1), c))
+	}
+	c := insertOf(plain, n+1)
+	c.After[1] = binlog.Value{Text: []byte("bo")}
+	d.Feed(New, localTx(New, New, 1, c))
+	said := 0
+	for _, f := range d.Take() {
+		if f.Kind == Unjudged && f.Reason == ReasonCrowded {
+			said++
+		}
+	}
+	if said != 1 {
+		t.Errorf("%d findings say that the bound was hit, want 1", said)
+	}
+}
+
+const vowels = "aeiou"

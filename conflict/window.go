@@ -65,6 +65,7 @@ type window struct {
 	dim        uint32 // the last of those that stand together at the head, 0 none
 	ddl        int    // transactions with txnDDL
 	perTable   map[uint32]int
+	gone       func(c uint32) // is told of changes with collided that leave
 }
 
 func newWindow() *window { return &window{perTable: map[uint32]int{}} }
@@ -215,6 +216,9 @@ func (w *window) add(i uint32, c change) uint32 {
 // the caller's.
 func (w *window) forget(c uint32) {
 	p := w.changes.at(c)
+	if p.bits&collided != 0 {
+		w.gone(c)
+	}
 	w.empty(p)
 	w.rows--
 	if w.perTable[p.layout]--; w.perTable[p.layout] == 0 {

@@ -98,7 +98,9 @@ type WatchSummary struct {
 	Old         WatchSide      `json:"old"`
 	New         WatchSide      `json:"new"`
 	Base        *WatchBase     `json:"base"`
-	Changes     uint64         `json:"changes"` // of both sides
+	Scopes      []WatchScope   `json:"scopes"`
+	Unverified  []string       `json:"unverified"` // watched tables for whose rows the account does not speak
+	Changes     uint64         `json:"changes"`    // of both sides
 	Verified    uint64         `json:"verified"`
 	Waiting     int            `json:"waiting"`
 	Questions   int            `json:"questions"`
@@ -167,6 +169,13 @@ type WatchBase struct {
 	Tables   int       `json:"tables"`
 	Rows     int64     `json:"rows"`
 	Gap      string    `json:"gap"` // why the account does not reach back to it
+}
+
+// WatchScope is what was watched from a moment on, as patterns; no include pattern means all tables.
+type WatchScope struct {
+	Since   time.Time `json:"since"`
+	Include []string  `json:"include"`
+	Exclude []string  `json:"exclude"`
 }
 
 // WatchRechecks counts rows under doubt.

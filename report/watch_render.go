@@ -9,6 +9,7 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 
 	"crosscheck/conflict"
+	"crosscheck/conflict/watch"
 )
 
 // WatchFormats lists the formats that a watch's summary can be rendered in; JSON is one line, the last of a watch's.
@@ -227,6 +228,19 @@ func (d *WatchSummary) remarks() []remark {
 			text += ", not used: " + b.Gap
 		}
 		out = append(out, remark{"base", text, b.Gap != ""})
+	}
+	if n := len(d.Unverified); n > 0 {
+		const most = 20
+		text := strings.Join(d.Unverified[:min(n, most)], ", ")
+		if n > most {
+			text += fmt.Sprintf(" and %d others", n-most)
+		}
+		out = append(out, remark{"unverified", text, true})
+	}
+	for i, x := range d.Scopes {
+		if len(d.Scopes) > 1 {
+			out = append(out, remark{"scope", x.Since.Format("2006-01-02 15:04:05 UTC") + ": " + (&watch.Scope{Include: x.Include, Exclude: x.Exclude}).String(), i > 0})
+		}
 	}
 	if line := recheckText(d.Rechecks); line != "" {
 		out = append(out, remark{"doubts", line, d.Rechecks.Differ+d.Rechecks.Unknown > 0})

@@ -119,6 +119,8 @@ func undecidedStatus() watch.Status {
 	s := sampleStatus()
 	s.Verdict, s.Reason, s.Base, s.Resumed, s.Since = watch.Undecided, "new does not replicate from old", nil, false, s.Started
 	s.Sides[1].Applier = "does not replicate from old"
+	s.Unverified = []string{"shop.notes", "shop.orders"}
+	s.Scopes = []watch.Scope{{Since: s.Started, Include: []string{"shop.c*"}}, {Since: s.Started.Add(time.Hour), Exclude: []string{"shop.log"}}}
 	return s
 }
 
@@ -138,6 +140,7 @@ func hostileStatus() watch.Status {
 		s.Health[i].Detail, s.Health[i].Advice, s.Health[i].ID = evil, evil, evil
 	}
 	s.Forecast, s.Blind, s.Base.Gap = []string{evil}, []string{evil}, evil
+	s.Unverified, s.Scopes = []string{evil}, []watch.Scope{{Include: []string{evil}}, {Exclude: []string{evil}}}
 	return s
 }
 

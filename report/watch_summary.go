@@ -19,7 +19,10 @@ func NewWatchSummary(s watch.Status, listed []WatchFinding) WatchSummary {
 		Old: newWatchSide(&s, conflict.Old), New: newWatchSide(&s, conflict.New), Questions: a.Questions, Doubts: a.Doubts,
 		WindowBytes: a.Memory, Health: make([]WatchTrouble, 0, len(s.Health)), Forecast: orEmpty(s.Forecast),
 		Rechecks: WatchRechecks{Open: s.Rows.Open, Equal: s.Rows.Equal, Differ: s.Rows.Differ, Unknown: s.Rows.Unknown},
-		Blind:    orEmpty(s.Blind), Listed: listed,
+		Blind:    orEmpty(s.Blind), Listed: listed, Scopes: make([]WatchScope, 0, len(s.Scopes)), Unverified: orEmpty(s.Unverified),
+	}
+	for _, x := range s.Scopes {
+		d.Scopes = append(d.Scopes, WatchScope{Since: whenKnown(x.Since), Include: orEmpty(x.Include), Exclude: orEmpty(x.Exclude)})
 	}
 	for k, n := range s.Findings {
 		d.Total += n
@@ -88,6 +91,8 @@ func (d *WatchSummary) weaken() {
 		d.Verdict, d.Reason = watch.Undecided, d.Blind[0]
 	case d.Findings[conflict.Unjudged] > 0:
 		d.Verdict, d.Reason = watch.Undecided, plural(int64(d.Findings[conflict.Unjudged]), "thing")+" could not be judged"
+	case len(d.Unverified) > 0:
+		d.Verdict, d.Reason = watch.Undecided, plural(int64(len(d.Unverified)), "table")+" not verified"
 	}
 }
 
@@ -120,7 +125,14 @@ func (d *WatchSummary) Summary() string {
 func (d *WatchSummary) statement() string {
 	var parts []string
 	if d.Base != nil && d.Base.Gap == "" {
-		parts = append(parts, "all "+grouped(d.Base.Rows)+" rows verified")
+		rows := "all " + grouped(d.Base.Rows) + " rows"
+		switch n := len(d.Unverified); {
+		case n > 0:
+			rows = "the rows of all watched tables but " + grouped(int64(n))
+		case len(d.Scopes) > 1: // of what the check compared, some may be watched no more
+			rows = "all rows of the watched tables"
+		}
+		parts = append(parts, rows+" verified")
 	}
 	since := " changes since"
 	if len(parts) == 0 {

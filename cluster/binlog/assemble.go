@@ -140,6 +140,9 @@ func (a *assembler) otherEvent(e event) error {
 			return err
 		}
 		a.fmt = f
+		if f.started > 0 && a.cur == nil {
+			a.ready = append(a.ready, &Transaction{Position: a.position(), Heartbeat: true, Last: true, Started: time.Unix(int64(f.started), 0).UTC()})
+		}
 		return a.sameFile(f)
 	case replication.ROTATE_EVENT:
 		return a.rotate(e)
@@ -307,14 +310,26 @@ func (a *assembler) queryEvent(e event) error {
 			a.commit(e)
 		}
 	case classOther:
-		ddl := DDL{Schema: q.schema, Statement: q.text}
-		a.cur.DDL = append(a.cur.DDL, ddl)
-		a.schema.changed(ddl)
+		a.ddl(q)
 		if !a.opened {
 			a.commit(e)
 		}
 	}
 	return nil
+}
+
+// ddl records a statement that may change tables.
+func (a *assembler) ddl(q query) {
+	d := DDL{Schema: q.schema, Statement: q.text, Modes: q.vars.modes, Known: q.vars.known}
+	if q.vars.inCharset {
+		d.Charset = a.schema.names[uint64(q.vars.charset)]
+	}
+	if e := d.Effect(); e.dml { // MariaDB: SET STATEMENT … FOR one that changes rows
+		a.statement(q.text)
+		return
+	}
+	a.cur.DDL = append(a.cur.DDL, d)
+	a.schema.changed(&d)
 }
 
 // statement records a change that was logged as its statement. The text stays

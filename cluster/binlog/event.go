@@ -61,6 +61,7 @@ type format struct {
 	checksum bool
 	idSize   int // bytes of a table id
 	created  uint32
+	started  uint32 // when the server was started, in the first file after that; else 0
 }
 
 func parseFormat(e event) (format, error) {
@@ -72,7 +73,7 @@ func parseFormat(e event) (format, error) {
 	if err := fde.Decode(e.body); err != nil {
 		return format{}, err
 	}
-	f := format{idSize: 6, created: e.timestamp}
+	f := format{idSize: 6, created: e.timestamp, started: uint32(littleEndian(e.body[52:56]))}
 	f.checksum = fde.ChecksumAlgorithm == replication.BINLOG_CHECKSUM_ALG_CRC32
 	if i := int(replication.TABLE_MAP_EVENT) - 1; i < len(fde.EventTypeHeaderLengths) && fde.EventTypeHeaderLengths[i] == 6 {
 		f.idSize = 4
@@ -97,6 +98,51 @@ type query struct {
 	schema string
 	text   string
 	code   uint16
+	vars   sessionVars
+}
+
+// sessionVars are the settings of the session that decide how its statement is read.
+type sessionVars struct {
+	modes     uint64 // sql_mode, if known
+	known     bool
+	charset   uint16 // number of a collation of its character set, if inCharset
+	inCharset bool
+}
+
+// Kinds of settings in a QUERY event, in the order in which servers write them.
+const (
+	varFlags2    = 0 // 4 bytes
+	varSQLMode   = 1 // 8 bytes
+	varCatalog   = 2 // a text and a zero byte
+	varStep      = 3 // 4 bytes
+	varCharset   = 4 // 6 bytes, the client's first
+	varTimeZone  = 5 // a text
+	varCatalogNZ = 6 // a text
+)
+
+// parseVars reads as far as it knows; what it looks for comes first.
+func parseVars(b []byte) (v sessionVars) {
+	for r := (&reader{b: b}); len(r.b) > 0 && r.err == nil; {
+		switch r.byte() {
+		case varFlags2, varStep:
+			r.bytes(4)
+		case varSQLMode:
+			v.modes = r.uint(8)
+			v.known = r.err == nil
+		case varCatalog:
+			r.bytes(int(r.byte()) + 1)
+		case varTimeZone, varCatalogNZ:
+			r.bytes(int(r.byte()))
+		case varCharset:
+			v.charset = uint16(r.uint(2))
+			r.bytes(4)
+			v.inCharset = r.err == nil
+			return v
+		default:
+			return v
+		}
+	}
+	return v
 }
 
 func parseQuery(body []byte, compressed bool) (query, error) {
@@ -105,7 +151,7 @@ func parseQuery(body []byte, compressed bool) (query, error) {
 	r.bytes(4) // seconds it took
 	n := int(r.byte())
 	q.code = uint16(r.uint(2))
-	r.bytes(int(r.uint(2))) // the session's settings
+	q.vars = parseVars(r.bytes(int(r.uint(2))))
 	q.schema = string(r.bytes(n))
 	r.bytes(1)
 	if r.err != nil {

@@ -52,9 +52,31 @@ func appendFold(out []byte, how comparison, v Value) []byte {
 		}
 		out = append(out, v.Text...)
 	case loose:
-		out = AppendFold(out, v.Text)
+		out = AppendFold(out, v.Text, KeepPlain)
 	}
 	return append(out, 0)
+}
+
+// Keep says how much of a text its fold keeps, by the collations that may compare it.
+type Keep uint8
+
+const (
+	KeepPlain   Keep = iota // what no collation of any server ignores or mixes up
+	KeepLetters             // the consonants of more scripts, too
+	KeepSymbols             // and symbols beyond the basic plane
+)
+
+// KeepFor tells what may be kept of texts that a collation compares. Some orders for single languages mix up letters of
+// others, and older ones give all characters beyond the basic plane one weight.
+func KeepFor(collation string) Keep {
+	has := func(part string) bool { return strings.Contains(collation, part) }
+	switch {
+	case has("persian") || has("sinhala") || has("myanmar"):
+		return KeepPlain
+	case has("_0900_") || has("_520_") || has("uca1400"):
+		return KeepSymbols
+	}
+	return KeepLetters
 }
 
 // AppendFold appends a form of a text in which all texts are equal that any
@@ -62,12 +84,12 @@ func appendFold(out []byte, how comparison, v Value) []byte {
 // what keys are put into buckets by, here and in package conflict, before a
 // server is asked.
 //
-// It keeps what no collation ignores or mixes up: digits and most consonants of
+// With KeepPlain it keeps what no collation ignores or mixes up: digits and most consonants of
 // ASCII after compatibility decomposition, each once in a row, and the letters of
 // the large scripts without case. Vowels and half vowels go (ä may be ae, v may be
 // w), and all marks, spaces, signs and characters beyond the basic plane, which
 // some collations give one common weight.
-func AppendFold(out, s []byte) []byte {
+func AppendFold(out, s []byte, keep Keep) []byte {
 	last := rune(-1)
 	if ascii(s) {
 		for _, c := range s {
@@ -81,15 +103,15 @@ func AppendFold(out, s []byte) []byte {
 	if !utf8.Valid(s) {
 		return out // what a server makes of it is open: may equal anything
 	}
-	keep := func(r rune) {
-		if r = looseRune(r); r != 0 && r != last {
+	add := func(r rune) {
+		if r = looseRune(r, keep); r != 0 && r != last {
 			out = utf8.AppendRune(out, r)
 			last = r
 		}
 	}
 	for _, r := range string(norm.NFKD.Bytes(s)) {
 		if r < utf8.RuneSelf {
-			keep(r)
+			add(r)
 			continue
 		}
 		lower := unicode.ToLower(unicode.ToUpper(r))
@@ -98,11 +120,11 @@ func AppendFold(out, s []byte) []byte {
 			base, odd = oddLetters[lower]
 		}
 		if !odd {
-			keep(r)
+			add(r)
 			continue
 		}
 		for _, b := range base {
-			keep(b)
+			add(b)
 		}
 	}
 	return out
@@ -122,11 +144,14 @@ var looseASCII = func() (m [128]byte) {
 	return m
 }()
 
-func looseRune(r rune) rune {
+func looseRune(r rune, keep Keep) rune {
 	switch {
 	case r < 0x80:
 		return rune(looseASCII[r])
 	case r > 0xffff:
+		if keep == KeepSymbols && r >= 0x1f300 && unicode.Is(unicode.So, r) {
+			return r
+		}
 		return 0
 	case unicode.Is(unicode.Nd, r):
 		return '0' + digitValue(r)
@@ -140,7 +165,47 @@ func looseRune(r rune) rune {
 		}
 		return unicode.ToLower(unicode.ToUpper(r)) // final sigma is sigma
 	}
+	if letter := letterOf(r); letter != 0 && keep != KeepPlain {
+		return letter
+	}
 	return strokeLetters[r] // others, and other scripts, are dropped: rules differ from version to version
+}
+
+// plainLetters are ranges of letters that no order ignores, takes for others or puts behind what follows them: consonants
+// and syllables of scripts without case. Vowels and marks of these scripts are dropped.
+var plainLetters = [][2]rune{
+	{0x05d0, 0x05ea}, {0x0628, 0x063a}, {0x0641, 0x0644}, {0x0646, 0x0647}, {0x0915, 0x0939}, {0x0995, 0x09b9}, {0x0a15, 0x0a39}, {0x0a95, 0x0ab9},
+	{0x0b15, 0x0b39}, {0x0b95, 0x0bb9}, {0x0c15, 0x0c39}, {0x0c95, 0x0cb9}, {0x0d15, 0x0d39}, {0x0e01, 0x0e2e}, {0x0e81, 0x0eae},
+	{0x10d0, 0x10f0}, {0x1200, 0x135a}, {0x1780, 0x17a2}, {0xa000, 0xa48c},
+}
+
+// letterOf is a letter of one of these scripts, or 0.
+func letterOf(r rune) rune {
+	switch {
+	case r < 0x0531:
+		return 0
+	case r <= 0x0586: // Armenian, whose capitals stand 48 before its small letters
+		if r <= 0x0556 {
+			r += 0x30
+		}
+		return r
+	case r >= 0x10a0 && r <= 0x10c5: // Georgian in its older forms
+		r += 0x30
+	case r >= 0x1c90 && r <= 0x1cb0:
+		r -= 0x1c90 - 0x10d0
+	case r >= 0x2d00 && r <= 0x2d25:
+		r -= 0x2d00 - 0x10d0
+	}
+	switch r { // final forms
+	case 0x05da, 0x05dd, 0x05df, 0x05e3, 0x05e5:
+		r++
+	}
+	for _, p := range plainLetters {
+		if r >= p[0] && r <= p[1] {
+			return r
+		}
+	}
+	return 0
 }
 
 // strokeLetters are those without a decomposition that older versions of the

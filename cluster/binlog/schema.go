@@ -1,10 +1,6 @@
 package binlog
 
-import (
-	"strings"
-
-	"crosscheck/cluster/gtid"
-)
+import "crosscheck/cluster/gtid"
 
 // schemaCache holds the table definitions for what the log itself does not
 // carry. It is filled by load, which reads the server's present definition; a
@@ -83,27 +79,15 @@ func (s *schemaCache) valid(schema, table string, pos gtid.Position, at gtid.Fil
 }
 
 // changed forgets the definitions that a statement may have changed.
-func (s *schemaCache) changed(ddl DDL) {
-	if harmless(ddl.Statement) {
+func (s *schemaCache) changed(ddl *DDL) {
+	effect := ddl.Effect()
+	if effect.Nothing() {
 		return
 	}
 	s.epoch++
 	for key := range s.tables {
-		if mayTouch(ddl, key.schema, key.table) {
+		if effect.Touches(key.schema, key.table)&Defines != 0 {
 			delete(s.tables, key)
 		}
 	}
-}
-
-// harmless tells statements apart that never change a table's columns.
-func harmless(q string) bool {
-	word, rest := nextWord(q)
-	switch word {
-	case "GRANT", "REVOKE", "FLUSH", "ANALYZE", "OPTIMIZE", "REPAIR", "SET", "TRUNCATE":
-		return true
-	case "CREATE", "DROP", "ALTER":
-		what, _ := nextWord(rest)
-		return strings.HasPrefix(what, "USER") || what == "ROLE" || what == "DATABASE" && word == "CREATE"
-	}
-	return false
 }

@@ -103,23 +103,6 @@ func xidOf(q string) string {
 	return strings.ReplaceAll(rest, " ", "")
 }
 
-// mayTouch tells whether a statement may change a table's definition or empty
-// it. It errs toward yes: a table is touched if its name stands anywhere in the
-// statement, or if a whole schema of that name is concerned.
-func mayTouch(ddl DDL, schema, table string) bool {
-	q := strings.ToLower(ddl.Statement)
-	if strings.Contains(table, "`") || !ascii(table) && !ascii(q) {
-		return true // quoted or in the session's own character set
-	}
-	if strings.Contains(q, strings.ToLower(table)) {
-		return true
-	}
-	if _, rest := nextWord(ddl.Statement); hasWord(rest, "DATABASE") || hasWord(rest, "SCHEMA") {
-		return !ascii(q) || strings.Contains(q, strings.ToLower(schema))
-	}
-	return false
-}
-
 func ascii[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if s[i] >= 0x80 {

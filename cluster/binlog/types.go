@@ -180,12 +180,6 @@ const (
 	XARolledBack
 )
 
-// DDL is a statement in the log that is no row change.
-type DDL struct {
-	Schema    string // the session's default database
-	Statement string
-}
-
 // Transaction is one transaction, or a part of a large one: parts follow each
 // other without others between them, the last has Last set. Changes of a part
 // must be treated as not yet committed until Last arrives.
@@ -217,6 +211,8 @@ type Transaction struct {
 	Aborted bool
 	// Heartbeat says that nothing happened up to Position.
 	Heartbeat bool
+	// Started is, in a heartbeat, when the server was started whose log begins there.
+	Started time.Time
 }
 
 // Mark places a transaction with respect to a Position.

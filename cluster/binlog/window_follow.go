@@ -196,19 +196,18 @@ func (w *Window) settleXA(p *pending, tx *Transaction) {
 }
 
 func (w *Window) settleDDL(d DDL, mark Mark) {
-	word, _ := nextWord(d.Statement)
-	if harmless(d.Statement) && word != "TRUNCATE" {
+	effect := d.Effect()
+	if effect.Nothing() {
 		return
 	}
 	for name, t := range w.tables {
-		if !mayTouch(d, name.schema, name.table) {
-			continue
-		}
-		tr := trouble{what: Incident{Kind: SchemaChange, Schema: name.schema, Table: name.table, Detail: word + " may concern the table"}, mark: mark}
-		if word == "TRUNCATE" {
-			w.addTrouble(tr)
-		} else if t.altered == nil {
+		touch := effect.Touches(name.schema, name.table)
+		tr := trouble{what: Incident{Kind: SchemaChange, Schema: name.schema, Table: name.table, Detail: effect.Words + " may concern the table"}, mark: mark}
+		switch {
+		case touch&Defines != 0 && t.altered == nil:
 			t.altered = &tr
+		case touch&(Defines|Renews) == Renews:
+			w.addTrouble(tr)
 		}
 	}
 }

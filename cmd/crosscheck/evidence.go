@@ -191,6 +191,9 @@ func unproven(a account, p plan.Plan) []string {
 		out = append(out, "the watch does not cover all tables of the plan")
 	}
 	s := a.status
+	if n := len(s.Unverified); n > 0 {
+		out = append(out, fmt.Sprintf("%d watched tables that are not verified, among them %s", n, s.Unverified[0]))
+	}
 	told := len(out)+len(s.Blind)+s.Rows.Open+s.Rows.Unknown+len(troubles(s)) > 0
 	based := s.Base == nil || s.Base.Gap == "" // a base that is not reached is no base, and nothing worse
 	if s.Verdict == watch.Undecided && !told && based && !s.Final {

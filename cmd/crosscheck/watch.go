@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -178,10 +179,10 @@ func watchServers(ctx context.Context, old, new *cluster.Server, filter cluster.
 	rows := newRowRechecker(old, new, survey)
 	defer rows.Close()
 	opt := watch.Options{
-		Filter: filter, Store: account, Observer: &statusKeeper{Observer: out.view, ctx: ctx, account: account, log: log}, Rechecker: rows, For: o.span, SettleFor: o.settle,
+		Filter: filter, Scope: watch.Scope{Include: o.tables, Exclude: o.exclude}, Store: account, Observer: &statusKeeper{Observer: out.view, ctx: ctx, account: account, log: log}, Rechecker: rows, For: o.span, SettleFor: o.settle,
 		RetryFor: o.retryFor, MaxLag: o.maxLag, Members: [2][]string{o.oldMembers, o.newMembers}, Since: account.Since(), Log: log,
 	}
-	if err = resumeAccount(ctx, book, account, survey, &opt); err != nil {
+	if err = resumeAccount(ctx, book, account, survey, foldsCase(old, new), &opt); err != nil {
 		return status, nil, err
 	}
 	if err = out.catchUp(ctx, account, o); err != nil {
@@ -206,7 +207,7 @@ func watchServers(ctx context.Context, old, new *cluster.Server, filter cluster.
 }
 
 // resumeAccount fills in where the account goes on: its last checkpoint, or the check that it builds on.
-func resumeAccount(ctx context.Context, book *ledger.Ledger, account *ledger.Watch, survey checksum.Survey, opt *watch.Options) error {
+func resumeAccount(ctx context.Context, book *ledger.Ledger, account *ledger.Watch, survey checksum.Survey, fold bool, opt *watch.Options) error {
 	c, ok, err := account.Checkpoint(ctx)
 	if err != nil {
 		return err
@@ -229,5 +230,43 @@ func resumeAccount(ctx context.Context, book *ledger.Ledger, account *ledger.Wat
 		}
 	}
 	opt.Base, opt.BaseKeys = &base.Base, [2]cluster.KeySpace{base.Keys.Old, base.Keys.New}
+	return coverBase(ctx, book, fold, opt)
+}
+
+// foldsCase tells whether the case of letters in names does not count on one of the sides.
+func foldsCase(old, new *cluster.Server) bool {
+	return old.Facts().LowerCaseTableNames != 0 || new.Facts().LowerCaseTableNames != 0
+}
+
+// coverBase says which of the watched tables the check compared, and counts those only.
+func coverBase(ctx context.Context, book *ledger.Ledger, fold bool, opt *watch.Options) error {
+	run, err := book.FindRun(ctx, opt.Base.Run)
+	if err != nil {
+		return err
+	}
+	tables, err := book.SameTables(ctx, opt.Base.Run)
+	if err != nil {
+		return err
+	}
+	opt.Covered = &watch.Coverage{Tables: map[string]bool{}, Listed: func(string, string) bool { return false }}
+	opt.Base.Tables, opt.Base.Rows = 0, 0
+	for _, t := range tables {
+		name := t.Name
+		if fold {
+			name = strings.ToLower(name)
+		}
+		opt.Covered.Tables[name] = true
+		if schema, name, ok := cluster.SplitFullName(t.Name); ok && opt.Filter.FoldCase(fold).Match(schema, name) {
+			opt.Base.Tables++
+			opt.Base.Rows += t.Rows
+		}
+	}
+	if run.Scope != nil && run.Scope.Unseen == "" {
+		listed, err := cluster.NewFilter(run.Scope.Include, run.Scope.Exclude)
+		if err != nil {
+			return fmt.Errorf("the check's scope in the state folder: %w", err)
+		}
+		opt.Covered.Listed = listed.FoldCase(fold).Match
+	}
 	return nil
 }

@@ -72,6 +72,7 @@ func (e *engine) status(now time.Time) Status {
 	st := Status{
 		At: now, Started: e.started, Since: e.opt.Since, Base: e.mem.Base, Findings: map[conflict.Kind]uint64{},
 		Account: e.det.Summary(), Rows: e.rows.count(e.mem.Rows), Resumed: e.resumed,
+		Scopes: e.mem.Scopes, Unverified: e.mem.Unverified,
 	}
 	st.Pairs = st.Account.Pairs
 	for k, n := range e.counts {
@@ -157,6 +158,8 @@ func (e *engine) verdict(st *Status, now time.Time) (Verdict, string) {
 		return Undecided, "keys outside of the step wait for a look at the sessions"
 	case st.Base != nil && st.Base.Gap != "":
 		return Undecided, "no base: " + st.Base.Gap
+	case len(st.Unverified) > 0:
+		return Undecided, notVerified(st.Unverified)
 	case st.Rows.Unknown > 0:
 		return Undecided, fmt.Sprintf("%s under doubt could not be checked again: %s", plural(uint64(st.Rows.Unknown), "row"), e.rows.reason)
 	case st.Rows.Open > 0:

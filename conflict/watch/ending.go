@@ -55,7 +55,7 @@ func (e *engine) settled() bool {
 		}
 	}
 	rows := e.rows.count(e.mem.Rows)
-	return rows.Open == 0 && len(e.det.Pending()) == 0 && !e.rows.busy && len(e.uncertain)+len(e.wrong) == 0
+	return rows.Open == 0 && e.det.Summary().Questions == 0 && !e.rows.busy && len(e.uncertain)+len(e.wrong) == 0
 }
 
 // finish ends the watch with what is judged, after a last look at sessions that may take so long.

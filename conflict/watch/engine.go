@@ -64,9 +64,10 @@ type engine struct {
 	released  []conflict.Finding
 	// unsureSince tells when a table's definition came out as not known.
 	unsureSince map[string]moment
-	told        [2]uint64  // fences up to these had passed when findings were last taken
-	wrong       []wrongKey // keys outside of the step wait for a look at the sessions
-	calm        bool       // nothing is read until the keys that wait are decided: a checkpoint is due
+	told        [2]uint64       // fences up to these had passed when findings were last taken
+	collided    map[string]bool // keys of collisions, see toldByCollision
+	wrong       []wrongKey      // keys outside of the step wait for a look at the sessions
+	calm        bool            // nothing is read until the keys that wait are decided: a checkpoint is due
 
 	oracle oracle
 	rows   rechecks
@@ -237,6 +238,12 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 	e.feed(s, conflict.Transaction{Origin: origin, Tx: tx})
 	if len(tx.DDL) > 0 {
 		e.defs[s].changed(tx.DDL)
+		if origin == conflict.Origin(s) { // its echo is the same statement again
+			e.follow(s, tx)
+		}
+	}
+	if len(tx.DDL) > 0 || !tx.Started.IsZero() {
+		e.renewKeys(ctx, s, tx)
 	}
 	e.boundary[s] = tx.Last || tx.Heartbeat || tx.Aborted
 	for i := range e.held {
@@ -283,6 +290,7 @@ func (e *engine) drain(ctx context.Context) error {
 	now := time.Now()
 	kept := list[:0]
 	for _, f := range list {
+		e.collidedKey(f)
 		switch {
 		case f.Reason == conflict.ReasonUncertain:
 			e.holdBack(ctx, f)

@@ -100,3 +100,77 @@ func wrongKeys(w *watching) []string {
 	slices.Sort(out)
 	return out
 }
+
+// Highest keys belong to one life of a table: when it is emptied or made anew, or its next key is set back, lower keys may be
+// generated ones again, and those of a stale session are found.
+func TestKeysOfANewLife(t *testing.T) {
+	for _, k := range some("mysql", "mysql56", "mariadb") {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			set := sharedDual(t, k)
+			old, _, name := database(t, set)
+			lives := map[string][]string{
+				"a": {"TRUNCATE a"}, "b": {"DROP TABLE b", "CREATE TABLE b LIKE like_b"}, "c": {"DELETE FROM c", "ALTER TABLE c AUTO_INCREMENT = 1"},
+				"d": {"RENAME TABLE d TO d2, like_d TO d"},
+			}
+			for table := range lives {
+				mustExec(t, old, "CREATE TABLE "+table+" (id BIGINT AUTO_INCREMENT PRIMARY KEY, n INT)", "CREATE TABLE like_"+table+" LIKE "+table,
+					"INSERT INTO "+table+" VALUES (100001, 0)")
+			}
+			caughtUp(t, set)
+			stale, err := set.Old.Open(fixtures.App, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stale.Close()
+			stale.SetMaxOpenConns(1)
+			mustExec(t, stale, "SET SESSION auto_increment_increment = 1, auto_increment_offset = 1")
+			w := watchSet(t, set, name, &memoryStore{}, nil)
+			w.until("both sides are seen", func(s Status) bool { return s.Sides[0].Sessions > 0 && s.Sides[1].Sessions > 0 })
+			for _, statements := range lives {
+				mustExec(t, old, statements...)
+			}
+			mustExec(t, old, "DO SLEEP(1.1)", "INSERT INTO d2 VALUES (10, 0)") // servers tell whole seconds; the last is given
+			for table := range lives {
+				mustExec(t, stale, "INSERT INTO "+table+" (n) VALUES (1)", "INSERT INTO "+table+" (n) VALUES (2)")
+			}
+			caughtUp(t, set)
+			w.quiet()
+			w.end()
+			if got := wrongKeys(w); !slices.Equal(got, []string{"2", "2", "2", "2"}) {
+				t.Errorf("wrong keys %v, want the second of each table: %v", got, w.store.lines())
+			}
+		})
+	}
+}
+
+// MySQL 5.6 forgets the next keys when it is restarted.
+func TestKeysAfterARestart(t *testing.T) {
+	k := kinds()[2]
+	set := roughDual(t, k)
+	old, _, name := database(t, set)
+	mustExec(t, old, "CREATE TABLE t (id BIGINT AUTO_INCREMENT PRIMARY KEY, n INT)", "INSERT INTO t VALUES (100001, 0)")
+	caughtUp(t, set)
+	store := &memoryStore{}
+	w := watchSet(t, set, name, store, nil)
+	w.quiet()
+	mustExec(t, old, "DELETE FROM t")
+	caughtUp(t, set)
+	if err := set.Old.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stale, err := set.Old.Open(fixtures.App, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stale.Close()
+	stale.SetMaxOpenConns(1)
+	mustExec(t, stale, "SET SESSION auto_increment_increment = 1, auto_increment_offset = 1", "DO SLEEP(1.1)",
+		"INSERT INTO t (n) VALUES (1)", "INSERT INTO t (n) VALUES (2)")
+	caughtUp(t, set)
+	w.quiet()
+	w.end()
+	if got := wrongKeys(w); !slices.Equal(got, []string{"2"}) {
+		t.Errorf("wrong keys %v, want 2: %v", got, store.lines())
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
 	"crosscheck/conflict"
 	"crosscheck/internal/fault"
 )
@@ -106,6 +107,38 @@ func (e *engine) readHighest(ctx context.Context, s conflict.Side) {
 	})
 }
 
+// renewKeys takes note of what ends one life of a table's generated keys and leaves its rows there: the highest of them
+// are read again. Servers that do not keep the next key forget it when they are started.
+func (e *engine) renewKeys(ctx context.Context, s conflict.Side, tx *binlog.Transaction) {
+	f := e.servers[s].Facts()
+	restarted := !tx.Started.IsZero() && !(f.IsMariaDB() && f.AtLeast(10, 2, 4) || !f.IsMariaDB() && f.AtLeast(8, 0, 0))
+	if restarted {
+		e.feed(s, conflict.Restarted{At: tx.Started.Unix()})
+	}
+	var tables []*cluster.Table
+	for _, t := range e.tables(s) {
+		renewed := restarted
+		for i := range tx.DDL {
+			effect := tx.DDL[i].Effect()
+			renewed = renewed || effect.Touches(t.Schema, t.Name)&binlog.Renews != 0 && !effect.Begins(t.Schema, t.Name)
+		}
+		if renewed {
+			tables = append(tables, t)
+		}
+	}
+	if len(tables) == 0 {
+		return
+	}
+	e.spawn(ctx, func(ctx context.Context) func() {
+		marks := e.servers[s].KeyMarks(ctx, tables)
+		return func() {
+			for _, k := range marks {
+				e.det.Feed(s, conflict.TopKey{Table: k.Table, Key: k.Key, At: k.At, Again: true})
+			}
+		}
+	})
+}
+
 func (e *engine) tables(s conflict.Side) []*cluster.Table {
 	var out []*cluster.Table
 	for _, d := range e.det.Definitions(s) {
@@ -116,6 +149,6 @@ func (e *engine) tables(s conflict.Side) []*cluster.Table {
 
 func (e *engine) knowKeys(s conflict.Side, marks []cluster.KeyMark) {
 	for _, k := range marks {
-		e.det.Feed(s, conflict.TopKey(k))
+		e.det.Feed(s, conflict.TopKey{Table: k.Table, Key: k.Key, At: k.At})
 	}
 }

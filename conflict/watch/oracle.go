@@ -9,116 +9,162 @@ import (
 	"crosscheck/conflict"
 )
 
-// oracle asks both servers whether texts are equal under the collations of their columns: no library knows all of
+// oracle asks both servers which texts are equal under the collations of their columns: no library knows all of
 // them, and an applier fails where its own server says so.
 type oracle struct {
 	busy bool
 }
 
-// maxQuestions bounds one statement.
-const maxQuestions = 64
+// maxQuestions bounds what is asked before the engine looks at its streams again. A question holds some hundred values.
+const maxQuestions = 8
 
 // ask sends what the detector wants to know.
 func (e *engine) ask(ctx context.Context) {
 	if e.oracle.busy {
 		return
 	}
-	list := e.det.Pending()
+	list := e.det.Pending(maxQuestions)
 	if len(list) == 0 {
 		return
 	}
-	list = list[:min(len(list), maxQuestions)]
 	e.oracle.busy = true
 	e.spawn(ctx, func(ctx context.Context) func() {
-		var verdicts [2][]conflict.Equality
+		answers := make([]conflict.Answer, 0, len(list))
 		var err error
-		for s, server := range e.servers {
-			var one []conflict.Equality
-			if one, err = judge(ctx, server, conflict.Side(s), list); err != nil {
+		for i := range list {
+			var a conflict.Answer
+			if a, err = e.answer(ctx, &list[i]); err != nil {
 				break
 			}
-			verdicts[s] = one
+			answers = append(answers, a)
 		}
 		return func() {
 			e.oracle.busy = false
+			e.det.Answer(answers...)
 			if err != nil {
 				e.opt.Log.Debug("questions about equal texts wait", "cause", err)
 				return // asked again at the next tick: nothing is answered without both servers
 			}
-			for i, q := range list {
-				e.det.Answer(conflict.Answer{ID: q.ID, Old: verdicts[conflict.Old][i], New: verdicts[conflict.New][i]})
-			}
+			e.ask(ctx)
 		}
 	})
 }
 
-// judge asks one server. An error means that it could not be asked now; what it cannot judge at all is Unknown.
-func judge(ctx context.Context, server *cluster.Server, s conflict.Side, list []conflict.Question) ([]conflict.Equality, error) {
-	out, err := judgeAll(ctx, server, s, list)
-	if err == nil || cluster.ErrorNumber(err) == 0 || cluster.IsTransient(err) {
-		return out, err
-	}
-	if len(list) == 1 {
-		return []conflict.Equality{conflict.Unknown}, nil
-	}
-	// One of them is beyond this server, such as a collation that it lacks: find out which.
-	out = make([]conflict.Equality, len(list))
-	for i := range list {
-		one, err := judge(ctx, server, s, list[i:i+1])
+// answer asks both servers.
+func (e *engine) answer(ctx context.Context, q *conflict.Question) (conflict.Answer, error) {
+	a := conflict.Answer{ID: q.ID}
+	seen, unknown := map[[2]int]bool{}, 0
+	for s, server := range e.servers {
+		pairs, known, err := judge(ctx, server, conflict.Side(s), q)
 		if err != nil {
-			return nil, err
+			return a, err
 		}
-		out[i] = one[0]
+		if !known {
+			unknown++
+		}
+		for _, p := range pairs {
+			if !seen[p] {
+				seen[p] = true
+				a.Pairs = append(a.Pairs, p)
+			}
+		}
 	}
-	return out, nil
+	a.Unknown = unknown == len(e.servers)
+	return a, nil
 }
 
-func judgeAll(ctx context.Context, server *cluster.Server, s conflict.Side, list []conflict.Question) ([]conflict.Equality, error) {
-	exprs := make([]string, len(list))
-	var args []any
-	for i, q := range list {
-		parts := make([]string, 0, len(q.Parts))
-		for _, p := range q.Parts {
-			expr, values := equality(p, s)
-			parts = append(parts, expr)
-			args = append(args, values...)
+// judge asks one server which values are equal; known is false if it can judge none, such as with a collation that it
+// lacks. An error means that it could not be asked now.
+func judge(ctx context.Context, server *cluster.Server, s conflict.Side, q *conflict.Question) (pairs [][2]int, known bool, err error) {
+	pairs, err = equalValues(ctx, server, s, q)
+	if err != nil && cluster.ErrorNumber(err) != 0 && !cluster.IsTransient(err) {
+		return nil, false, nil
+	}
+	return pairs, true, err
+}
+
+// equalValues has the server join old's values with new's. Parts that are compared by their bytes are compared here.
+func equalValues(ctx context.Context, server *cluster.Server, s conflict.Side, q *conflict.Question) ([][2]int, error) {
+	var exprs, on []string
+	var texts []int
+	for i, p := range q.Parts {
+		charset, collation := p.Charset[s], p.Collation[s]
+		if charset == "" || collation == "" || charset == "binary" {
+			continue
 		}
-		exprs[i] = "(" + strings.Join(parts, " AND ") + ")"
+		// The names come from the server's own catalog; they are checked all the same before they go into a statement.
+		if !plainName(charset) || !plainName(collation) {
+			return nil, nil
+		}
+		texts = append(texts, i)
+		exprs = append(exprs, fmt.Sprintf("CONVERT(? USING %s) COLLATE %s AS v%d", charset, collation, i))
+		on = append(on, fmt.Sprintf("a.v%d = b.v%[1]d", i))
 	}
-	found := make([]int, len(list))
-	into := make([]any, len(list))
-	for i := range found {
-		into[i] = &found[i]
+	if len(texts) == 0 {
+		return equalBytes(q, nil), nil
 	}
-	err := server.DB().QueryRowContext(ctx, "SELECT "+strings.Join(exprs, ", "), args...).Scan(into...)
+	var sides [2]string
+	var args []any
+	for side, values := range q.Values {
+		rows := make([]string, len(values))
+		for i, v := range values {
+			rows[i] = fmt.Sprintf("SELECT %d AS i, %s", i, strings.Join(exprs, ", "))
+			for _, part := range texts {
+				args = append(args, v[part])
+			}
+		}
+		sides[side] = strings.Join(rows, " UNION ALL ")
+	}
+	// IS TRUE: by comparison, not by an index or a hash that the server would make for the join.
+	query := "SELECT a.i, b.i FROM (" + sides[0] + ") a JOIN (" + sides[1] + ") b ON (" + strings.Join(on, " AND ") + ") IS TRUE"
+	rows, err := server.DB().QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, server.Explain("compare texts by their collation", err)
 	}
-	out := make([]conflict.Equality, len(list))
-	for i, n := range found {
-		out[i] = conflict.Different
-		if n != 0 {
-			out[i] = conflict.Equal
+	defer rows.Close()
+	var out [][2]int
+	for rows.Next() {
+		var p [2]int
+		if err = rows.Scan(&p[0], &p[1]); err != nil {
+			return nil, server.Explain("compare texts by their collation", err)
 		}
+		out = append(out, p)
 	}
-	return out, nil
+	if err = rows.Err(); err != nil {
+		return nil, server.Explain("compare texts by their collation", err)
+	}
+	return equalBytes(q, func(yield func([2]int)) {
+		for _, p := range out {
+			yield(p)
+		}
+	}, texts...), nil
 }
 
-// equality is an expression that is 1 where the two values of a key's part are equal on the side's server, else 0.
-func equality(p conflict.QuestionPart, s conflict.Side) (expr string, args []any) {
-	charset, collation := p.Charset[s], p.Collation[s]
-	if charset == "" || collation == "" || charset == "binary" {
-		if p.A == p.B {
-			return "1", nil
+// equalBytes keeps those of the pairs, nil: of all, whose parts other than the texts have equal bytes.
+func equalBytes(q *conflict.Question, pairs func(yield func([2]int)), texts ...int) (out [][2]int) {
+	text := make([]bool, len(q.Parts))
+	for _, i := range texts {
+		text[i] = true
+	}
+	keep := func(p [2]int) {
+		a, b := q.Values[0][p[0]], q.Values[1][p[1]]
+		for i := range q.Parts {
+			if !text[i] && a[i] != b[i] {
+				return
+			}
 		}
-		return "0", nil
+		out = append(out, p)
 	}
-	// The names come from the server's own catalog; they are checked all the same before they go into a statement.
-	if !plainName(charset) || !plainName(collation) {
-		return "0", nil
+	if pairs != nil {
+		pairs(keep)
+		return out
 	}
-	one := fmt.Sprintf("CONVERT(? USING %s) COLLATE %s", charset, collation)
-	return "(" + one + " = " + one + ")", []any{p.A, p.B}
+	for i := range q.Values[0] {
+		for j := range q.Values[1] {
+			keep([2]int{i, j})
+		}
+	}
+	return out
 }
 
 func plainName(s string) bool {

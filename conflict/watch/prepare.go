@@ -42,9 +42,9 @@ func (e *engine) prepare(ctx context.Context) error {
 	if err = e.restore(ctx); err != nil {
 		return err
 	}
-	tables := 0
+	tables, all := 0, map[string]*found{}
 	for i := range e.servers {
-		n, err := e.openSide(ctx, conflict.Side(i))
+		n, err := e.openSide(ctx, conflict.Side(i), all)
 		if err != nil {
 			for _, r := range e.readers[:i] {
 				r.close()
@@ -59,15 +59,21 @@ func (e *engine) prepare(ctx context.Context) error {
 		}
 		return ErrNothingToWatch
 	}
-	return nil
+	return e.cover(all)
 }
 
-// openSide gives the detector a side's tables and begins to read its log.
-func (e *engine) openSide(ctx context.Context, s conflict.Side) (tables int, err error) {
+// openSide gives the detector a side's tables, adds them to all, and begins to read its log.
+func (e *engine) openSide(ctx context.Context, s conflict.Side, all map[string]*found) (tables int, err error) {
 	server := e.servers[s]
 	defs, list, known, err := loadDefinitions(ctx, server, e.opt.Filter, e.opt.RetryFor)
 	if err != nil {
 		return 0, err
+	}
+	for full, name := range defs.given {
+		if all[full] == nil {
+			all[full] = &found{TableName: name}
+		}
+		all[full].sides[s] = true
 	}
 	if e.resumed { // those of where reading goes on; what changed since is in the log
 		list = e.det.Definitions(s)
@@ -137,6 +143,7 @@ func (e *engine) lose(s conflict.Side, gap conflict.Gap) {
 	// The reader has dropped its marks. A fence that was taken of a log which was begun anew proves nothing any more.
 	e.boundary[s], e.fences[s.Other()].busy, e.fences[s.Other()].fed, e.alone[s.Other()] = true, false, false, alone{}
 	if gap.Reset {
+		e.mem.Followed[s] = gtid.FilePos{}
 		e.fences[s].busy, e.fences[s].fed, e.fences[s].number = false, false, 0
 	}
 }

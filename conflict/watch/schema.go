@@ -113,13 +113,14 @@ func foreignKeys(list []cluster.ForeignKey) []conflict.ForeignKey {
 
 // changed notes which definitions a transaction's statements may have changed.
 func (d *definitions) changed(list []binlog.DDL) {
-	for _, x := range list {
-		if x.Harmless() {
+	for i := range list {
+		effect := list[i].Effect()
+		if effect.Nothing() {
 			continue
 		}
 		clear(d.seen)
 		for full, name := range d.given {
-			if x.MayTouch(name.Schema, name.Name) {
+			if effect.Touches(name.Schema, name.Name)&binlog.Defines != 0 {
 				d.stale[full] = true
 				d.touched[full]++
 			}

@@ -138,7 +138,7 @@ func (e *engine) saw(s conflict.Side, got sight) {
 		x.places = append(x.places, got.places...)
 	}
 	if x.channel != nil {
-		e.det.SetInOrder(s, ordered(*x.channel))
+		e.det.SetInOrder(s, ordered(*x.channel), e.perDomain(s, *x.channel))
 	}
 	now := step(got.steps.Global)
 	w := &e.mem.Watermarks[s]
@@ -236,14 +236,19 @@ func isReplica(c cluster.Session) bool {
 // ordered tells whether a channel's applier commits in its source's order.
 func ordered(c cluster.ReplicaChannel) bool { return c.Workers <= 1 || c.CommitOrder }
 
+// perDomain tells whether it does so within a domain only: MariaDB's workers apply several beside each other.
+func (e *engine) perDomain(s conflict.Side, c cluster.ReplicaChannel) bool {
+	return e.servers[s].Facts().IsMariaDB() && c.Workers > 1
+}
+
 // inOrder asks that before the first event.
-func (e *engine) inOrder(ctx context.Context, s conflict.Side) bool {
+func (e *engine) inOrder(ctx context.Context, s conflict.Side) (inOrder, perDomain bool) {
 	link := e.links[s.Other()]
 	if link == nil {
-		return false
+		return false, false
 	}
 	c, err := link.Channel(ctx)
-	return err == nil && ordered(c)
+	return err == nil && ordered(c), e.perDomain(s, c)
 }
 
 // lag is how far the reading of a side is behind: since when the oldest place that was not read is known, or since when

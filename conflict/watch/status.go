@@ -52,8 +52,12 @@ type Status struct {
 	Health   []Trouble // what is wrong with replication now
 	Forecast []string  // one line each: what will happen if nothing is done
 	Blind    []string  // pieces of the logs that were not judged, "old: blind from … to …"
-	Resumed  bool      // the account goes on from an earlier process's checkpoint
-	Final    bool
+	// Scopes are what was watched over time, the newest last, and Unverified the tables for whose rows the account does not
+	// speak: the check that it builds on did not compare them, or they were not watched all the time.
+	Scopes     []Scope
+	Unverified []string
+	Resumed    bool // the account goes on from an earlier process's checkpoint
+	Final      bool
 }
 
 // SideStatus is one side.

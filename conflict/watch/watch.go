@@ -18,6 +18,7 @@ import (
 // Options are what a watch needs besides the two servers. The zero value of a duration means its default.
 type Options struct {
 	Filter    cluster.Filter
+	Scope     Scope // the patterns of Filter
 	Store     Store
 	Observer  Observer
 	Rechecker Rechecker // nil: rows under doubt stay so until a later change of them is seen to arrive
@@ -30,6 +31,8 @@ type Options struct {
 	// Base is the check to build on, with the positions at which it began. Without one the account begins now.
 	Base      *Base
 	BaseStart [2]gtid.Position
+	// Covered is what that check compared; nil: all that is watched.
+	Covered *Coverage
 	// BaseKeys are what both sides said of generated keys when that check began; zero where that is not known.
 	BaseKeys [2]cluster.KeySpace
 	// For is how long to watch; 0: until ctx ends.
@@ -102,13 +105,19 @@ type memory struct {
 	// after its own and before new's was read may have arrived before new's, and nothing would tell.
 	Begin string `json:"begin,omitempty"`
 	Base  *Base  `json:"base,omitempty"`
+	// Scopes are what the account's processes watched, a new one where it changed. Unverified are the tables that are watched
+	// and for whose rows it does not speak, sorted.
+	Scopes     []Scope  `json:"scopes,omitempty"`
+	Unverified []string `json:"unverified,omitempty"`
+	// Followed is how far each log's schema changes count in Unverified.
+	Followed [2]gtid.FilePos `json:"followed"`
 }
 
 // restore makes the detector from a checkpoint, or a new one.
 func (e *engine) restore(ctx context.Context) error {
 	cfg := conflict.Config{WindowBytes: e.opt.WindowBytes}
 	for s := range e.servers {
-		cfg.InOrder[s] = e.inOrder(ctx, conflict.Side(s))
+		cfg.InOrder[s], cfg.PerDomain[s] = e.inOrder(ctx, conflict.Side(s))
 	}
 	if c := e.opt.From; c != nil {
 		if err := json.Unmarshal(c.Engine, &e.mem); err != nil {

@@ -54,6 +54,30 @@ func (e *engine) behindLook(s conflict.Side, act *conflict.Act) bool {
 }
 
 // decideKeys decides on what was read before a look at a side's sessions began.
+// maxCollided bounds the keys of collisions that are remembered.
+const maxCollided = 1 << 14
+
+// collidedKey remembers a primary key on which both sides' rows collided.
+func (e *engine) collidedKey(f conflict.Finding) {
+	if f.Kind != conflict.InsertInsertPK || len(f.Key) != 1 {
+		return
+	}
+	if e.collided == nil || len(e.collided) >= maxCollided {
+		e.collided = map[string]bool{}
+	}
+	e.collided[f.Table+" "+f.Key[0].String()] = true
+}
+
+// toldByCollision tells whether the collision that a wrong key leads to is reported already, and no session is seen to have
+// the wrong step: then the application gave the key, as far as anybody knows.
+func (e *engine) toldByCollision(w *wrongKey) bool {
+	f := &w.finding
+	if len(f.Key) != 1 || !e.collided[f.Table+" "+f.Key[0].String()] {
+		return false
+	}
+	return len(e.sights[w.side].stale) == 0
+}
+
 func (e *engine) decideKeys(s conflict.Side, looked time.Time) {
 	rest := e.wrong[:0]
 	for _, w := range e.wrong {
@@ -69,7 +93,7 @@ func (e *engine) decideKeys(s conflict.Side, looked time.Time) {
 }
 
 func (e *engine) decideKey(w *wrongKey) {
-	if e.nameSession(w) {
+	if e.nameSession(w) && !e.toldByCollision(w) {
 		e.released = append(e.released, w.finding)
 	} else {
 		e.mem.Given[w.side]++

@@ -53,3 +53,29 @@ func (l *Ledger) BaseCheck(ctx context.Context, old, new checksum.EndpointInfo) 
 	}
 	return base, true, nil
 }
+
+// SameTable is a table that a run found the same.
+type SameTable struct {
+	Name string // "db.name"
+	Rows int64  // of old
+}
+
+// SameTables lists the tables of which a run found every row the same.
+func (l *Ledger) SameTables(ctx context.Context, run int64) ([]SameTable, error) {
+	const op = "read what a check compared"
+	rows, err := l.read.QueryContext(ctx, `SELECT t.name, x.rows_old FROM tables t JOIN table_results x ON x.table_id = t.id
+		WHERE t.run_id = ? AND x.verdict = ? AND x.undecided = 0`, run, checksum.Same.String())
+	if err != nil {
+		return nil, classify(l.path, op, err)
+	}
+	defer rows.Close()
+	var out []SameTable
+	for rows.Next() {
+		var t SameTable
+		if err := rows.Scan(&t.Name, &t.Rows); err != nil {
+			return nil, classify(l.path, op, err)
+		}
+		out = append(out, t)
+	}
+	return out, classify(l.path, op, rows.Err())
+}

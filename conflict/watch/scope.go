@@ -1,0 +1,179 @@
+package watch
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
+	"crosscheck/conflict"
+)
+
+// An account speaks for tables whose rows it knows from somewhere: the check that it builds on compared them in full, or
+// they were made while their table was watched. All others that it watches are named as not verified, and it is not clean
+// before a new one was begun on a check of them.
+
+// Scope is what a process of an account watched, as patterns of cluster.NewFilter.
+type Scope struct {
+	Since   time.Time `json:"since"` // when the first process with it began
+	Include []string  `json:"include,omitempty"`
+	Exclude []string  `json:"exclude,omitempty"`
+}
+
+func (s *Scope) equal(o *Scope) bool {
+	return slices.Equal(s.Include, o.Include) && slices.Equal(s.Exclude, o.Exclude)
+}
+
+// String prints "'ra.*', 'rb.*' without 'rb.log'".
+func (s *Scope) String() string {
+	quoted := func(list []string) string { return "'" + strings.Join(list, "', '") + "'" }
+	out := "all tables"
+	if len(s.Include) > 0 {
+		out = quoted(s.Include)
+	}
+	if len(s.Exclude) > 0 {
+		out += " without " + quoted(s.Exclude)
+	}
+	return out
+}
+
+// Coverage is what the check that an account builds on compared.
+type Coverage struct {
+	// Tables are those that it found the same, every row, by cluster.Table.FullName; in lower case where a side folds case.
+	Tables map[string]bool
+	// Listed tells whether it would have listed a table of old: one that it did not was made after it began, and is in the
+	// logs with all its rows.
+	Listed func(schema, table string) bool
+}
+
+// maxScopes bounds the changes of scope that are remembered, the first and the newest.
+const maxScopes = 16
+
+// found is a table that a process finds on the servers when it begins.
+type found struct {
+	cluster.TableName
+	sides [2]bool
+}
+
+// cover works out at the start which tables the account does not speak for.
+func (e *engine) cover(tables map[string]*found) error {
+	now := Scope{Since: e.started, Include: e.opt.Scope.Include, Exclude: e.opt.Scope.Exclude}
+	n := len(e.mem.Scopes)
+	switch {
+	case e.resumed && n > 0 && !e.mem.Scopes[n-1].equal(&now):
+		before := e.mem.Scopes[n-1]
+		filter, err := cluster.NewFilter(before.Include, before.Exclude)
+		if err != nil {
+			return fmt.Errorf("continue the account: its scope: %w", err)
+		}
+		filter = filter.FoldCase(e.foldsCase())
+		for full, t := range tables {
+			if !filter.Match(t.Schema, t.Name) {
+				e.unverified(full)
+			}
+		}
+		if n == maxScopes {
+			e.mem.Scopes = slices.Delete(e.mem.Scopes, 1, 2)
+		}
+		e.opt.Observer.Notice(fmt.Sprintf("the account watched %s until now, and %s from here on", before.String(), now.String()))
+	case e.resumed && n > 0:
+		return nil
+	case e.mem.Base != nil && e.opt.Covered != nil:
+		for full, t := range tables {
+			key := full
+			if e.foldsCase() {
+				key = strings.ToLower(full)
+			}
+			if !e.opt.Covered.Tables[key] && !(t.sides[conflict.Old] && e.opt.Covered.Listed(t.Schema, t.Name)) {
+				e.unverified(full)
+			}
+		}
+	}
+	e.mem.Scopes = append(e.mem.Scopes, now)
+	return nil
+}
+
+func (e *engine) unverified(full string) {
+	if at, have := slices.BinarySearch(e.mem.Unverified, full); !have {
+		e.mem.Unverified = slices.Insert(e.mem.Unverified, at, full)
+	}
+}
+
+// follow keeps up with tables that are made, emptied, dropped or moved. What is read again after a restart counts once: a
+// name that was given away may have been taken anew.
+func (e *engine) follow(s conflict.Side, tx *binlog.Transaction) {
+	if at := tx.Mark.File; !at.IsZero() {
+		if c, err := at.Compare(e.mem.Followed[s]); err == nil && !e.mem.Followed[s].IsZero() && c <= 0 {
+			return
+		}
+		e.mem.Followed[s] = at
+	}
+	for i := range tx.DDL {
+		effect := tx.DDL[i].Effect()
+		for _, t := range effect.Begun() {
+			e.verified(t)
+		}
+		if e.mem.Base == nil {
+			continue // it says nothing of rows that were there before
+		}
+		for _, m := range effect.Moves() {
+			known := e.speaksFor(m.From)
+			if m.Both && (!known || !e.speaksFor(m.To)) {
+				e.set(m.From, false)
+				e.set(m.To, false)
+			} else if !m.Both {
+				e.set(m.From, true) // it is gone
+				e.set(m.To, known)
+			}
+		}
+	}
+}
+
+// speaksFor tells whether the account knows a table's rows.
+func (e *engine) speaksFor(t binlog.TableName) bool {
+	return e.watches(t) && !slices.ContainsFunc(e.mem.Unverified, func(have string) bool { return strings.EqualFold(have, fullName(t)) })
+}
+
+func (e *engine) set(t binlog.TableName, known bool) {
+	switch {
+	case known:
+		e.verified(t)
+	case e.watches(t):
+		e.unverified(fullName(t))
+	}
+}
+
+func (e *engine) verified(t binlog.TableName) {
+	e.mem.Unverified = slices.DeleteFunc(e.mem.Unverified, func(have string) bool { return strings.EqualFold(have, fullName(t)) })
+}
+
+func fullName(t binlog.TableName) string {
+	return (&cluster.Table{Schema: t.Schema, Name: t.Table}).FullName()
+}
+
+func (e *engine) watches(t binlog.TableName) bool {
+	return e.opt.Filter.FoldCase(e.foldsCase()).Match(t.Schema, t.Table)
+}
+
+// foldsCase tells whether the case of letters in names does not count on one of the sides.
+func (e *engine) foldsCase() bool {
+	return slices.ContainsFunc(e.servers[:], func(s *cluster.Server) bool { return s.Facts().LowerCaseTableNames != 0 })
+}
+
+// named is how many tables are named in one line.
+const named = 5
+
+// notVerified is a line about the tables that the account does not speak for; "" if there are none.
+func notVerified(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	more := ""
+	if len(list) > named {
+		more = fmt.Sprintf(" and %d others", len(list)-named)
+	}
+	return "not verified, since the check that the account builds on did not cover them or they were not watched before: " +
+		strings.Join(list[:min(len(list), named)], ", ") + more + " (check them, then watch --fresh)"
+}
