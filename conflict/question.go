@@ -134,7 +134,7 @@ func (d *Detector) Answer(list ...Answer) {
 		switch {
 		case a.Old == Equal || a.New == Equal:
 			h.Sure = true
-		case a.Old == Unknown && a.New == Unknown:
+		case a.Old == Unknown || a.New == Unknown: // the side that is not known may call them equal
 			d.unjudgedPair(p, h)
 			h.Role = [2]role{}
 			h.Sure = true

@@ -100,7 +100,7 @@ func (j *judge) compared(verdict, why string, c Coverage, again, differ string) 
 	switch verdict {
 	case Same:
 	case Different:
-		out = append(out, *j.fail(ReasonCheckDifferent, colon(differ, why), "crosscheck repair --state DIR"))
+		out = append(out, *j.fail(ReasonCheckDifferent, colon(differ, why), "mend the rows: crosscheck repair --state DIR; then "+again))
 	default:
 		out = append(out, *j.unknown(ReasonCheckUndecided, colon("the check could not decide about all rows", why), again))
 	}

@@ -8,15 +8,14 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"crosscheck/gate"
 	"crosscheck/gate/certificate"
-	"crosscheck/gate/plan"
 	"crosscheck/gate/preflight"
+	"crosscheck/gate/record"
 	"crosscheck/report"
 )
 
@@ -148,7 +147,7 @@ func (m *migration) rehearsal(file string) error {
 	}
 	sum := sha256.Sum256(text)
 	d := v.Document
-	verdict, overrides := rehearsed(d)
+	verdict, overrides := record.Rehearsed(d)
 	c := gate.Rehearsal{
 		Certificate: hex.EncodeToString(sum[:]), Key: d.Key, Verified: v.Genuine(), Path: string(d.Path), Verdict: string(verdict),
 		Overrides: overrides, Issued: d.Issued,
@@ -162,27 +161,4 @@ func (m *migration) rehearsal(file string) error {
 	}
 	m.keep(e, false)
 	return nil
-}
-
-// rehearsed is how a rehearsal ended by its certificate, and how much of it was overridden. A rehearsal has none before it:
-// that its own gate of that name was overridden counts neither way.
-func rehearsed(d certificate.Document) (verdict gate.State, overrides int) {
-	names := make([]string, 0, len(d.Gates))
-	verdict = gate.Pass
-	for _, g := range d.Gates {
-		names = append(names, g.Gate)
-		own := g.Gate == plan.GateRehearsal && g.State == gate.Overridden
-		if g.State != gate.Pass && !own && verdict != gate.Fail {
-			verdict = g.State
-		}
-	}
-	for _, o := range d.Overrides {
-		if o.Gate != plan.GateRehearsal {
-			overrides++
-		}
-	}
-	if len(names) == 0 || !slices.Equal(names, d.Path.Gates()) {
-		verdict = gate.Unknown // it does not speak of all gates of its path
-	}
-	return verdict, overrides
 }
