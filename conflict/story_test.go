@@ -104,11 +104,15 @@ func (s *story) line(line string) string {
 		}
 		s.d.Feed(side, SessionsSeen{Global: stepOf(f[1], f[2]), Sessions: list})
 	case "answer":
-		verdict := map[string]Equality{"equal": Equal, "different": Different, "unknown": Unknown}[rest]
+		words := map[string]Equality{"equal": Equal, "different": Different, "unknown": Unknown}
+		oldSays, newSays, both := strings.Cut(rest, " ") // of both servers, or of old and of new
+		if !both {
+			newSays = oldSays
+		}
 		out := ""
 		for _, q := range s.d.Pending() {
 			out += fmt.Sprintf("? %s.%s (%s, %s): %q = %q\n", q.Table, q.Parts[0].Column, q.Parts[0].Collation[Old], q.Parts[0].Collation[New], q.Parts[0].A, q.Parts[0].B)
-			s.d.Answer(Answer{q.ID, verdict, verdict})
+			s.d.Answer(Answer{q.ID, words[oldSays], words[newSays]})
 		}
 		return out
 	case "summary":
