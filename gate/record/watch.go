@@ -93,11 +93,29 @@ func unproven(a Account, p plan.Plan) []string {
 	case !Covers(a.Scope, p):
 		out = append(out, "the watch does not cover all tables of the plan")
 	}
-	s := a.Status
-	told := len(out)+len(s.Blind)+s.Rows.Open+s.Rows.Unknown+len(troubles(s)) > 0
-	based := s.Base == nil || s.Base.Gap == "" // a base that is not reached is no base, and nothing worse
-	if s.Verdict == watch.Undecided && !told && based && !s.Final {
-		out = append(out, "now: "+s.Reason)
+	if a.Status.Final { // it is not running, and that is told
+		return out
+	}
+	open := a.Status.Reasons
+	if len(open) == 0 && a.Status.Verdict != watch.Clean { // of an earlier version
+		open = []watch.Reason{{ID: watch.ReasonEnded, Text: "the watch says " + a.Status.Verdict.String() + " and not why"}}
+	}
+	for _, r := range open {
+		if !judgedElsewhere(r.ID) {
+			out = append(out, "now: "+r.Text)
+		}
 	}
 	return out
+}
+
+// judgedElsewhere tells whether evidence says of itself what a reason says: it counts rows and findings, lists what is blind, and
+// names the check that it builds on. A base that is not reached is no base, and nothing worse; steps and their sessions are the
+// matter of another gate.
+func judgedElsewhere(id string) bool {
+	switch id {
+	case watch.ReasonFindings, watch.ReasonDiffer, watch.ReasonStale, watch.ReasonBlind, watch.ReasonUnjudged, watch.ReasonNoBase,
+		watch.ReasonUnknown, watch.ReasonOpen:
+		return true
+	}
+	return false
 }

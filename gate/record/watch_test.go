@@ -65,11 +65,19 @@ func TestWatchEvidence(t *testing.T) {
 		{"unknown tables", func(a *Account) { a.Scope = nil }, func(w gate.Watch) bool { return len(w.Blind) == 1 }},
 		{"all tables", func(a *Account) { a.Scope = &Scope{} }, func(w gate.Watch) bool { return len(w.Blind) == 0 }},
 		{
-			"undecided for another reason", func(a *Account) { a.Status.Verdict, a.Status.Reason = watch.Undecided, "servers have not said yet" },
-			func(w gate.Watch) bool { return cmp.Equal(w.Blind, []string{"now: servers have not said yet"}) },
+			"undecided for other reasons", func(a *Account) {
+				a.Status.Verdict, a.Status.Rows.Open = watch.Undecided, 1
+				for _, id := range []string{watch.ReasonNoBase, watch.ReasonSchema, watch.ReasonKeysWait, watch.ReasonOpen, watch.ReasonQuestions, watch.ReasonOverdue} {
+					a.Status.Reasons = append(a.Status.Reasons, watch.Reason{ID: id, Text: id})
+				}
+			},
+			func(w gate.Watch) bool {
+				return w.Open == 1 && cmp.Equal(w.Blind, []string{"now: uncertain_schema", "now: keys_wait", "now: questions", "now: arrival_unknown"})
+			},
 		},
+		{"undecided, and why is not told", func(a *Account) { a.Status.Verdict, a.Status.Reason = watch.Undecided, "no base: purged" }, func(w gate.Watch) bool { return len(w.Blind) == 1 }},
 		{"a base that is not reached", func(a *Account) {
-			a.Status.Verdict, a.Status.Reason, a.Status.Base.Gap = watch.Undecided, "no base: purged", "purged"
+			a.Status.Verdict, a.Status.Reasons, a.Status.Base.Gap = watch.Undecided, []watch.Reason{{ID: watch.ReasonNoBase, Text: "no base: purged"}}, "purged"
 		}, func(w gate.Watch) bool { return w.BaseRun == "" && len(w.Blind) == 0 }},
 		{"stopped", func(a *Account) { a.Status.Health = []watch.Trouble{{ID: watch.TroubleStopped}} }, func(w gate.Watch) bool { return len(w.Troubles) == 1 }},
 		{
