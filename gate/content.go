@@ -150,13 +150,17 @@ type Watch struct {
 
 // Traffic is who uses the servers, over the Window before the evidence was taken.
 type Traffic struct {
-	SessionsSeen bool          `json:"sessions_seen"` // the account sees all sessions on both sides
-	AppOnOld     []Session     `json:"app_on_old"`
-	AppOnNew     int           `json:"app_on_new"`
-	WritesSeen   bool          `json:"writes_seen"` // the counts of writes were measured
-	OldWrites    int64         `json:"old_writes"`  // transactions of old's own
-	NewWrites    int64         `json:"new_writes"`
-	Window       time.Duration `json:"window"` // nanoseconds
+	SessionsSeen bool      `json:"sessions_seen"` // the account sees all sessions on both sides
+	AppOnOld     []Session `json:"app_on_old"`
+	AppOnNew     int       `json:"app_on_new"`
+	WritesSeen   bool      `json:"writes_seen"` // the counts of writes were measured
+	OldWrites    int64     `json:"old_writes"`  // transactions of old's own
+	NewWrites    int64     `json:"new_writes"`
+	// WritersTold says that new's log tells which session wrote, and NewByApp counts what sessions of the application wrote,
+	// as far as they were seen.
+	WritersTold bool          `json:"writers_told,omitempty"`
+	NewByApp    int64         `json:"new_by_app,omitempty"`
+	Window      time.Duration `json:"window"` // nanoseconds
 }
 
 // ReadsSwitch is somebody's word that the application reads from new, with what was seen.

@@ -74,6 +74,9 @@ func (j *judge) newWritten(t Traffic) []Reason {
 			"on old and on new: GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO the account of crosscheck")}
 	case t.NewWrites == 0:
 		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took no write within %s", t.Window.Round(time.Millisecond)), "point the application's writes at new, then wait")}
+	case t.WritersTold && t.NewByApp == 0:
+		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took %d writes within %s, none of them by a session of the application that was seen",
+			t.NewWrites, t.Window.Round(time.Millisecond)), "point the application's writes at new, then wait; see that the plan names all of its accounts under [application]")}
 	}
 	return nil
 }

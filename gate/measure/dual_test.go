@@ -390,8 +390,25 @@ func switches(r *rig) {
 	if second.NewWrites != 2 || second.OldWrites != 1 || !second.WritesSeen || !second.Switched.Equal(first.Switched) || second.By != "ann" {
 		r.Errorf("two writes on new, one on old, and: %+v", second)
 	}
-	onOld.Close()
+	// New's log tells who wrote, on MySQL.
+	told := r.set.New.Family() != fixtures.MariaDB
+	if second.WritersTold != told || told && second.NewByApp != 2 {
+		r.Errorf("two writes of the application on new, and: %+v", second)
+	}
+	// Its session idles, and somebody else writes.
+	idle, earlier := r.app(r.set.New), r.earlier
+	r.earlier = nil
 	onNew.Close()
+	r.left(r.servers.New, fixtures.App, r.connID(idle))
+	measured[gate.WritesSwitch](r, "ann")
+	r.run(r.set.New, r.row())
+	if c := measured[gate.WritesSwitch](r, ""); c.NewWrites != 1 || c.AppOnNew != 1 || c.WritersTold != told || c.NewByApp != 0 {
+		r.Errorf("somebody else writes on new, and: %+v", c)
+	}
+	r.caughtUp()
+	r.earlier = earlier
+	onOld.Close()
+	idle.Close()
 }
 
 func drains(r *rig) {

@@ -35,6 +35,12 @@ func readOnlyWindow(r *rig, shut, open string) {
 	second := becomes(r, "the same window", func(c gate.ReadOnly) bool {
 		return c.T1.Equal(first.T1) && c.Since.Equal(first.Since) && c.OldT1 == first.OldT1 && c.NewApplied == c.OldT2
 	})
+	// A setting that is made again changes nothing.
+	r.run(r.set.Old, shut)
+	r.left(r.servers.Old, fixtures.Admin)
+	if c := measured[gate.ReadOnly](r, ""); !c.T1.Equal(first.T1) || !c.Since.Equal(first.Since) {
+		r.Errorf("set to what it was, and: %+v", c)
+	}
 	r.run(r.set.New, r.row())
 	// In a two-way pair it comes to old, which then has moved.
 	if c := measured[gate.ReadOnly](r, ""); c.Extra == "" && c.OldT1 == c.OldT2 {
@@ -150,6 +156,21 @@ func TestPairByFile(t *testing.T) {
 
 func parity(r *rig) {
 	r.plan.Path = plan.RollingUpgrade
+	// A trigger that only old has, and that the account may not see.
+	r.run(r.set.Old, "CREATE TRIGGER shop.tr BEFORE INSERT ON shop.t FOR EACH ROW SET NEW.v = NEW.v")
+	r.caughtUp()
+	r.run(r.set.New, "DROP TRIGGER shop.tr")
+	if c := measured[gate.Schema](r, ""); !slices.ContainsFunc(c.Differences, func(f gate.Finding) bool { return f.Object == "triggers" && f.Unseen && f.Fix != "" }) {
+		r.Errorf("triggers are hidden, and: %+v", c)
+	}
+	r.run(r.set.Old, "GRANT TRIGGER, EVENT ON *.* TO 'crosscheck'@'%'")
+	r.caughtUp()
+	// Live sessions go on without it.
+	r.servers.Old, r.servers.New = r.open(r.set.Old, "old", fixtures.Crosscheck), r.open(r.set.New, "new", fixtures.Crosscheck)
+	if c := measured[gate.Schema](r, ""); !found(c.Differences, "trigger_missing") || found(c.Differences, "not_visible") {
+		r.Errorf("a trigger is missing on new, and: %+v", c)
+	}
+	r.run(r.set.Old, "DROP TRIGGER IF EXISTS shop.tr")
 	if c := measured[gate.Schema](r, ""); len(c.Differences) > 0 || !c.Complete || c.Tables != 1 {
 		r.Errorf("%+v", c)
 	}

@@ -43,7 +43,7 @@ func (m *measurement) readOnly(ctx context.Context) (gate.Content, error) {
 		return nil, err
 	}
 	if first.shut() {
-		if out.Since, err = m.shutSince(ctx, begin); err != nil {
+		if out.Since, err = m.shutSince(ctx, begin, p); err != nil {
 			return nil, err
 		}
 		out.T1, out.OldT1 = m.windowStart(out.Since)
@@ -200,20 +200,18 @@ func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, ex
 		applied, extra = appliedMaria(p.MariaDB, q.MariaDB)
 		return applied, extra, "", nil
 	}
-	hops, err := m.forward(ctx)
-	if err != nil || len(hops) == 0 {
-		return "", "", "", err
-	}
-	if applied, err = appliedFile(ctx, hops[0], p); err != nil {
-		return "", "", "", err
-	}
 	extra, ok, err := m.writtenOn(ctx, node{nodeNew, m.new}, q)
-	switch {
-	case !ok:
-		applied = "" // what else new has is not known, so how it compares is not, either
-	case extra == "":
+	if err != nil {
+		return "", "", "", err
+	}
+	if ok && extra == "" {
 		through = q.String()
 	}
+	hops, err := m.forward(ctx)
+	if err != nil || len(hops) == 0 || !ok { // what else new has is not known, so how it compares is not, either
+		return "", extra, through, err
+	}
+	applied, err = appliedFile(ctx, hops[0], p)
 	return applied, extra, through, err
 }
 
@@ -303,14 +301,24 @@ func (m *measurement) appliedOverChain(ctx context.Context, p gtid.Position) (ap
 	return applied, strings.Join(parts, "; "), nil
 }
 
-// writtenOn says what a node has written itself since it was seen first, or since the newest full check, which would have
-// found what was written before; of new, since where an earlier look at its log ended that found nothing. What is left of the
+// settles tells whether evidence is a check that found all of its tables the same: whatever was written on new before it
+// began has done no harm. One that found differences says the contrary.
+func settles(e gate.Evidence) bool {
+	c, ok := e.Content.(gate.Check)
+	return ok && c.Verdict == gate.Same && c.Complete
+}
+
+// writtenOn says what a node has written itself since it was seen first, or since the newest full check that found all the
+// same; of new, since where an earlier look at its log ended that found nothing. What is left of the
 // log is short then, and holds no anonymous transactions once new has GTIDs: a server does not send those any more. ok is
 // false if what was written cannot be known.
 func (m *measurement) writtenOn(ctx context.Context, n node, now gtid.Position) (text string, ok bool, err error) {
 	var base gtid.Position
+	if _, confirmed := m.word(gate.KindWritesSwitch); confirmed && n.name == nodeNew {
+		return "", true, nil // they are the application's
+	}
 	for _, e := range m.earlier {
-		if p := at(e, n.name); !p.IsZero() && (base.IsZero() || e.Kind() == gate.KindCheck) {
+		if p := at(e, n.name); !p.IsZero() && (base.IsZero() || settles(e)) {
 			base = p
 		}
 		if c, isWindow := e.Content.(gate.ReadOnly); isWindow && n.name == nodeNew && c.NewThrough != "" {
