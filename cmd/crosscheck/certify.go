@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"crosscheck/checksum"
 	"crosscheck/gate"
 	"crosscheck/gate/certificate"
 	"crosscheck/gate/preflight"
@@ -68,8 +70,12 @@ func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, file strin
 	if err != nil {
 		return err
 	}
+	checks, watches, err := m.history(c.Context(), s)
+	if err != nil {
+		return err
+	}
 	doc := certificate.New(s, m.plan, m.evidence.All(), certificate.Options{
-		Version: version(), OldVersion: old, NewVersion: new, Further: m.hidden(s),
+		Version: version(), OldVersion: old, NewVersion: new, Further: m.hidden(s), Checks: checks, Watches: watches,
 	})
 	text, err := certificate.Sign(doc, key)
 	if err != nil {
@@ -89,6 +95,21 @@ func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, file strin
 		fmt.Fprintf(m.g.std.err, "%s: %s, signed by %s\n", file, s.State, certificate.Fingerprint(public(key)))
 	}
 	return nil
+}
+
+// history is all that is remembered of checks and watches of the plan's servers.
+func (m *migration) history(ctx context.Context, s gate.Status) ([]certificate.Checked, []certificate.Watched, error) {
+	runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: s.New},
+		func(record.Run) bool { return false })
+	if err != nil {
+		return nil, nil, err
+	}
+	accounts, err := m.accounts(ctx, s)
+	watches := make([]certificate.Watched, 0, len(accounts))
+	for _, a := range accounts {
+		watches = append(watches, record.Watched(a))
+	}
+	return record.Checked(runs), watches, err
 }
 
 // hidden lists what the newest preflight of the plan could not see.

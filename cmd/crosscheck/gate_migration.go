@@ -197,7 +197,15 @@ func (m *migration) derive(ctx context.Context) error {
 	for _, e := range record.Checks(m.plan, m.chooses, runs) {
 		m.keep(e, false)
 	}
-	a, ok, err := m.account(ctx, s)
+	watches, err := m.book.Watches(ctx)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(watches, func(w ledger.WatchSummary) bool { return w.Old.ServerUUID == s.Old && w.New.ServerUUID == s.New })
+	if i < 0 {
+		return nil
+	}
+	a, ok, err := m.account(ctx, watches[i])
 	if err != nil || !ok {
 		return err
 	}
@@ -223,18 +231,32 @@ func (m *migration) chooses(table string) bool {
 	return !ok || m.filter.Match(schema, name)
 }
 
-// account is the newest watch of the plan's servers.
-func (m *migration) account(ctx context.Context, s gate.Status) (a record.Account, ok bool, err error) {
+// accounts are the watches of the plan's servers that have told how things stand, newest first.
+func (m *migration) accounts(ctx context.Context, s gate.Status) ([]record.Account, error) {
 	watches, err := m.book.Watches(ctx)
 	if err != nil {
-		return a, false, err
+		return nil, err
 	}
-	i := slices.IndexFunc(watches, func(w ledger.WatchSummary) bool { return w.Old.ServerUUID == s.Old && w.New.ServerUUID == s.New })
-	if i < 0 {
-		return a, false, nil
+	var out []record.Account
+	for _, w := range watches {
+		if w.Old.ServerUUID != s.Old || w.New.ServerUUID != s.New {
+			continue
+		}
+		a, ok, err := m.account(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, a)
+		}
 	}
-	a.Old, a.New, a.Scope, a.Finished = watches[i].Old, watches[i].New, watches[i].Scope, watches[i].Finished
-	w, err := m.book.ReadWatch(ctx, watches[i].ID)
+	return out, nil
+}
+
+// account is what is stored of a watch; ok is false if it has not told yet how things stand.
+func (m *migration) account(ctx context.Context, s ledger.WatchSummary) (a record.Account, ok bool, err error) {
+	a = record.Account{Old: s.Old, New: s.New, Scope: s.Scope, Finished: s.Finished}
+	w, err := m.book.ReadWatch(ctx, s.ID)
 	if err != nil {
 		return a, false, err
 	}
@@ -252,10 +274,11 @@ func (m *migration) account(ctx context.Context, s gate.Status) (a record.Accoun
 // the named gate only. What could not be measured is in notes; the error is the context's, or one of storing.
 func (m *migration) measure(ctx context.Context, name, by string) error {
 	m.notes = nil
+	said := time.Now()
 	for _, want := range m.wanted(name) { // none if offline
 		request := measure.Request{Plan: m.plan, Gate: want.gate, Earlier: m.evidence.All()}
 		if want.gate == name {
-			request.By = by
+			request.By, request.Said = by, said
 		}
 		e, err := m.take(ctx, want.kind, request)
 		switch {
