@@ -85,7 +85,17 @@ type Link struct {
 	Skips    bool          `json:"skips,omitempty"` // errors or transactions are skipped, or rows applied idempotently
 	// Since is from when on the link is known to have run without a break; zero: not known.
 	Since time.Time `json:"since,omitzero"`
-	Words Words     `json:"words,omitempty"` // of the server at To
+	// Threads are the ids of its receiver and its applier at To, with when that server was started: the same ids of the same
+	// start are an unbroken run. nil: not known.
+	Threads *Threads `json:"threads,omitempty"`
+	Words   Words    `json:"words,omitempty"` // of the server at To
+}
+
+// Threads are the connection ids of a channel's threads.
+type Threads struct {
+	Receiver int64     `json:"receiver"`
+	Applier  int64     `json:"applier"`
+	Started  time.Time `json:"started"` // of the server, to a second or so
 }
 
 // Sync is the state of replication at a moment.
@@ -106,6 +116,12 @@ type Session struct {
 	Host string `json:"host"`
 }
 
+// BusySession is a live connection that is at a statement.
+type BusySession struct {
+	Session
+	Seconds int64 `json:"seconds"`
+}
+
 // StepSide is one side's step.
 type StepSide struct {
 	Global         Step  `json:"global"`
@@ -120,6 +136,8 @@ type StepSide struct {
 	Hidden     bool   `json:"hidden,omitempty"`
 	Mark       uint64 `json:"mark,omitempty"`
 	Overridden string `json:"overridden,omitempty"` // what sets the step besides us, such as Galera
+	// Busy are sessions that did not show their step, since they are at a statement, with how long they have been.
+	Busy []BusySession `json:"busy,omitempty"`
 }
 
 // Steps are both sides' steps.
@@ -244,6 +262,9 @@ type ConverterNode struct {
 	UUID      string `json:"uuid"`
 	Reachable bool   `json:"reachable"`
 	Assigns   bool   `json:"assigns"` // one of its channels has ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS other than OFF
+	// Channels are the names of those that have, with how many channels the node has at all.
+	Channels []string `json:"channels,omitempty"`
+	Of       int      `json:"of,omitempty"`
 }
 
 // Converter is the proof that one node alone assigns GTIDs.

@@ -54,7 +54,7 @@ func judgeWrites(j *judge, e Evidence) []Reason {
 	w, isWatch := watch.Content.(Watch)
 	if there && isWatch && w.Since.After(c.Switched) && !j.basedAfter(w, c.Switched) {
 		out = append(out, *j.unknown(ReasonWatchLate, fmt.Sprintf("writes were switched at %s, the watch began at %s: collisions in between were not seen",
-			moment(c.Switched), moment(w.Since)), j.measure("", KindCheck)))
+			moment(c.Switched), moment(w.Since)), j.afresh()))
 	}
 	return out
 }
@@ -98,7 +98,7 @@ func judgeSwitched(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	out := j.offOld(c.AppOnOld, c.OldWrites, "within "+c.Window.Round(time.Millisecond).String())
+	out := j.offOld(c.AppOnOld, c.OldWrites, "up to "+moment(e.Taken)+", since it was looked at before")
 	out = append(out, j.declared(plan.GateSwitched, "reads and writes", c.By, c.Switched, c.Traffic)...)
 	return append(out, j.newWritten(c.Traffic)...)
 }
@@ -136,7 +136,7 @@ func judgeDrained(j *judge, e Evidence) []Reason {
 		return j.wrongType(e)
 	}
 	out := judgeDrainedReadOnly(j, e)
-	if quiet := e.Taken.Sub(c.Since); !c.Since.IsZero() && quiet < j.plan.Limits.QuietPeriod {
+	if quiet := e.Taken.Sub(c.Since); !c.Since.IsZero() && c.OldWrites == 0 && quiet < j.plan.Limits.QuietPeriod {
 		out = append(out, *j.unknown(ReasonDrainedShort, fmt.Sprintf("old has taken no write for %s; the plan's quiet period is %s",
 			quiet.Round(time.Second), j.plan.Limits.QuietPeriod), "wait"))
 	}
@@ -150,7 +150,7 @@ func judgeDrainedReadOnly(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	out := append(j.offOld(c.AppOnOld, c.OldWrites, "since "+moment(c.Since)), j.sessions(c.SessionsSeen)...)
+	out := append(j.offOld(c.AppOnOld, c.OldWrites, "up to "+moment(e.Taken)+", since it was looked at before"), j.sessions(c.SessionsSeen)...)
 	if c.Since.IsZero() {
 		out = append(out, *j.unknown(ReasonWritesUnseen, "since when old takes no write is not known", j.measure("", KindWatch)))
 	}

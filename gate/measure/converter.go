@@ -18,14 +18,14 @@ const maxAlarms = 20
 func (m *measurement) converter(ctx context.Context) (gate.Content, error) {
 	out := gate.Converter{}
 	for _, n := range m.nodes() {
-		a, err := assigns(ctx, n.server)
+		a, channels, of, err := assigners(ctx, n.server)
 		if err != nil {
 			return nil, err
 		}
 		if a == assignsUnknown {
 			return nil, fmt.Errorf("%s does not show whether its channels assign GTIDs: on %s: GRANT SELECT ON performance_schema.* TO the account of crosscheck", n.name, n.name)
 		}
-		out.Nodes = append(out.Nodes, gate.ConverterNode{Name: n.name, UUID: n.server.Facts().ServerUUID, Reachable: true, Assigns: a == assignsGTIDs})
+		out.Nodes = append(out.Nodes, gate.ConverterNode{Name: n.name, UUID: n.server.Facts().ServerUUID, Reachable: true, Assigns: a == assignsGTIDs, Channels: channels, Of: of})
 	}
 	if m.conv == nil {
 		if m.given != nil {

@@ -125,6 +125,25 @@ func syncBroken(r *rig) {
 	if l := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); !l.Running || l.Since.Before(stopped) {
 		r.Errorf("the applier was stopped until %s, and: %+v", stopped, l)
 	}
+	// The same threads are one run, also where nothing else tells their age; others are not.
+	seen := linkBetween(r, measured[gate.Sync](r, ""), "old", "new")
+	if seen.Threads == nil {
+		r.Fatalf("no threads: %+v", seen)
+	}
+	before := r.earlier
+	for _, other := range []int64{0, 1} {
+		l, then := seen, *seen.Threads
+		then.Applier += other
+		l.Threads, l.Since = &then, stopped.Add(-time.Hour)
+		r.earlier = []gate.Evidence{{
+			Taken: stopped.Add(-time.Minute), Old: r.servers.Old.Facts().ServerUUID, New: r.servers.New.Facts().ServerUUID,
+			Content: gate.Sync{Links: []gate.Link{l}},
+		}}
+		if now := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); now.Since.Before(stopped) != (other == 0) {
+			r.Errorf("threads %+v before, and since: %+v", then, now)
+		}
+	}
+	r.earlier = before
 	r.run(r.set.New, "SET GLOBAL slave_exec_mode = 'IDEMPOTENT'")
 	if l := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); !l.Skips {
 		r.Errorf("IDEMPOTENT, and: %+v", l)

@@ -124,6 +124,10 @@ func (m *measurement) traffic(ctx context.Context, since time.Time) (gate.Traffi
 	}
 	t.NewByApp = max(t.NewByApp, m.writtenBefore(since))
 	var okOld, okNew bool
+	// What old took up to the look before was told by that one: a writer that has ended since shuts nothing.
+	if _, e, ok := newest[gate.WritesSwitch](m); ok && e.Taken.After(from.when) && !at(e, nodeOld).IsZero() {
+		from.old = at(e, nodeOld)
+	}
 	if t.OldWrites, okOld, err = ownWrites(ctx, m.old, from.old, to.old); err != nil {
 		return t, err
 	}
