@@ -194,7 +194,7 @@ func (e *engine) troubles(now time.Time) []Trouble {
 	a, b := e.mem.Watermarks[conflict.Old].Seen, e.mem.Watermarks[conflict.New].Seen
 	if a.Increment > 0 && b.Increment > 0 && conflict.Overlap(a, b) {
 		add(conflict.New, TroubleStepOverlap, fmt.Sprintf("both sides can generate one key: old has %s, new has %s", a, b),
-			"set auto_increment_increment = 2 on both, auto_increment_offset = 1 on old and 2 on new, the offset first")
+			"set auto_increment_increment = 2 on both, auto_increment_offset = 1 on old and 2 on new, the offset first; not needed once old takes no more writes")
 	}
 	have := map[string]time.Time{}
 	for i := range out {
