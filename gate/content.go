@@ -274,6 +274,9 @@ type Converter struct {
 	// that name two.
 	Compared int64    `json:"compared"`
 	Alarms   []string `json:"alarms,omitempty"`
+	// From is where the reading of nodes' logs went on, by name, behind anonymous transactions, which a server that has GTIDs
+	// does not send. What is between the first of them and there was not compared.
+	From map[string]string `json:"from,omitempty"`
 }
 
 // Schema is how the two schemas compare.

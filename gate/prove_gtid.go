@@ -181,6 +181,17 @@ func (j *judge) gtidNode(n GTIDNode) []Reason {
 	return out
 }
 
+// skipped says which part of the logs could not be compared.
+func (c Converter) skipped() string {
+	text := ""
+	for _, n := range c.Nodes {
+		if at := c.From[n.Name]; at != "" {
+			text += "; the log of " + n.Name + " holds anonymous transactions, which it does not send, and is read from behind them at " + at
+		}
+	}
+	return text
+}
+
 // stopAssigning are the statements after which a node assigns no GTIDs. Where it has several channels, each must be named. A
 // channel that brings anonymous transactions to a server that has GTIDs stops without the setting: it must go.
 func (n ConverterNode) stopAssigning() string {
@@ -238,7 +249,7 @@ func judgeConverter(j *judge, e Evidence) []Reason {
 		out = append(out, *j.fail(ReasonConverterAlarm, some(c.Alarms), "stop replication to new, and rebuild it from the converter"))
 	}
 	if c.Compared == 0 {
-		out = append(out, *j.unknown(ReasonConverterUnseen, "no transactions were compared by their fingerprints", j.measure(plan.GateSingleConverter, KindConverter)))
+		out = append(out, *j.unknown(ReasonConverterUnseen, "no transactions were compared by their fingerprints"+c.skipped(), j.measure(plan.GateSingleConverter, KindConverter)))
 	}
 	return out
 }

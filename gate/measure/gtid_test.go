@@ -369,6 +369,24 @@ func TestChain(t *testing.T) {
 		r.run(r.set.Old, openMySQL)
 	})
 	r.on("converter", oneConverter)
+	r.on("anonymous in the log", func(r *rig) {
+		before := becomes(r, "compared", func(c gate.Converter) bool { return c.Compared > 0 })
+		conn, err := r.set.New.DB().Conn(r.Context())
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer conn.Close()
+		r.exec(conn, "SET GLOBAL gtid_mode = ON_PERMISSIVE", "SET gtid_next = 'ANONYMOUS'", r.row(), "SET gtid_next = 'AUTOMATIC'", "SET GLOBAL gtid_mode = ON")
+		r.run(r.set.Old, r.row())
+		r.caughtUp()
+		// New does not send the anonymous one: what is behind it is compared all the same.
+		becomes(r, "compared behind it", func(c gate.Converter) bool {
+			return c.Compared > 0 && c.Compared != before.Compared && c.From["new"] != ""
+		})
+		if c := measured[gate.Converter](r, ""); c.Compared == 0 || c.From["new"] == "" {
+			r.Errorf("looked at again: %+v", c)
+		}
+	})
 	r.on("converter gone", func(r *rig) {
 		if err := r.set.Middle.Stop(r.Context()); err != nil {
 			r.Fatal(err)

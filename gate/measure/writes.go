@@ -108,6 +108,14 @@ func writtenBy(ctx context.Context, s *cluster.Server, from, to gtid.Position, i
 // readLog gives each transaction between two positions, heartbeats aside. ok is false if the log could not be read to the
 // end; errors are those of another server at the address, of the context, and of visit.
 func readLog(ctx context.Context, s *cluster.Server, from, to gtid.Position, watch func(schema, table string) bool, visit func(*binlog.Transaction) error) (ok bool, err error) {
+	return readLogFor(ctx, s, from, to, logLimit, watch, visit)
+}
+
+// readLogFor is readLog with a limit for how long nothing may come: a server that refuses a transaction takes each new
+// connection and refuses it again.
+func readLogFor(ctx context.Context, s *cluster.Server, from, to gtid.Position, idle time.Duration, watch func(schema, table string) bool,
+	visit func(*binlog.Transaction) error,
+) (ok bool, err error) {
 	bounded, cancel := context.WithTimeout(ctx, logLimit)
 	defer cancel()
 	t, err := binlog.Tail(bounded, s, from, binlog.Options{Watch: watch, AnyFormat: true, MaxOutage: logLimit})
@@ -115,6 +123,8 @@ func readLog(ctx context.Context, s *cluster.Server, from, to gtid.Position, wat
 		return false, ofLog(ctx, err)
 	}
 	defer t.Close()
+	late := time.AfterFunc(idle, cancel)
+	defer late.Stop()
 	for {
 		done, err := t.CaughtUpTo(to)
 		if err != nil || done {
@@ -124,6 +134,7 @@ func readLog(ctx context.Context, s *cluster.Server, from, to gtid.Position, wat
 		if err != nil {
 			return false, ofLog(ctx, err)
 		}
+		late.Reset(idle)
 		if tx.Heartbeat {
 			continue
 		}
