@@ -236,7 +236,7 @@ func likeness(c planColumn, v stored, lit string, prefix int) string {
 			if runes := []rune(string(text)); prefix > 0 && len(runes) > prefix {
 				text = []byte(string(runes[:prefix]))
 			}
-			same = string(binlog.AppendFold(nil, text))
+			same = string(binlog.AppendFold(nil, text, binlog.KeepPlain))
 		}
 	case classBytes, classFixedBytes: // which may be padded, or a prefix
 		if same = strings.TrimRight(lit, "0'"); prefix > 0 {

@@ -167,7 +167,7 @@ func (d *Detector) Answer(list ...Answer) {
 		for _, p := range a.Pairs {
 			d.asked.equal = append(d.asked.equal, equalValues{ask.crowd, uint32(ask.from[Old] + p[Old]), uint32(ask.from[New] + p[New])})
 		}
-		if a.Unknown {
+		if all := (ask.to[Old] - ask.from[Old]) * (ask.to[New] - ask.from[New]); a.Unknown && len(a.Pairs) < all {
 			d.unanswered(ask)
 		}
 		ask.crowd = nil

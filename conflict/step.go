@@ -93,7 +93,7 @@ func (d *Detector) sessionsSeen(s Side, e SessionsSeen) {
 	clear(st.sessions)
 	for _, x := range e.Sessions {
 		st.sessions[x.Thread] = x
-		if x.Step == e.Global {
+		if x.Step == e.Global || e.Global.Increment == 1 { // a server without steps, as new is once they were set back, has none to keep
 			continue
 		}
 		f := Finding{

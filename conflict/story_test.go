@@ -105,11 +105,15 @@ func (s *story) line(line string) string {
 		}
 		s.d.Feed(side, SessionsSeen{Global: stepOf(f[1], f[2]), Sessions: list})
 	case "answer":
+		oldSays, newSays, both := strings.Cut(rest, " ") // of both servers, or of old and of new
+		if !both {
+			newSays = oldSays
+		}
 		out := ""
 		for _, q := range s.d.Pending(100) {
-			a := Answer{ID: q.ID, Unknown: rest == "unknown", Pairs: q.pairs(func(_, x, y string) bool {
+			a := Answer{ID: q.ID, Unknown: oldSays == "unknown" || newSays == "unknown", Pairs: q.pairs(func(_, x, y string) bool {
 				out += fmt.Sprintf("? %s.%s (%s, %s): %q = %q\n", q.Table, q.Parts[0].Column, q.Parts[0].Collation[Old], q.Parts[0].Collation[New], x, y)
-				return rest == "equal"
+				return oldSays == "equal" || newSays == "equal"
 			})}
 			s.d.Answer(a)
 		}

@@ -31,8 +31,8 @@ func (j *judge) prove(r *Result, p proof) {
 		if i == 0 || s != Pass {
 			r.Rested = append(r.Rested, e.id)
 		}
-		if p.age != nil && (r.Taken.IsZero() || e.Taken.Before(r.Taken)) {
-			r.Taken = e.Taken
+		if p.age != nil && (r.Taken.IsZero() || e.from().Before(r.Taken)) {
+			r.Taken = e.from()
 		}
 	}
 	known := len(r.Reasons)
@@ -95,7 +95,7 @@ func (j *judge) staleness(gate string, p proof, e piece) *Reason {
 		return nil
 	}
 	limit := p.age(j.plan.Ages)
-	age := j.now.Sub(e.Taken)
+	age := j.now.Sub(e.from()) // of the oldest that it rests on
 	if age <= limit || p.fresh != nil && p.fresh(j, e.Evidence) {
 		return nil
 	}

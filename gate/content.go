@@ -91,7 +91,17 @@ type Link struct {
 	Skips    bool          `json:"skips,omitempty"` // errors or transactions are skipped, or rows applied idempotently
 	// Since is from when on the link is known to have run without a break; zero: not known.
 	Since time.Time `json:"since,omitzero"`
-	Words Words     `json:"words,omitempty"` // of the server at To
+	// Threads are the ids of its receiver and its applier at To, with when that server was started: the same ids of the same
+	// start are an unbroken run. nil: not known.
+	Threads *Threads `json:"threads,omitempty"`
+	Words   Words    `json:"words,omitempty"` // of the server at To
+}
+
+// Threads are the connection ids of a channel's threads.
+type Threads struct {
+	Receiver int64     `json:"receiver"`
+	Applier  int64     `json:"applier"`
+	Started  time.Time `json:"started"` // of the server, to a second or so
 }
 
 // Sync is the state of replication at a moment.
@@ -112,6 +122,12 @@ type Session struct {
 	Host string `json:"host"`
 }
 
+// BusySession is a live connection that is at a statement.
+type BusySession struct {
+	Session
+	Seconds int64 `json:"seconds"`
+}
+
 // StepSide is one side's step.
 type StepSide struct {
 	Global         Step  `json:"global"`
@@ -126,6 +142,8 @@ type StepSide struct {
 	Hidden     bool   `json:"hidden,omitempty"`
 	Mark       uint64 `json:"mark,omitempty"`
 	Overridden string `json:"overridden,omitempty"` // what sets the step besides us, such as Galera
+	// Busy are sessions that did not show their step, since they are at a statement, with how long they have been.
+	Busy []BusySession `json:"busy,omitempty"`
 }
 
 // Steps are both sides' steps.
@@ -156,13 +174,17 @@ type Watch struct {
 
 // Traffic is who uses the servers, over the Window before the evidence was taken.
 type Traffic struct {
-	SessionsSeen bool          `json:"sessions_seen"` // the account sees all sessions on both sides
-	AppOnOld     []Session     `json:"app_on_old"`
-	AppOnNew     int           `json:"app_on_new"`
-	WritesSeen   bool          `json:"writes_seen"` // the counts of writes were measured
-	OldWrites    int64         `json:"old_writes"`  // transactions of old's own
-	NewWrites    int64         `json:"new_writes"`
-	Window       time.Duration `json:"window"` // nanoseconds
+	SessionsSeen bool      `json:"sessions_seen"` // the account sees all sessions on both sides
+	AppOnOld     []Session `json:"app_on_old"`
+	AppOnNew     int       `json:"app_on_new"`
+	WritesSeen   bool      `json:"writes_seen"` // the counts of writes were measured
+	OldWrites    int64     `json:"old_writes"`  // transactions of old's own
+	NewWrites    int64     `json:"new_writes"`
+	// WritersTold says that new's log tells which session wrote, and NewByApp counts what sessions of the application wrote,
+	// as far as they were seen.
+	WritersTold bool          `json:"writers_told,omitempty"`
+	NewByApp    int64         `json:"new_by_app,omitempty"`
+	Window      time.Duration `json:"window"` // nanoseconds
 }
 
 // ReadsSwitch is somebody's word that the application reads from new, with what was seen.
@@ -246,6 +268,9 @@ type ConverterNode struct {
 	UUID      string `json:"uuid"`
 	Reachable bool   `json:"reachable"`
 	Assigns   bool   `json:"assigns"` // one of its channels has ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS other than OFF
+	// Channels are the names of those that have, with how many channels the node has at all.
+	Channels []string `json:"channels,omitempty"`
+	Of       int      `json:"of,omitempty"`
 }
 
 // Converter is the proof that one node alone assigns GTIDs.
@@ -255,6 +280,9 @@ type Converter struct {
 	// that name two.
 	Compared int64    `json:"compared"`
 	Alarms   []string `json:"alarms,omitempty"`
+	// From is where the reading of nodes' logs went on, by name, behind anonymous transactions, which a server that has GTIDs
+	// does not send. What is between the first of them and there was not compared.
+	From map[string]string `json:"from,omitempty"`
 }
 
 // Schema is how the two schemas compare.

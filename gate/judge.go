@@ -134,12 +134,14 @@ const momentsTried = 8
 // one out shuts a gate, and never opens one.
 func (j *judge) moments(k keep, before time.Time) []piece {
 	var out []piece
+	gates := j.plan.Path.Gates()
 	for _, p := range slices.Backward(j.pieces[KindDecision]) {
 		d, ok := p.Content.(Decision)
 		if !ok || d.Gate != k.by || !d.State.Open() || j.rejects(p) != "" || !p.Taken.Before(before) {
 			continue
 		}
-		if k.while == nil || k.while(j, p.Taken) {
+		ended := k.by == gates[len(gates)-1] && k.while == nil // nothing reopens a migration that is over
+		if ended || !j.refuted(p.Taken) && (k.while == nil || k.while(j, p.Taken)) {
 			out = append(out, p)
 		}
 	}

@@ -106,3 +106,19 @@ func TestWatchOnAnEarlierCheck(t *testing.T) {
 		t.Errorf("the first is incomplete: %s %+v", r.State, r.Reasons)
 	}
 }
+
+// TestResumedCheckIsAsOldAsItsBeginning: what its first process compared is proven as of then, whenever the last one ended.
+func TestResumedCheckIsAsOldAsItsBeginning(t *testing.T) {
+	p := windowed(testPlan(plan.GTIDRestart))
+	check := made(p, t0.Add(-time.Minute), good(p, KindCheck, t0))
+	for _, c := range []struct {
+		began time.Duration
+		want  State
+	}{{time.Hour, Pass}, {p.Ages.Check + time.Second, Unknown}} {
+		check.From = t0.Add(-c.began)
+		r := mustGate(t, Judge(p, replaced(world(p), KindCheck, check), t0), "caught-up")
+		if r.State != c.want || has(r, ReasonEvidenceStale) != (c.want == Unknown) || !r.Taken.Equal(check.From) {
+			t.Errorf("begun %s ago: %s, as of %s %+v", c.began, r.State, r.Taken, r.Reasons)
+		}
+	}
+}

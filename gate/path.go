@@ -32,6 +32,11 @@ func by(names ...string) []keep {
 	return out
 }
 
+// inWindow are keeps of gates that a read-only window stands on, up to the switch within it and from then on.
+func inWindow(closing string) []keep {
+	return []keep{{by: closing, while: sameWindow}, {by: plan.GateSwitched, while: sameSwitch}}
+}
+
 // proof is one sort of evidence and how it is judged.
 type proof struct {
 	kind  Kind
@@ -81,10 +86,10 @@ func proofSync(base Kind, links ...[2]string) proof {
 func dualWrite() []spec {
 	return []spec{
 		{name: plan.GatePreflight, kept: by(plan.GateStepsSet), proofs: []proof{proofPreflight()}},
-		{name: plan.GateReplicaInSync, kept: by(plan.GateOldDrained), proofs: []proof{proofCheck(), proofSync(KindCheck, [2]string{"old", "new"})}},
-		{name: plan.GateReadsSwitched, kept: by(plan.GateOldDrained), proofs: []proof{{kind: KindReadsSwitch, age: ageState, judge: judgeReads}}},
-		{name: plan.GateStepsSet, kept: by(plan.GateOldDrained), proofs: []proof{{kind: KindSteps, age: ageState, judge: judgeSteps, undone: true}}},
-		{name: plan.GateWritesSwitched, kept: by(plan.GateOldDrained), proofs: []proof{
+		{name: plan.GateReplicaInSync, kept: []keep{{by: plan.GateOldDrained, while: notBack}, {by: plan.GateSignedOff}}, proofs: []proof{proofCheck(), proofSync(KindCheck, [2]string{"old", "new"})}},
+		{name: plan.GateReadsSwitched, kept: []keep{{by: plan.GateOldDrained, while: notBack}, {by: plan.GateSignedOff}}, proofs: []proof{{kind: KindReadsSwitch, age: ageState, judge: judgeReads}}},
+		{name: plan.GateStepsSet, kept: []keep{{by: plan.GateOldDrained, while: notBack}, {by: plan.GateSignedOff}}, proofs: []proof{{kind: KindSteps, age: ageState, judge: judgeSteps, undone: true}}},
+		{name: plan.GateWritesSwitched, kept: []keep{{by: plan.GateOldDrained, while: notBack}, {by: plan.GateSignedOff}}, proofs: []proof{
 			{kind: KindWatch, age: ageWatch, judge: judgeWatch},
 			{kind: KindWritesSwitch, age: ageState, judge: judgeWrites},
 			{
@@ -105,40 +110,40 @@ func dualWrite() []spec {
 
 func gtidRestart() []spec {
 	return []spec{
-		{name: plan.GatePreflight, kept: by(plan.GatePositionsEqual), proofs: []proof{proofPreflight()}},
-		{name: plan.GateCaughtUp, kept: by(plan.GatePositionsEqual), proofs: []proof{proofCheck(), proofSync(KindCheck, [2]string{"old", "new"})}},
-		{name: plan.GateReadOnly, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindReadOnly, age: ageState, judge: judgeReadOnly}}},
-		{name: plan.GatePositionsEqual, kept: []keep{{by: plan.GateSwitched}, {by: plan.GatePositionsEqual, while: stillReadOnly}}, proofs: []proof{{kind: KindReadOnly, age: ageState, judge: judgePositions}}},
-		{name: plan.GateGTIDOn, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindGTID, age: ageState, judge: judgeGTID}}},
-		{name: plan.GateSwitched, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindWritesSwitch, age: ageState, judge: judgeSwitchedInWindow}}},
+		{name: plan.GatePreflight, kept: inWindow(plan.GatePositionsEqual), proofs: []proof{proofPreflight()}},
+		{name: plan.GateCaughtUp, kept: inWindow(plan.GatePositionsEqual), proofs: []proof{proofCheck(), proofSync(KindCheck, [2]string{"old", "new"})}},
+		{name: plan.GateReadOnly, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}}, proofs: []proof{{kind: KindReadOnly, age: ageState, judge: judgeReadOnly}}},
+		{name: plan.GatePositionsEqual, kept: inWindow(plan.GatePositionsEqual), proofs: []proof{{kind: KindReadOnly, age: ageState, judge: judgePositions}}},
+		{name: plan.GateGTIDOn, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}}, proofs: []proof{{kind: KindGTID, age: ageState, judge: judgeGTID}}},
+		{name: plan.GateSwitched, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}}, proofs: []proof{{kind: KindWritesSwitch, age: ageState, judge: judgeSwitchedInWindow}}},
 	}
 }
 
 func gtidConverter() []spec {
 	return []spec{
-		{name: plan.GatePreflight, kept: by(plan.GateDrained), proofs: []proof{proofPreflight()}},
-		{name: plan.GateChainInSync, kept: by(plan.GateDrained), proofs: []proof{
+		{name: plan.GatePreflight, kept: inWindow(plan.GateDrained), proofs: []proof{proofPreflight()}},
+		{name: plan.GateChainInSync, kept: inWindow(plan.GateDrained), proofs: []proof{
 			proofCheck(), proofSync(KindCheck, [2]string{"old", "converter"}, [2]string{"converter", "new"}),
 		}},
-		{name: plan.GateSingleConverter, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindConverter, age: ageState, judge: judgeConverter}}},
-		{name: plan.GateReadOnly, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindReadOnly, age: ageState, judge: judgeReadOnly}}},
-		{name: plan.GateDrained, kept: []keep{{by: plan.GateSwitched}, {by: plan.GateDrained, while: stillReadOnly}}, proofs: []proof{
+		{name: plan.GateSingleConverter, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}}, proofs: []proof{{kind: KindConverter, age: ageState, judge: judgeConverter}}},
+		{name: plan.GateReadOnly, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}}, proofs: []proof{{kind: KindReadOnly, age: ageState, judge: judgeReadOnly}}},
+		{name: plan.GateDrained, kept: inWindow(plan.GateDrained), proofs: []proof{
 			{kind: KindReadOnly, age: ageState, judge: judgePositions},
 			{kind: KindDrained, age: ageState, judge: judgeDrainedReadOnly},
 			{kind: KindGTID, age: ageState, judge: judgeGTID},
 		}},
-		{name: plan.GateSwitched, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindWritesSwitch, age: ageState, judge: judgeSwitchedInWindow}}},
+		{name: plan.GateSwitched, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}}, proofs: []proof{{kind: KindWritesSwitch, age: ageState, judge: judgeSwitchedInWindow}}},
 	}
 }
 
 func rollingUpgrade() []spec {
 	return []spec{
-		{name: plan.GatePreflight, kept: by(plan.GateSwitched), proofs: []proof{proofPreflight()}},
-		{name: plan.GateSchemaParity, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindSchema, age: agePreflight, judge: judgeSchema}}},
-		{name: plan.GateConfigParity, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindConfig, age: agePreflight, judge: judgeConfig}}},
-		{name: plan.GateRestoredCopy, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindRestoredCopy, age: ageCopy, judge: judgeCopy}}},
-		{name: plan.GateRehearsal, kept: by(plan.GateSwitched), proofs: []proof{{kind: KindRehearsal, judge: judgeRehearsal}}},
-		{name: plan.GateHealth, kept: by(plan.GateSwitched), proofs: []proof{
+		{name: plan.GatePreflight, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}, {by: plan.GateSignedOff}}, proofs: []proof{proofPreflight()}},
+		{name: plan.GateSchemaParity, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}, {by: plan.GateSignedOff}}, proofs: []proof{{kind: KindSchema, age: agePreflight, judge: judgeSchema}}},
+		{name: plan.GateConfigParity, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}, {by: plan.GateSignedOff}}, proofs: []proof{{kind: KindConfig, age: agePreflight, judge: judgeConfig}}},
+		{name: plan.GateRestoredCopy, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}, {by: plan.GateSignedOff}}, proofs: []proof{{kind: KindRestoredCopy, age: ageCopy, judge: judgeCopy}}},
+		{name: plan.GateRehearsal, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}, {by: plan.GateSignedOff}}, proofs: []proof{{kind: KindRehearsal, judge: judgeRehearsal}}},
+		{name: plan.GateHealth, kept: []keep{{by: plan.GateSwitched, while: sameSwitch}, {by: plan.GateSignedOff}}, proofs: []proof{
 			{kind: KindHealth, age: ageHealth, judge: judgeHealth},
 			proofSync(KindRestoredCopy, [2]string{"old", "new"}),
 		}},
@@ -162,22 +167,6 @@ func KeptBy(p plan.Path, name string) []string {
 		}
 	}
 	return out
-}
-
-// stillReadOnly tells that old has not been written since a moment: it is read only since before, and stands where it did.
-func stillReadOnly(j *judge, passed time.Time) bool {
-	e, ok := j.latest(KindReadOnly)
-	c, isWindow := e.Content.(ReadOnly)
-	return ok && isWindow && c.ReadOnly && c.SuperReadOnly && !c.Since.IsZero() && !c.Since.After(passed) &&
-		!c.T1.IsZero() && !c.T1.After(passed) && c.OldT1 != "" && c.OldT1 == c.OldT2 && j.now.Sub(e.Taken) <= j.plan.Ages.State
-}
-
-// stillDrained tells that nobody has come back to old since a moment.
-func stillDrained(j *judge, passed time.Time) bool {
-	e, ok := j.latest(KindDrained)
-	c, isDrained := e.Content.(Drained)
-	return ok && isDrained && c.SessionsSeen && len(c.AppOnOld) == 0 && c.OldWrites == 0 && !c.Since.IsZero() &&
-		!c.Since.After(passed) && j.now.Sub(e.Taken) <= j.plan.Ages.State
 }
 
 // Needs lists the kinds of evidence that a gate needs, so that a caller knows what to measure.

@@ -86,6 +86,30 @@ func judgeCheck(j *judge, e Evidence) []Reason {
 	return j.compared(c.Verdict, c.Reason, c.Coverage, j.measure("", KindCheck), "rows differ between old and new")
 }
 
+// Proves tells whether a check proves by itself, beside other evidence, that all that the plan names is the same. Its age is not
+// looked at.
+func Proves(p plan.Plan, check Evidence, beside []Evidence) bool {
+	if c, ok := check.Content.(Check); !ok || c.Verdict != Same {
+		return false
+	}
+	j := &judge{plan: p, hash: p.Hash(), now: check.Taken, old: check.Old, new: check.New, pieces: make(map[Kind][]piece)}
+	for _, e := range beside {
+		if e.Kind() == KindPreflight { // what a check is held against
+			j.pieces[KindPreflight] = append(j.pieces[KindPreflight], newPiece(e))
+			j.now = later(j.now, e.Taken)
+		}
+	}
+	slices.SortStableFunc(j.pieces[KindPreflight], func(a, b piece) int { return b.Taken.Compare(a.Taken) })
+	return len(judgeCheck(j, check)) == 0
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 func judgeCopy(j *judge, e Evidence) []Reason {
 	c, ok := e.Content.(RestoredCopy)
 	if !ok {
@@ -100,7 +124,7 @@ func (j *judge) compared(verdict, why string, c Coverage, again, differ string) 
 	switch verdict {
 	case Same:
 	case Different:
-		out = append(out, *j.fail(ReasonCheckDifferent, colon(differ, why), "crosscheck repair --state DIR"))
+		out = append(out, *j.fail(ReasonCheckDifferent, colon(differ, why), "mend the rows: crosscheck repair --state DIR; then "+again))
 	default:
 		out = append(out, *j.unknown(ReasonCheckUndecided, colon("the check could not decide about all rows", why), again))
 	}
@@ -276,6 +300,11 @@ func judgeWatch(j *judge, e Evidence) []Reason {
 	return out
 }
 
+// afresh are the commands after which a watch knows of all that it did not see: it must build on a check that came later.
+func (j *judge) afresh() string {
+	return j.measure("", KindCheck) + "; then end the watch and begin a new account: " + j.measure("", KindWatch) + " --fresh"
+}
+
 // watch judges all of a watch but its length.
 func (j *judge) watch(e Evidence, c Watch) []Reason {
 	var out []Reason
@@ -284,7 +313,7 @@ func (j *judge) watch(e Evidence, c Watch) []Reason {
 		out = append(out, *j.unknown(ReasonWatchNotRunning, "the watch has ended", again))
 	}
 	if len(c.Blind) > 0 {
-		out = append(out, *j.unknown(ReasonWatchBlind, "not judged: "+some(c.Blind), j.measure("", KindCheck)))
+		out = append(out, *j.unknown(ReasonWatchBlind, "not judged: "+some(c.Blind), j.afresh()))
 	}
 	if len(c.Troubles) > 0 {
 		out = append(out, *j.fail(ReasonReplicationTrouble, "the watch sees: "+some(c.Troubles), "see the watch's page for what mends it"))

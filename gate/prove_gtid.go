@@ -28,9 +28,17 @@ func judgeReadOnly(j *judge, e Evidence) []Reason {
 		out = append(out, *j.unknown(ReasonPositionsUnknown, "old's position is not known", again))
 	case c.OldT1 != c.OldT2:
 		out = append(out, *j.fail(ReasonPositionMoved, fmt.Sprintf("old's position was %s at the beginning of the window and is %s", c.OldT1, c.OldT2),
-			"find who writes to old: on old: SHOW PROCESSLIST; then begin a new window"))
+			"find who writes to old: on old: SHOW PROCESSLIST; then begin a new window: on old: SET GLOBAL read_only = OFF; "+again+"; on old: SET GLOBAL "+c.shutBy()+" = ON"))
 	}
 	return out
+}
+
+// shutBy is the setting by which old refuses writes.
+func (c ReadOnly) shutBy() string {
+	if c.NoSuper {
+		return "read_only"
+	}
+	return "super_read_only"
 }
 
 // takesWrites says what keeps old from being read only, in the words of its version.
@@ -173,6 +181,32 @@ func (j *judge) gtidNode(n GTIDNode) []Reason {
 	return out
 }
 
+// skipped says which part of the logs could not be compared.
+func (c Converter) skipped() string {
+	text := ""
+	for _, n := range c.Nodes {
+		if at := c.From[n.Name]; at != "" {
+			text += "; the log of " + n.Name + " holds anonymous transactions, which it does not send, and is read from behind them at " + at
+		}
+	}
+	return text
+}
+
+// stopAssigning are the statements after which a node assigns no GTIDs. Where it has several channels, each must be named. A
+// channel that brings anonymous transactions to a server that has GTIDs stops without the setting: it must go.
+func (n ConverterNode) stopAssigning() string {
+	const off = "CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = OFF"
+	if n.Of < 2 && !slices.ContainsFunc(n.Channels, func(c string) bool { return c != "" }) {
+		return "on " + n.Name + ": STOP REPLICA; " + off + "; START REPLICA"
+	}
+	var out []string
+	for _, c := range n.Channels {
+		of := " FOR CHANNEL '" + strings.ReplaceAll(c, "'", "''") + "'"
+		out = append(out, "STOP REPLICA"+of+"; "+off+of+"; START REPLICA"+of+" (or, where it reads from old itself, RESET REPLICA ALL"+of+")")
+	}
+	return "on " + n.Name + ": " + strings.Join(out, "; ")
+}
+
 func judgeConverter(j *judge, e Evidence) []Reason {
 	c, ok := e.Content.(Converter)
 	if !ok {
@@ -191,10 +225,12 @@ func judgeConverter(j *judge, e Evidence) []Reason {
 	assign := func(node, to string) string {
 		return "on " + node + ": STOP REPLICA; CHANGE REPLICATION SOURCE TO " + to + "; START REPLICA"
 	}
-	off := func(nodes ...string) string {
+	off := func(names ...string) string {
 		var out []string
-		for _, n := range nodes {
-			out = append(out, assign(n, "ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = OFF"))
+		for _, n := range c.Nodes {
+			if slices.Contains(names, n.Name) {
+				out = append(out, n.stopAssigning())
+			}
 		}
 		return strings.Join(out, "; ")
 	}
@@ -213,7 +249,7 @@ func judgeConverter(j *judge, e Evidence) []Reason {
 		out = append(out, *j.fail(ReasonConverterAlarm, some(c.Alarms), "stop replication to new, and rebuild it from the converter"))
 	}
 	if c.Compared == 0 {
-		out = append(out, *j.unknown(ReasonConverterUnseen, "no transactions were compared by their fingerprints", j.measure(plan.GateSingleConverter, KindConverter)))
+		out = append(out, *j.unknown(ReasonConverterUnseen, "no transactions were compared by their fingerprints"+c.skipped(), j.measure(plan.GateSingleConverter, KindConverter)))
 	}
 	return out
 }

@@ -51,6 +51,18 @@ func TestStepsByTheirStatements(t *testing.T) {
 	}
 }
 
+// TestSessionAtAStatement: a session that shows no step since it is at a statement is named, with its age.
+func TestSessionAtAStatement(t *testing.T) {
+	p := testPlan(plan.DualWrite)
+	j := &judge{plan: p, hash: p.Hash(), now: t0, old: uuidOld, new: uuidNew}
+	c := good(p, KindSteps, t0).(Steps)
+	c.New.SessionsSeen, c.New.Busy = false, []BusySession{{Session{ID: 7, User: "app", Host: "h"}, 300}}
+	got := judgeSteps(j, made(p, t0, c))
+	if len(got) != 1 || got[0].ID != ReasonStaleSessionsUnseen || !strings.Contains(got[0].Text, "7 app@h for 5m0s") || got[0].Next != "wait until it has ended, or on new: KILL 7" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestWordsOfTheServer: what to do next is told in the words of the server at hand, and can be run as it stands.
 func TestWordsOfTheServer(t *testing.T) {
 	node := func(mode string, enforced bool, l Ladder) GTID {
@@ -67,6 +79,8 @@ func TestWordsOfTheServer(t *testing.T) {
 		}
 		return c
 	}
+	second := assigns("converter", "new")
+	second.Nodes[2].Channels, second.Nodes[2].Of = []string{"it's"}, 2
 	without := node("OFF", false, LadderRestart)
 	without.Nodes[1].Anonymous = -1
 	root := []Session{{ID: 12, User: "root", Host: "localhost"}, {ID: 15, User: "root", Host: "10.0.0.1"}}
@@ -122,6 +136,11 @@ func TestWordsOfTheServer(t *testing.T) {
 		{
 			"a second converter", plan.GateSingleConverter, judgeConverter, assigns("converter", "new"), ReasonConverterSecond, Fail,
 			"on new: STOP REPLICA; CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = OFF; START REPLICA",
+		},
+		{
+			"a second converter with two channels", plan.GateSingleConverter, judgeConverter, second, ReasonConverterSecond, Fail,
+			"on new: STOP REPLICA FOR CHANNEL 'it''s'; CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = OFF FOR CHANNEL 'it''s'; " +
+				"START REPLICA FOR CHANNEL 'it''s' (or, where it reads from old itself, RESET REPLICA ALL FOR CHANNEL 'it''s')",
 		},
 		{
 			"new converts", plan.GateSingleConverter, judgeConverter, assigns("new"), ReasonConverterWrong, Fail,

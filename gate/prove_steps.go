@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"crosscheck/gate/plan"
 )
@@ -96,6 +97,16 @@ func (j *judge) staleSessions(side string, s StepSide) []Reason {
 	}
 	if !s.SessionsSeen && !j.plan.Acknowledges(plan.AckSessionsUnseen) {
 		text, next := "the steps of the live sessions on "+side+" are not known", "on "+side+": GRANT PROCESS ON *.* and SELECT ON performance_schema.* to the account of crosscheck"
+		if len(s.Busy) > 0 {
+			var names []string
+			var list []Session
+			for _, b := range s.Busy {
+				names = append(names, fmt.Sprintf("%d %s@%s for %s", b.ID, b.User, b.Host, time.Duration(b.Seconds)*time.Second))
+				list = append(list, b.Session)
+			}
+			text = fmt.Sprintf("%d sessions on %s do not show their step, since they are at a statement: %s", len(list), side, some(names))
+			next = "wait until it has ended, or on " + side + ": " + kill(list)
+		}
 		if s.Hidden {
 			text = side + " does not show its sessions' steps: whether one of them set its own is not known"
 			next = `see that the application sets none, and acknowledge it in the plan: [[acknowledge]] with id = "stale_sessions_unseen", by, reason`

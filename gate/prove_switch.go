@@ -54,7 +54,7 @@ func judgeWrites(j *judge, e Evidence) []Reason {
 	w, isWatch := watch.Content.(Watch)
 	if there && isWatch && w.Since.After(c.Switched) && !j.basedAfter(w, c.Switched) {
 		out = append(out, *j.unknown(ReasonWatchLate, fmt.Sprintf("writes were switched at %s, the watch began at %s: collisions in between were not seen",
-			moment(c.Switched), moment(w.Since)), j.measure("", KindCheck)))
+			moment(c.Switched), moment(w.Since)), j.afresh()))
 	}
 	return out
 }
@@ -74,6 +74,9 @@ func (j *judge) newWritten(t Traffic) []Reason {
 			"on old and on new: GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO the account of crosscheck")}
 	case t.NewWrites == 0:
 		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took no write within %s", t.Window.Round(time.Millisecond)), "point the application's writes at new, then wait")}
+	case t.WritersTold && t.NewByApp == 0:
+		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took %d writes within %s, none of them by a session of the application that was seen",
+			t.NewWrites, t.Window.Round(time.Millisecond)), "point the application's writes at new, then wait; see that the plan names all of its accounts under [application]")}
 	}
 	return nil
 }
@@ -95,7 +98,7 @@ func judgeSwitched(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	out := j.offOld(c.AppOnOld, c.OldWrites, "within "+c.Window.Round(time.Millisecond).String())
+	out := j.offOld(c.AppOnOld, c.OldWrites, "up to "+moment(e.Taken)+", since it was looked at before")
 	out = append(out, j.declared(plan.GateSwitched, "reads and writes", c.By, c.Switched, c.Traffic)...)
 	return append(out, j.newWritten(c.Traffic)...)
 }
@@ -133,7 +136,7 @@ func judgeDrained(j *judge, e Evidence) []Reason {
 		return j.wrongType(e)
 	}
 	out := judgeDrainedReadOnly(j, e)
-	if quiet := e.Taken.Sub(c.Since); !c.Since.IsZero() && quiet < j.plan.Limits.QuietPeriod {
+	if quiet := e.Taken.Sub(c.Since); !c.Since.IsZero() && c.OldWrites == 0 && quiet < j.plan.Limits.QuietPeriod {
 		out = append(out, *j.unknown(ReasonDrainedShort, fmt.Sprintf("old has taken no write for %s; the plan's quiet period is %s",
 			quiet.Round(time.Second), j.plan.Limits.QuietPeriod), "wait"))
 	}
@@ -147,7 +150,7 @@ func judgeDrainedReadOnly(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	out := append(j.offOld(c.AppOnOld, c.OldWrites, "since "+moment(c.Since)), j.sessions(c.SessionsSeen)...)
+	out := append(j.offOld(c.AppOnOld, c.OldWrites, "up to "+moment(e.Taken)+", since it was looked at before"), j.sessions(c.SessionsSeen)...)
 	if c.Since.IsZero() {
 		out = append(out, *j.unknown(ReasonWritesUnseen, "since when old takes no write is not known", j.measure("", KindWatch)))
 	}

@@ -1,21 +1,22 @@
 package main
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"crosscheck/checksum"
 	"crosscheck/gate"
 	"crosscheck/gate/certificate"
-	"crosscheck/gate/plan"
 	"crosscheck/gate/preflight"
+	"crosscheck/gate/record"
 	"crosscheck/internal/file"
 	"crosscheck/report"
 )
@@ -69,8 +70,12 @@ func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, output str
 	if err != nil {
 		return err
 	}
+	checks, watches, err := m.history(c.Context(), s)
+	if err != nil {
+		return err
+	}
 	doc := certificate.New(s, m.plan, m.evidence.All(), certificate.Options{
-		Version: version(), OldVersion: old, NewVersion: new, Further: m.hidden(s),
+		Version: version(), OldVersion: old, NewVersion: new, Further: m.hidden(s), Checks: checks, Watches: watches,
 	})
 	text, err := certificate.Sign(doc, key)
 	if err != nil {
@@ -90,6 +95,21 @@ func (m *migration) certify(c *cobra.Command, key ed25519.PrivateKey, output str
 		fmt.Fprintf(m.g.std.err, "%s: %s, signed by %s\n", output, s.State, certificate.Fingerprint(public(key)))
 	}
 	return nil
+}
+
+// history is all that is remembered of checks and watches of the plan's servers.
+func (m *migration) history(ctx context.Context, s gate.Status) ([]certificate.Checked, []certificate.Watched, error) {
+	runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: s.New},
+		func(record.Run) bool { return false })
+	if err != nil {
+		return nil, nil, err
+	}
+	accounts, err := m.accounts(ctx, s)
+	watches := make([]certificate.Watched, 0, len(accounts))
+	for _, a := range accounts {
+		watches = append(watches, record.Watched(a))
+	}
+	return record.Checked(runs), watches, err
 }
 
 // hidden lists what the newest preflight of the plan could not see.
@@ -148,7 +168,7 @@ func (m *migration) rehearsal(from string) error {
 	}
 	sum := sha256.Sum256(text)
 	d := v.Document
-	verdict, overrides := rehearsed(d)
+	verdict, overrides := record.Rehearsed(d)
 	c := gate.Rehearsal{
 		Certificate: hex.EncodeToString(sum[:]), Key: d.Key, Verified: v.Genuine(), Path: string(d.Path), Verdict: string(verdict),
 		Overrides: overrides, Issued: d.Issued,
@@ -162,27 +182,4 @@ func (m *migration) rehearsal(from string) error {
 	}
 	m.keep(e, false)
 	return nil
-}
-
-// rehearsed is how a rehearsal ended by its certificate, and how much of it was overridden. A rehearsal has none before it:
-// that its own gate of that name was overridden counts neither way.
-func rehearsed(d certificate.Document) (verdict gate.State, overrides int) {
-	names := make([]string, 0, len(d.Gates))
-	verdict = gate.Pass
-	for _, g := range d.Gates {
-		names = append(names, g.Gate)
-		own := g.Gate == plan.GateRehearsal && g.State == gate.Overridden
-		if g.State != gate.Pass && !own && verdict != gate.Fail {
-			verdict = g.State
-		}
-	}
-	for _, o := range d.Overrides {
-		if o.Gate != plan.GateRehearsal {
-			overrides++
-		}
-	}
-	if len(names) == 0 || !slices.Equal(names, d.Path.Gates()) {
-		verdict = gate.Unknown // it does not speak of all gates of its path
-	}
-	return verdict, overrides
 }

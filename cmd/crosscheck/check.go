@@ -196,6 +196,8 @@ func checkServers(ctx context.Context, started time.Time, old, new *cluster.Serv
 	})
 	if t := run.Trusted(); t.Resumed {
 		result.ResumedFrom = fmt.Sprint(t.Run)
+		// What earlier processes proved is not proven through where this one began.
+		result.Old.Position, result.New.Position = t.OldPosition, t.NewPosition
 	}
 	images, differences := run.Dropped()
 	result.WithoutValues = images + differences

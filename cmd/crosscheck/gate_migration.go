@@ -14,6 +14,7 @@ import (
 	"crosscheck/gate"
 	"crosscheck/gate/measure"
 	"crosscheck/gate/plan"
+	"crosscheck/gate/record"
 	"crosscheck/internal/fault"
 	"crosscheck/internal/file"
 	"crosscheck/internal/ledger"
@@ -186,82 +187,87 @@ func (m *migration) keep(e gate.Evidence, stored bool) {
 	}
 }
 
-// derive turns what checks and watches have stored of the plan's servers into evidence.
+// derive adds what stored checks and watches of the plan's servers prove.
 func (m *migration) derive(ctx context.Context) error {
 	s := m.judge()
-	runs, err := m.book.Runs(ctx)
+	runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: s.New},
+		func(r record.Run) bool { return record.Enough(r, m.plan) })
 	if err != nil {
 		return err
 	}
-	var list []finishedRun
-	for _, r := range runs {
-		if !r.Ended() || r.Old.ServerUUID != s.Old || r.New.ServerUUID != s.New {
-			continue
-		}
-		var result checksum.Result
-		if result, err = m.book.LoadResult(ctx, r.ID, 0); err != nil {
-			return err
-		}
-		list = append(list, finishedRun{RunSummary: r, result: result})
-		if !r.Interrupted && covers(r.Scope, m.plan) {
-			break // older ones do not count
-		}
+	for _, e := range record.Checks(m.plan, m.chooses, runs) {
+		m.keep(e, false)
 	}
-	chosen, checked := chooseRun(m.plan, m.filter, list)
-	if checked {
-		m.keep(checkEvidence(chosen.RunSummary, chosen.result), false)
-	}
-	a, ok, err := m.account(ctx, s)
-	if err != nil || !ok {
-		return err
-	}
-	m.keep(watchEvidence(a, m.plan, time.Now()), false) // a watch goes on: by a clock read earlier its word would be of a time to come
-	if b := a.status.Base; checked && b != nil && b.Run < chosen.ID {
-		return m.deriveBase(ctx, b.Run)
-	}
-	return nil
-}
-
-// deriveBase adds the check that the watch builds on where it is not the newest: the watch keeps proven what that one
-// proved.
-func (m *migration) deriveBase(ctx context.Context, run int64) error {
-	sum, err := m.book.FindRun(ctx, run)
-	if errors.Is(err, ledger.ErrNoRun) {
-		return nil // forgotten, as very old ones are
-	}
-	if err != nil || !sum.Ended() {
-		return err
-	}
-	result, err := m.book.LoadResult(ctx, run, 0)
-	if err != nil {
-		return err
-	}
-	m.keep(checkEvidence(sum, result), false)
-	return nil
-}
-
-// account is the newest watch of the plan's servers.
-func (m *migration) account(ctx context.Context, s gate.Status) (a account, ok bool, err error) {
 	watches, err := m.book.Watches(ctx)
 	if err != nil {
-		return a, false, err
+		return err
 	}
 	i := slices.IndexFunc(watches, func(w ledger.WatchSummary) bool { return w.Old.ServerUUID == s.Old && w.New.ServerUUID == s.New })
 	if i < 0 {
-		return a, false, nil
+		return nil
 	}
-	a.WatchSummary = watches[i]
-	w, err := m.book.ReadWatch(ctx, a.ID)
+	a, ok, err := m.account(ctx, watches[i])
+	if err != nil || !ok {
+		return err
+	}
+	m.keep(record.Watch(a, m.plan, time.Now()), false) // a watch goes on: by a clock read earlier its word would be of a time to come
+	b := a.Status.Base
+	if b == nil || slices.ContainsFunc(runs, func(r record.Run) bool { return r.ID == b.Run }) {
+		return nil
+	}
+	// The check that the watch builds on is not the newest: the watch keeps proven what that one proved.
+	run, err := m.book.StoredRun(ctx, b.Run)
+	if errors.Is(err, ledger.ErrNoRun) {
+		return nil // forgotten, as very old ones are
+	}
+	if err == nil && run.Whole() {
+		m.keep(record.Check(run), false)
+	}
+	return err
+}
+
+// chooses tells whether the plan names a table.
+func (m *migration) chooses(table string) bool {
+	schema, name, ok := cluster.SplitFullName(table)
+	return !ok || m.filter.Match(schema, name)
+}
+
+// accounts are the watches of the plan's servers that have told how things stand, newest first.
+func (m *migration) accounts(ctx context.Context, s gate.Status) ([]record.Account, error) {
+	watches, err := m.book.Watches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []record.Account
+	for _, w := range watches {
+		if w.Old.ServerUUID != s.Old || w.New.ServerUUID != s.New {
+			continue
+		}
+		a, ok, err := m.account(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+// account is what is stored of a watch; ok is false if it has not told yet how things stand.
+func (m *migration) account(ctx context.Context, s ledger.WatchSummary) (a record.Account, ok bool, err error) {
+	a = record.Account{Old: s.Old, New: s.New, Scope: s.Scope, Finished: s.Finished}
+	w, err := m.book.ReadWatch(ctx, s.ID)
 	if err != nil {
 		return a, false, err
 	}
-	if a.status, ok, err = w.LastStatus(ctx); err != nil || !ok {
+	if a.Status, ok, err = w.LastStatus(ctx); err != nil || !ok {
 		return a, false, err
 	}
-	if a.counts, err = w.FindingCounts(ctx); err != nil {
+	if a.Counts, err = w.FindingCounts(ctx); err != nil {
 		return a, false, err
 	}
-	a.lastFailure, err = w.LastFound(ctx, failing()...)
+	a.LastFailure, err = w.LastFound(ctx, record.Failing()...)
 	return a, err == nil, err
 }
 
@@ -269,10 +275,11 @@ func (m *migration) account(ctx context.Context, s gate.Status) (a account, ok b
 // the named gate only. What could not be measured is in notes; the error is the context's, or one of storing.
 func (m *migration) measure(ctx context.Context, name, by string) error {
 	m.notes = nil
+	said := time.Now()
 	for _, want := range m.wanted(name) { // none if offline
 		request := measure.Request{Plan: m.plan, Gate: want.gate, Earlier: m.evidence.All()}
 		if want.gate == name {
-			request.By = by
+			request.By, request.Said = by, said
 		}
 		e, err := m.take(ctx, want.kind, request)
 		switch {

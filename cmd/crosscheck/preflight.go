@@ -18,6 +18,7 @@ import (
 	"crosscheck/gate"
 	"crosscheck/gate/plan"
 	"crosscheck/gate/preflight"
+	"crosscheck/gate/record"
 	"crosscheck/report"
 )
 
@@ -187,7 +188,7 @@ func runPlannedPreflight(ctx context.Context, g *globals, o *preflightFlags) err
 	if err != nil {
 		return err
 	}
-	m.keep(preflightEvidence(result, m.hash), false)
+	m.keep(record.Preflight(result, m.hash), false)
 	if err := m.decide(ctx, m.judge(), plan.GatePreflight); err != nil {
 		return err
 	}
@@ -214,5 +215,5 @@ func takePreflight(ctx context.Context, old, new *cluster.Server, p plan.Plan, f
 	if err != nil {
 		return gate.Evidence{}, err
 	}
-	return preflightEvidence(result, p.Hash()), nil
+	return record.Preflight(result, p.Hash()), nil
 }

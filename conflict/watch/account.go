@@ -90,7 +90,7 @@ func (e *engine) status(now time.Time) Status {
 		}
 		st.Blind = append(st.Blind, fmt.Sprintf("%s: blind from %s to %s", b.Side, b.From, to))
 	}
-	st.Verdict, st.Reason = e.verdict(&st, now)
+	st.because(e.reasons(&st, now)...)
 	return st
 }
 
@@ -131,57 +131,6 @@ func failures(counts map[conflict.Kind]uint64) uint64 {
 		}
 	}
 	return n
-}
-
-// freshFor is how old the last proof of a direction may be for the account to count as current.
-const freshFor = 20 * time.Second
-
-// verdict weighs the whole.
-func (e *engine) verdict(st *Status, now time.Time) (Verdict, string) {
-	stale := len(e.sights[conflict.Old].stale) + len(e.sights[conflict.New].stale)
-	switch n := e.failures(); {
-	case n > 0:
-		return Failed, fmt.Sprintf("%s fail", plural(n, "finding"))
-	case st.Rows.Differ > 0:
-		return Failed, fmt.Sprintf("%s proven to differ", plural(uint64(st.Rows.Differ), "row"))
-	case stale > 0:
-		return Failed, fmt.Sprintf("%s with another step than the global one", plural(uint64(stale), "live session"))
-	}
-	switch {
-	case len(st.Blind) > 0:
-		return Undecided, st.Blind[0]
-	case e.counts[conflict.Unjudged] > 0:
-		return Undecided, fmt.Sprintf("%s could not be judged", plural(e.counts[conflict.Unjudged], "thing"))
-	case len(e.uncertain) > 0:
-		return Undecided, "the log has not shown yet whether " + e.uncertain[0].finding.Table + " was changed since its rows were written"
-	case len(e.wrong) > 0:
-		return Undecided, "keys outside of the step wait for a look at the sessions"
-	case st.Base != nil && st.Base.Gap != "":
-		return Undecided, "no base: " + st.Base.Gap
-	case len(st.Unverified) > 0:
-		return Undecided, notVerified(st.Unverified)
-	case st.Rows.Unknown > 0:
-		return Undecided, fmt.Sprintf("%s under doubt could not be checked again: %s", plural(uint64(st.Rows.Unknown), "row"), e.rows.reason)
-	case st.Rows.Open > 0:
-		return Undecided, fmt.Sprintf("%s under doubt", plural(uint64(st.Rows.Open), "row"))
-	case st.Account.Questions > 0:
-		return Undecided, "servers have not said yet which texts are equal"
-	}
-	for i := range e.servers {
-		s := conflict.Side(i)
-		f := &e.fences[s]
-		switch {
-		case e.links[s] == nil:
-			return Undecided, fmt.Sprintf("%s does not replicate from %s", s.Other(), s)
-		case f.trouble != "":
-			return Undecided, fmt.Sprintf("what %s wrote does not arrive on %s: %s", s, s.Other(), f.trouble)
-		case now.Sub(f.reached) > freshFor:
-			return Undecided, fmt.Sprintf("what %s wrote is not known to have arrived on %s for %s", s, s.Other(), since(now, f.reached, e.started))
-		case e.sights[s].trouble != "":
-			return Undecided, s.String() + " could not be asked: " + e.sights[s].trouble
-		}
-	}
-	return Clean, ""
 }
 
 func since(now, t, started time.Time) time.Duration {
@@ -246,7 +195,7 @@ func (e *engine) troubles(now time.Time) []Trouble {
 	a, b := e.mem.Watermarks[conflict.Old].Seen, e.mem.Watermarks[conflict.New].Seen
 	if a.Increment > 0 && b.Increment > 0 && conflict.Overlap(a, b) {
 		add(conflict.New, TroubleStepOverlap, fmt.Sprintf("both sides can generate one key: old has %s, new has %s", a, b),
-			"set auto_increment_increment = 2 on both, auto_increment_offset = 1 on old and 2 on new, the offset first")
+			"set auto_increment_increment = 2 on both, auto_increment_offset = 1 on old and 2 on new, the offset first; not needed once old takes no more writes")
 	}
 	have := map[string]time.Time{}
 	for i := range out {

@@ -72,8 +72,8 @@ func (e *engine) finish(ctx context.Context, patience time.Duration) (Status, er
 	}
 	now := time.Now()
 	st := e.status(now)
-	if e.ending != nil && !e.ending.ready && st.Verdict == Clean {
-		st.Verdict, st.Reason = Undecided, "what was written when the watch was to end had not arrived "+e.opt.SettleFor.String()+" later"
+	if e.ending != nil && !e.ending.ready {
+		st.because(Reason{ID: ReasonUnsettled, Text: "what was written when the watch was to end had not arrived " + e.opt.SettleFor.String() + " later"})
 	}
 	st.Final = true
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -97,16 +97,15 @@ func (e *engine) fail(ctx context.Context, cause error) (Status, error) {
 		cause = errors.Join(cause, err)
 	}
 	st := e.status(time.Now())
-	st.Final, st.Verdict = true, Undecided
-	if e.failures() > 0 {
-		st.Verdict = Failed
-	}
-	st.Reason = cause.Error()
+	st.Final = true
+	text := cause.Error()
 	var identity *binlog.IdentityError
 	answer := errors.As(cause, &identity) // no failure: what is behind the address is another server now
 	if answer {
-		st.Reason = fmt.Sprintf("%v; blind from %s on", cause, e.det.Summary().At[sideOf(e.servers, identity.Server)])
+		text = fmt.Sprintf("%v; blind from %s on", cause, e.det.Summary().At[sideOf(e.servers, identity.Server)])
 	}
+	st.because(Reason{ID: ReasonEnded, Text: text})
+	st.Reason = text // what ended it is what to say in one line
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	keep := errors.Join(e.checkpoint(ctx), e.opt.Store.SaveStatus(ctx, st))

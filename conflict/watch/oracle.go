@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -69,7 +70,7 @@ func (e *engine) answer(ctx context.Context, q *conflict.Question) (conflict.Ans
 			}
 		}
 	}
-	a.Unknown = unknown == len(e.servers)
+	a.Unknown = unknown > 0 // the server that is not known may call them equal
 	return a, nil
 }
 
@@ -77,11 +78,14 @@ func (e *engine) answer(ctx context.Context, q *conflict.Question) (conflict.Ans
 // lacks. An error means that it could not be asked now.
 func judge(ctx context.Context, server *cluster.Server, s conflict.Side, q *conflict.Question) (pairs [][2]int, known bool, err error) {
 	pairs, err = equalValues(ctx, server, s, q)
-	if err != nil && cluster.ErrorNumber(err) != 0 && !cluster.IsTransient(err) {
+	if errors.Is(err, errOddName) || err != nil && cluster.ErrorNumber(err) != 0 && !cluster.IsTransient(err) {
 		return nil, false, nil
 	}
 	return pairs, true, err
 }
+
+// errOddName is why a server is not asked whether texts are equal.
+var errOddName = errors.New("the name of the charset or collation is none")
 
 // equalValues has the server join old's values with new's. Parts that are compared by their bytes are compared here.
 func equalValues(ctx context.Context, server *cluster.Server, s conflict.Side, q *conflict.Question) ([][2]int, error) {
@@ -94,7 +98,7 @@ func equalValues(ctx context.Context, server *cluster.Server, s conflict.Side, q
 		}
 		// The names come from the server's own catalog; they are checked all the same before they go into a statement.
 		if !plainName(charset) || !plainName(collation) {
-			return nil, nil
+			return nil, errOddName
 		}
 		texts = append(texts, i)
 		exprs = append(exprs, fmt.Sprintf("CONVERT(? USING %s) COLLATE %s AS v%d", charset, collation, i))

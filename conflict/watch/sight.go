@@ -158,7 +158,7 @@ func (e *engine) saw(s conflict.Side, got sight) {
 	for _, one := range sessions {
 		before, known := x.fitting[one.Thread]
 		fitting[one.Thread] = one.Step == now && (before || !known)
-		if one.Step != now {
+		if one.Step != now && now.Increment > 1 {
 			x.stale = append(x.stale, one)
 		}
 	}
@@ -217,6 +217,8 @@ func (x *sight) judge(w *watermark) []conflict.Session {
 			one.Step = step(own)
 		case x.steps.Sessions != nil:
 			continue // it came or went meanwhile
+		case c.MayBeOwn:
+			continue // crosscheck's own inserts nothing
 		case c.ID <= w.ID:
 			one.Step = w.Before
 		case c.ID <= w.First:

@@ -41,7 +41,9 @@ type Status struct {
 	Started time.Time // of this process's watching
 	Since   time.Time // of the first watching that the account covers; Started unless it was continued
 	Verdict Verdict
-	Reason  string // one line: why it is not clean; "" if it is
+	Reason  string // one line: why it is not clean, the first of Reasons that its verdict follows from; "" if it is
+	// Reasons are all that keep it from being clean. The verdict follows from them: there is one exactly if it is not clean.
+	Reasons []Reason
 	Sides   [2]SideStatus
 	Base    *Base // nil: no check that the account could build on
 	// Findings counts by kind all findings of the account, those of earlier processes included.

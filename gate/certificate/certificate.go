@@ -40,7 +40,11 @@ type Document struct {
 	Evidence   []Item              `json:"evidence"`
 	Coverage   *gate.Coverage      `json:"coverage"` // of the check that the gates rest on; null without one
 	Overrides  []gate.OverrideNote `json:"overrides"`
-	CannotSee  []string            `json:"cannot_see"`
+	// Checks are all checks of the two servers that are remembered, and Watches all watches, whatever came later: what was
+	// found on the way, and how it was settled.
+	Checks    []Checked `json:"checks"`
+	Watches   []Watched `json:"watches"`
+	CannotSee []string  `json:"cannot_see"`
 }
 
 // Server is one side.
@@ -55,6 +59,52 @@ type Server struct {
 type Gate struct {
 	gate.Result
 	AgeSeconds int64 `json:"age_seconds"`
+}
+
+// Checked is a check as the migration's history has it.
+type Checked struct {
+	Run     int64     `json:"run"`
+	Began   time.Time `json:"began"`
+	Ended   time.Time `json:"ended,omitzero"` // zero: it goes on or was killed
+	Verdict string    `json:"verdict"`
+	Tables  int       `json:"tables"`
+	// Missing, Extra and Changed are rows of new that were proven to differ.
+	Missing   int64  `json:"missing"`
+	Extra     int64  `json:"extra"`
+	Changed   int64  `json:"changed"`
+	Undecided int64  `json:"undecided"`
+	Settled   string `json:"settled,omitempty"` // what became of its differences; "" if it found none
+}
+
+// Watched is a watch as the migration's history has it.
+type Watched struct {
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"` // when it told last how things stand
+	Verdict string    `json:"verdict"`
+	Reasons []string  `json:"reasons,omitempty"` // all that kept it from being clean then
+	// Findings are counted by kind, each with how it was settled.
+	Findings []Found `json:"findings"`
+	Rows     Rows    `json:"rows"`
+	// Changes were made on either side; Unverified of them were not seen to arrive unchanged, Explained of these because of a
+	// collision.
+	Changes    uint64   `json:"changes"`
+	Unverified uint64   `json:"unverified"`
+	Explained  uint64   `json:"explained"`
+	Blind      []string `json:"blind,omitempty"` // pieces of the logs that were not judged
+}
+
+// Found counts the findings of a kind.
+type Found struct {
+	Kind    string `json:"kind"`
+	Count   uint64 `json:"count"`
+	Settled string `json:"settled"`
+}
+
+// Rows counts the rows that came under doubt.
+type Rows struct {
+	Equal     int `json:"equal"`     // found equal
+	Differ    int `json:"differ"`    // proven different
+	Undecided int `json:"undecided"` // not checked again, or without a decision
 }
 
 // Item is a piece of evidence that a gate rests on. ID is its SHA-256.
@@ -73,6 +123,8 @@ type Options struct {
 	OldVersion, NewVersion string // of the servers
 	// Further is what crosscheck could not see in this migration, besides CannotSee.
 	Further []string
+	Checks  []Checked
+	Watches []Watched
 }
 
 // CannotSee is what no certificate speaks for.
@@ -95,7 +147,7 @@ func New(s gate.Status, p plan.Plan, evidence []gate.Evidence, opt Options) Docu
 		Old:       Server{ServerUUID: s.Old, DSN: p.Old.DSN, Version: opt.OldVersion},
 		New:       Server{ServerUUID: s.New, DSN: p.New.DSN, Version: opt.NewVersion},
 		Overrides: append([]gate.OverrideNote{}, s.Overrides...), CannotSee: append(CannotSee(), opt.Further...),
-		Gates: []Gate{}, Evidence: []Item{},
+		Gates: []Gate{}, Evidence: []Item{}, Checks: append([]Checked{}, opt.Checks...), Watches: append([]Watched{}, opt.Watches...),
 	}
 	rested := make(map[gate.EvidenceID]bool)
 	for _, r := range s.Gates {
@@ -218,6 +270,14 @@ func (d Document) Summary() string {
 	} else {
 		b.WriteString("coverage    no check\n")
 	}
+	for _, c := range d.Checks {
+		if c.Settled != "" || c.Undecided > 0 {
+			fmt.Fprintf(&b, "check %-5d %s: %d missing, %d extra, %d changed, %d undecided rows; %s\n", c.Run, c.Verdict, c.Missing, c.Extra, c.Changed, c.Undecided, c.Settled)
+		}
+	}
+	for _, w := range d.Watches {
+		w.summary(&b)
+	}
 	for _, o := range d.Overrides {
 		fmt.Fprintf(&b, "override    %s by %s at %s: %s\n", o.Gate, o.By, o.When.UTC().Format(time.RFC3339), o.Why)
 	}
@@ -225,6 +285,17 @@ func (d Document) Summary() string {
 		fmt.Fprintf(&b, "cannot see  %s\n", c)
 	}
 	return printable(b.String())
+}
+
+func (w Watched) summary(b *strings.Builder) {
+	fmt.Fprintf(b, "watch       %s to %s, %s: %d of %d changes not verified, %d of them because of collisions; rows under doubt: %d found equal, %d different, %d undecided\n",
+		w.Since.UTC().Format(time.RFC3339), w.Until.UTC().Format(time.RFC3339), w.Verdict, w.Unverified, w.Changes, w.Explained, w.Rows.Equal, w.Rows.Differ, w.Rows.Undecided)
+	for _, f := range w.Findings {
+		fmt.Fprintf(b, "              %d %s: %s\n", f.Count, f.Kind, f.Settled)
+	}
+	for _, r := range slices.Concat(w.Reasons, w.Blind) {
+		fmt.Fprintf(b, "              %s\n", r)
+	}
 }
 
 // printable takes out what a terminal would obey: a certificate may be anybody's.

@@ -20,13 +20,19 @@ const (
 
 // assigns asks for the setting of each channel. Servers that lack the setting cannot do it.
 func assigns(ctx context.Context, s *cluster.Server) (assigning, error) {
+	a, _, _, err := assigners(ctx, s)
+	return a, err
+}
+
+// assigners also names the channels that assign GTIDs, and counts all.
+func assigners(ctx context.Context, s *cluster.Server) (a assigning, names []string, of int, err error) {
 	f := s.Facts()
 	if f.IsMariaDB() || !f.AtLeast(8, 0, 23) {
-		return assignsNot, nil
+		return assignsNot, nil, 0, nil
 	}
 	channels, err := s.Channels(ctx)
 	if err != nil {
-		return assignsUnknown, err
+		return assignsUnknown, nil, 0, err
 	}
 	const op = "read which channels assign GTIDs"
 	// The second is for servers whose performance_schema is off or hidden.
@@ -36,21 +42,24 @@ func assigns(ctx context.Context, s *cluster.Server) (assigning, error) {
 	} {
 		list, err := optional(ctx, s, op, q)
 		if err != nil {
-			return assignsUnknown, err
+			return assignsUnknown, nil, 0, err
 		}
 		for _, r := range list {
 			if !strings.EqualFold(r["type"], "OFF") {
-				return assignsGTIDs, nil
+				names = append(names, r["name"])
 			}
 		}
-		if len(list) > 0 && len(list) >= len(channels) {
-			return assignsNot, nil
+		switch {
+		case len(names) > 0:
+			return assignsGTIDs, names, len(list), nil
+		case len(list) > 0 && len(list) >= len(channels):
+			return assignsNot, nil, len(list), nil
 		}
 	}
 	if len(channels) == 0 {
-		return assignsNot, nil
+		return assignsNot, nil, 0, nil
 	}
-	return assignsUnknown, nil
+	return assignsUnknown, nil, 0, nil
 }
 
 func isIdentity(err error) bool {

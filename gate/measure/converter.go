@@ -3,7 +3,9 @@ package measure
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
 	"crosscheck/gate"
@@ -18,14 +20,14 @@ const maxAlarms = 20
 func (m *measurement) converter(ctx context.Context) (gate.Content, error) {
 	out := gate.Converter{}
 	for _, n := range m.nodes() {
-		a, err := assigns(ctx, n.server)
+		a, channels, of, err := assigners(ctx, n.server)
 		if err != nil {
 			return nil, err
 		}
 		if a == assignsUnknown {
 			return nil, fmt.Errorf("%s does not show whether its channels assign GTIDs: on %s: GRANT SELECT ON performance_schema.* TO the account of crosscheck", n.name, n.name)
 		}
-		out.Nodes = append(out.Nodes, gate.ConverterNode{Name: n.name, UUID: n.server.Facts().ServerUUID, Reachable: true, Assigns: a == assignsGTIDs})
+		out.Nodes = append(out.Nodes, gate.ConverterNode{Name: n.name, UUID: n.server.Facts().ServerUUID, Reachable: true, Assigns: a == assignsGTIDs, Channels: channels, Of: of})
 	}
 	if m.conv == nil {
 		if m.given != nil {
@@ -36,11 +38,20 @@ func (m *measurement) converter(ctx context.Context) (gate.Content, error) {
 	b := book{old: m.old.Facts().ServerID, conv: logOf{}, new: logOf{}}
 	// What could not be read is not compared; what was read is true all the same. New's log comes first: whatever came to new
 	// by way of the converter is in the converter's when that is read.
-	if err := m.read(ctx, node{nodeNew, m.new}, b.new); err != nil {
-		return nil, err
-	}
-	if err := m.read(ctx, node{nodeConverter, m.conv}, b.conv); err != nil {
-		return nil, err
+	for _, x := range []struct {
+		node
+		into logOf
+	}{{node{nodeNew, m.new}, b.new}, {node{nodeConverter, m.conv}, b.conv}} {
+		behind, err := m.read(ctx, x.node, x.into)
+		if err != nil {
+			return nil, err
+		}
+		if !behind.IsZero() {
+			if out.From == nil {
+				out.From = map[string]string{}
+			}
+			out.From[x.name] = behind.String()
+		}
 	}
 	p, ok, err := position(ctx, m.conv)
 	if err != nil {
@@ -53,18 +64,38 @@ func (m *measurement) converter(ctx context.Context) (gate.Content, error) {
 	return out, nil
 }
 
-// read takes the fingerprints of the newest part of a node's log, as far as it can be read.
-func (m *measurement) read(ctx context.Context, n node, into logOf) error {
+// refusedAfter is how long a server may send nothing. A log that holds anonymous transactions is not sent by a server that has
+// GTIDs, however often it is asked.
+const refusedAfter = 2 * time.Second
+
+// read takes the fingerprints of the newest part of a node's log, as far as it can be read. Where anonymous transactions are in
+// its way it goes on behind them, and returns where; zero if it did not need to. What comes before them is read each time: it
+// may hold a transaction that has two GTIDs.
+func (m *measurement) read(ctx context.Context, n node, into logOf) (behind gtid.Position, err error) {
 	to, known, err := position(ctx, n.server)
 	if err != nil || !known || n.server.Facts().IsMariaDB() {
-		return err
+		return behind, err
 	}
 	from, err := m.recent(ctx, n)
 	if err != nil || from.IsZero() {
-		return err
+		return behind, err
 	}
+	ok, err := prints(ctx, n.server, from, to, into)
+	if err != nil || ok {
+		return behind, err
+	}
+	next, err := behindAnonymous(ctx, n.server, from)
+	if err != nil || next.IsZero() {
+		return behind, err
+	}
+	_, err = prints(ctx, n.server, next, to, into)
+	return next, err
+}
+
+// prints takes the fingerprints of a piece of log. ok is false if it could not be read to its end.
+func prints(ctx context.Context, s *cluster.Server, from, to gtid.Position, into logOf) (ok bool, err error) {
 	cur := newBuilder()
-	_, err = readLog(ctx, n.server, from, to, nil, func(tx *binlog.Transaction) error {
+	return readLogFor(ctx, s, from, to, refusedAfter, nil, func(tx *binlog.Transaction) error {
 		if tx.Aborted || tx.Part == 0 {
 			cur = newBuilder()
 		}
@@ -79,7 +110,46 @@ func (m *measurement) read(ctx context.Context, n node, into logOf) error {
 		}
 		return nil
 	})
-	return err
+}
+
+// behindAnonymous is the first place in a log, from a place on, that no anonymous transaction is behind; zero if there is none
+// in it, or the log cannot be listed.
+func behindAnonymous(ctx context.Context, s *cluster.Server, from gtid.Position) (gtid.Position, error) {
+	files, err := query(ctx, s.DB(), "SHOW BINARY LOGS")
+	if err != nil {
+		return gtid.Position{}, s.Explain("list the binary logs", err)
+	}
+	var out gtid.Position
+	wait := false // for the first transaction behind an anonymous one
+	for _, f := range files {
+		name := f["log_name"]
+		if name < from.File.File {
+			continue
+		}
+		events, err := query(ctx, s.DB(), "SHOW BINLOG EVENTS IN '"+name+"'") // a name that the server gave
+		if err != nil {
+			return gtid.Position{}, s.Explain("list the events of a binary log", err)
+		}
+		for _, e := range events {
+			pos, ok := e.int("pos")
+			end, okEnd := e.int("end_log_pos")
+			if !ok || !okEnd {
+				continue
+			}
+			switch e["event_type"] {
+			case "Anonymous_Gtid":
+				wait = true
+			case "Gtid":
+				if wait {
+					out, wait = gtid.Position{Kind: gtid.File, File: gtid.FilePos{File: name, Pos: uint64(pos)}}, false
+				}
+			}
+			if wait {
+				out = gtid.Position{Kind: gtid.File, File: gtid.FilePos{File: name, Pos: uint64(end)}}
+			}
+		}
+	}
+	return out, nil
 }
 
 // recent is where the newest part of a node's log begins: at the head of a file, or where an earlier measurement ended.

@@ -125,6 +125,25 @@ func syncBroken(r *rig) {
 	if l := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); !l.Running || l.Since.Before(stopped) {
 		r.Errorf("the applier was stopped until %s, and: %+v", stopped, l)
 	}
+	// The same threads are one run, also where nothing else tells their age; others are not.
+	seen := linkBetween(r, measured[gate.Sync](r, ""), "old", "new")
+	if seen.Threads == nil {
+		r.Fatalf("no threads: %+v", seen)
+	}
+	before := r.earlier
+	for _, other := range []int64{0, 1} {
+		l, then := seen, *seen.Threads
+		then.Applier += other
+		l.Threads, l.Since = &then, stopped.Add(-time.Hour)
+		r.earlier = []gate.Evidence{{
+			Taken: stopped.Add(-time.Minute), Old: r.servers.Old.Facts().ServerUUID, New: r.servers.New.Facts().ServerUUID,
+			Content: gate.Sync{Links: []gate.Link{l}},
+		}}
+		if now := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); now.Since.Before(stopped) != (other == 0) {
+			r.Errorf("threads %+v before, and since: %+v", then, now)
+		}
+	}
+	r.earlier = before
 	r.run(r.set.New, "SET GLOBAL slave_exec_mode = 'IDEMPOTENT'")
 	if l := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); !l.Skips {
 		r.Errorf("IDEMPOTENT, and: %+v", l)
@@ -390,8 +409,25 @@ func switches(r *rig) {
 	if second.NewWrites != 2 || second.OldWrites != 1 || !second.WritesSeen || !second.Switched.Equal(first.Switched) || second.By != "ann" {
 		r.Errorf("two writes on new, one on old, and: %+v", second)
 	}
-	onOld.Close()
+	// New's log tells who wrote, on MySQL.
+	told := r.set.New.Family() != fixtures.MariaDB
+	if second.WritersTold != told || told && second.NewByApp != 2 {
+		r.Errorf("two writes of the application on new, and: %+v", second)
+	}
+	// Its session idles, and somebody else writes.
+	idle, earlier := r.app(r.set.New), r.earlier
+	r.earlier = nil
 	onNew.Close()
+	r.left(r.servers.New, fixtures.App, r.connID(idle))
+	measured[gate.WritesSwitch](r, "ann")
+	r.run(r.set.New, r.row())
+	if c := measured[gate.WritesSwitch](r, ""); c.NewWrites != 1 || c.AppOnNew != 1 || c.WritersTold != told || c.NewByApp != 0 {
+		r.Errorf("somebody else writes on new, and: %+v", c)
+	}
+	r.caughtUp()
+	r.earlier = earlier
+	onOld.Close()
+	idle.Close()
 }
 
 func drains(r *rig) {

@@ -35,6 +35,12 @@ func readOnlyWindow(r *rig, shut, open string) {
 	second := becomes(r, "the same window", func(c gate.ReadOnly) bool {
 		return c.T1.Equal(first.T1) && c.Since.Equal(first.Since) && c.OldT1 == first.OldT1 && c.NewApplied == c.OldT2
 	})
+	// A setting that is made again changes nothing.
+	r.run(r.set.Old, shut)
+	r.left(r.servers.Old, fixtures.Admin)
+	if c := measured[gate.ReadOnly](r, ""); !c.T1.Equal(first.T1) || !c.Since.Equal(first.Since) {
+		r.Errorf("set to what it was, and: %+v", c)
+	}
 	r.run(r.set.New, r.row())
 	// In a two-way pair it comes to old, which then has moved.
 	if c := measured[gate.ReadOnly](r, ""); c.Extra == "" && c.OldT1 == c.OldT2 {
@@ -150,6 +156,21 @@ func TestPairByFile(t *testing.T) {
 
 func parity(r *rig) {
 	r.plan.Path = plan.RollingUpgrade
+	// A trigger that only old has, and that the account may not see.
+	r.run(r.set.Old, "CREATE TRIGGER shop.tr BEFORE INSERT ON shop.t FOR EACH ROW SET NEW.v = NEW.v")
+	r.caughtUp()
+	r.run(r.set.New, "DROP TRIGGER shop.tr")
+	if c := measured[gate.Schema](r, ""); !slices.ContainsFunc(c.Differences, func(f gate.Finding) bool { return f.Object == "triggers" && f.Unseen && f.Fix != "" }) {
+		r.Errorf("triggers are hidden, and: %+v", c)
+	}
+	r.run(r.set.Old, "GRANT TRIGGER, EVENT ON *.* TO 'crosscheck'@'%'")
+	r.caughtUp()
+	// Live sessions go on without it.
+	r.servers.Old, r.servers.New = r.open(r.set.Old, "old", fixtures.Crosscheck), r.open(r.set.New, "new", fixtures.Crosscheck)
+	if c := measured[gate.Schema](r, ""); !found(c.Differences, "trigger_missing") || found(c.Differences, "not_visible") {
+		r.Errorf("a trigger is missing on new, and: %+v", c)
+	}
+	r.run(r.set.Old, "DROP TRIGGER IF EXISTS shop.tr")
 	if c := measured[gate.Schema](r, ""); len(c.Differences) > 0 || !c.Complete || c.Tables != 1 {
 		r.Errorf("%+v", c)
 	}
@@ -316,9 +337,56 @@ func TestChain(t *testing.T) {
 		r.run(r.set.Middle, r.row())
 		r.caughtUp()
 		becomes(r, "written on the converter", func(c gate.ReadOnly) bool { return strings.Contains(c.Extra, "converter") })
+		r.run(r.set.New, r.row())
+		own := r.servers.New.Facts().ServerUUID
+		becomes(r, "written on new", func(c gate.ReadOnly) bool {
+			return strings.Contains(c.Extra, own) && strings.Contains(c.Extra, "converter")
+		})
+		// A check that came later and finds all the same has found them harmless; one that finds differences, or that compared
+		// less, has not.
+		check := func(verdict string, include ...string) gate.Evidence {
+			p, err := r.servers.New.Position(r.Context())
+			if err != nil {
+				r.Fatal(err)
+			}
+			now := time.Now()
+			return gate.Evidence{
+				Taken: now, From: now, Old: r.servers.Old.Facts().ServerUUID, New: r.servers.New.Facts().ServerUUID,
+				Positions: map[string]string{"new": p.String()},
+				Content:   gate.Check{Run: "1", Verdict: verdict, Coverage: gate.Coverage{Include: include, Tables: 1, Rows: 3, Complete: true}},
+			}
+		}
+		for _, c := range []gate.Evidence{check(gate.Different), check(gate.Undecided), check(gate.Same, "shop.other")} {
+			r.earlier = append(r.earlier, c)
+			if got := measured[gate.ReadOnly](r, ""); !strings.Contains(got.Extra, own) || !strings.Contains(got.Extra, "converter") {
+				r.Errorf("after %+v: %+v", c.Content, got)
+			}
+		}
+		r.earlier = append(r.earlier, check(gate.Same))
+		becomes(r, "found harmless", func(c gate.ReadOnly) bool { return c.Extra == "" && c.NewApplied == c.OldT2 })
+		r.run(r.set.New, r.row())
+		becomes(r, "written on new once more", func(c gate.ReadOnly) bool { return strings.Contains(c.Extra, own) })
 		r.run(r.set.Old, openMySQL)
 	})
 	r.on("converter", oneConverter)
+	r.on("anonymous in the log", func(r *rig) {
+		before := becomes(r, "compared", func(c gate.Converter) bool { return c.Compared > 0 })
+		conn, err := r.set.New.DB().Conn(r.Context())
+		if err != nil {
+			r.Fatal(err)
+		}
+		defer conn.Close()
+		r.exec(conn, "SET GLOBAL gtid_mode = ON_PERMISSIVE", "SET gtid_next = 'ANONYMOUS'", r.row(), "SET gtid_next = 'AUTOMATIC'", "SET GLOBAL gtid_mode = ON")
+		r.run(r.set.Old, r.row())
+		r.caughtUp()
+		// New does not send the anonymous one: what is behind it is compared all the same.
+		becomes(r, "compared behind it", func(c gate.Converter) bool {
+			return c.Compared > 0 && c.Compared != before.Compared && c.From["new"] != ""
+		})
+		if c := measured[gate.Converter](r, ""); c.Compared == 0 || c.From["new"] == "" {
+			r.Errorf("looked at again: %+v", c)
+		}
+	})
 	r.on("converter gone", func(r *rig) {
 		if err := r.set.Middle.Stop(r.Context()); err != nil {
 			r.Fatal(err)
@@ -440,6 +508,8 @@ func TestPair56(t *testing.T) {
 	r.root.Old.DB().SetMaxIdleConns(0)
 	r.set.Old.DB().SetMaxIdleConns(0)
 	r.run(r.set.Old, "SET GLOBAL read_only = ON")
+	// The replica's connection only fetches the log, whatever its account may do.
+	r.run(r.set.Old, "GRANT SUPER ON *.* TO 'repl'@'%'")
 	above, err := r.set.Old.DB().Conn(r.Context())
 	if err != nil {
 		r.Fatal(err)

@@ -31,8 +31,10 @@ type Request struct {
 	Plan plan.Plan
 	Gate string
 	// By is who says that the application was switched; empty: nobody says so now.
-	By  string
-	Now func() time.Time // nil: the machine's clock
+	By string
+	// Said is when By said so: before all that is measured with it. Zero: now.
+	Said time.Time
+	Now  func() time.Time // nil: the machine's clock
 	// Earlier is recorded evidence, of which that of the same servers is used: since when something holds can only be
 	// told by what was seen before.
 	Earlier []gate.Evidence

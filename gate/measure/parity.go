@@ -83,12 +83,24 @@ func of(list []preflight.Finding, ids map[string]bool) []preflight.Finding {
 	return out
 }
 
+// unseen adds what is hidden from the account, such as triggers. A preflight only tells of it; that both sides have the same
+// of it is not known.
+func unseen(list, all []preflight.Finding) []preflight.Finding {
+	for i := range all {
+		if f := all[i]; f.ID == preflight.NotVisible {
+			f.Severity, f.Unseen = preflight.Warning, true
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
 func (m *measurement) schema(ctx context.Context) (gate.Content, error) {
 	pair, res, err := m.judged(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := gate.Schema{Differences: Findings(of(res.Findings, sections(schemaParts())))}
+	out := gate.Schema{Differences: Findings(unseen(of(res.Findings, sections(schemaParts())), res.Findings))}
 	out.Tables = min(res.Old.Tables, res.New.Tables)
 	out.Complete = complete(pair.Old) && complete(pair.New)
 	return out, nil

@@ -11,6 +11,7 @@ import (
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
 	"crosscheck/gate"
+	"crosscheck/gate/plan"
 	"crosscheck/gate/preflight"
 )
 
@@ -110,6 +111,13 @@ func TestDeclared(t *testing.T) {
 		}
 		return gate.Evidence{Taken: at(min), Content: c}
 	}
+	back := func(min int) gate.Evidence {
+		e := said(min, "ann", 0, 1, 1)
+		c, _ := e.Content.(gate.WritesSwitch)
+		c.AppOnOld = []gate.Session{{ID: 1}}
+		e.Content = c
+		return e
+	}
 	shut := func(min int) gate.Evidence {
 		return gate.Evidence{Taken: at(min + 1), Content: gate.ReadOnly{ReadOnly: true, SuperReadOnly: true, Since: at(min), T1: at(min)}}
 	}
@@ -120,17 +128,20 @@ func TestDeclared(t *testing.T) {
 		want    declaration
 	}{
 		{name: "nobody"},
-		{name: "now", by: "ann", want: declaration{"ann", at(60)}},
+		{name: "now", by: "ann", want: declaration{"ann", at(59)}},
 		{name: "before", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1)}, want: declaration{"ann", at(0)}},
 		{name: "said again", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), said(9, "ann", 0, 1, 0)}, by: "bob", want: declaration{"ann", at(0)}},
-		{name: "said too early", earlier: []gate.Evidence{said(1, "ann", 0, 1, 0)}, by: "bob", want: declaration{"bob", at(60)}},
+		{name: "said too early", earlier: []gate.Evidence{said(1, "ann", 0, 1, 0)}, by: "bob", want: declaration{"bob", at(59)}},
 		{name: "corrected before", earlier: []gate.Evidence{said(1, "ann", 0, 0, 0), said(5, "bob", 5, 1, 1), said(6, "", 0, 1, 1)}, want: declaration{"bob", at(5)}},
-		{name: "said before the window", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), shut(5)}, by: "bob", want: declaration{"bob", at(60)}},
+		{name: "said before the window", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), shut(5)}, by: "bob", want: declaration{"bob", at(59)}},
 		{name: "said before the window, and not again", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), shut(5)}, want: declaration{"ann", at(0)}},
 		{name: "said in the window, and again", earlier: []gate.Evidence{shut(5), said(8, "ann", 7, 1, 1)}, by: "bob", want: declaration{"ann", at(7)}},
-		{name: "used before it was said", earlier: []gate.Evidence{said(1, "", 0, 1, 1)}, by: "ann", want: declaration{"ann", at(60)}},
+		{name: "back on old", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), back(5), said(6, "ann", 0, 1, 1)}},
+		{name: "back on old, and said anew", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), back(5)}, by: "bob", want: declaration{"bob", at(59)}},
+		{name: "not all of it had left old", earlier: []gate.Evidence{back(1), back(2)}, by: "bob", want: declaration{"ann", at(0)}},
+		{name: "used before it was said", earlier: []gate.Evidence{said(1, "", 0, 1, 1)}, by: "ann", want: declaration{"ann", at(59)}},
 	} {
-		m := &measurement{r: Request{By: c.by}, now: func() time.Time { return at(60) }, earlier: c.earlier}
+		m := &measurement{r: Request{By: c.by, Said: at(59), Plan: plan.Plan{Path: plan.RollingUpgrade}}, now: func() time.Time { return at(60) }, earlier: c.earlier}
 		if got := m.declared(gate.KindWritesSwitch); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
 		}

@@ -43,7 +43,7 @@ func (m *measurement) readOnly(ctx context.Context) (gate.Content, error) {
 		return nil, err
 	}
 	if first.shut() {
-		if out.Since, err = m.shutSince(ctx, begin); err != nil {
+		if out.Since, err = m.shutSince(ctx, begin, p); err != nil {
 			return nil, err
 		}
 		out.T1, out.OldT1 = m.windowStart(out.Since)
@@ -150,6 +150,9 @@ func whoIsAbove(ctx context.Context, s *cluster.Server) (above, error) {
 	}
 	var out above
 	for _, c := range sessions {
+		if replicaCommand(c.Command) {
+			continue // it only fetches the log, and would come back
+		}
 		if may[c.User] || may[""] || may["PUBLIC"] {
 			out.sessions = append(out.sessions, session(c))
 		}
@@ -192,7 +195,7 @@ func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, ex
 	}
 	switch {
 	case p.Kind == gtid.MySQLGTID:
-		if more := q.MySQL.Subtract(p.MySQL); !more.IsEmpty() {
+		if more := q.MySQL.Subtract(p.MySQL).Subtract(m.settled(nodeNew).MySQL); !more.IsEmpty() {
 			extra = more.String()
 		}
 		return gtid.Position{Kind: gtid.MySQLGTID, MySQL: q.MySQL.Intersect(p.MySQL)}.String(), extra, "", nil
@@ -200,20 +203,18 @@ func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, ex
 		applied, extra = appliedMaria(p.MariaDB, q.MariaDB)
 		return applied, extra, "", nil
 	}
-	hops, err := m.forward(ctx)
-	if err != nil || len(hops) == 0 {
-		return "", "", "", err
-	}
-	if applied, err = appliedFile(ctx, hops[0], p); err != nil {
-		return "", "", "", err
-	}
 	extra, ok, err := m.writtenOn(ctx, node{nodeNew, m.new}, q)
-	switch {
-	case !ok:
-		applied = "" // what else new has is not known, so how it compares is not, either
-	case extra == "":
+	if err != nil {
+		return "", "", "", err
+	}
+	if ok && extra == "" {
 		through = q.String()
 	}
+	hops, err := m.forward(ctx)
+	if err != nil || len(hops) == 0 || !ok { // what else new has is not known, so how it compares is not, either
+		return "", extra, through, err
+	}
+	applied, err = appliedFile(ctx, hops[0], p)
 	return applied, extra, through, err
 }
 
@@ -286,7 +287,7 @@ func (m *measurement) appliedOverChain(ctx context.Context, p gtid.Position) (ap
 		applied += " without " + missing.String()
 	}
 	var parts []string
-	if more := q.MySQL.Subtract(c.MySQL); !more.IsEmpty() {
+	if more := q.MySQL.Subtract(c.MySQL).Subtract(m.settled(nodeNew).MySQL); !more.IsEmpty() {
 		parts = append(parts, more.String())
 	}
 	// The converter gives its own number to what it converts, so its own writes are told by their server id.
@@ -303,15 +304,47 @@ func (m *measurement) appliedOverChain(ctx context.Context, p gtid.Position) (ap
 	return applied, strings.Join(parts, "; "), nil
 }
 
-// writtenOn says what a node has written itself since it was seen first, or since the newest full check, which would have
-// found what was written before; of new, since where an earlier look at its log ended that found nothing. What is left of the
+// settled is where a node stood when the newest check began that found all that the plan names the same; zero if there is none:
+// whatever was written on new, or on the way to it, before that has done no harm. A check that found differences says the
+// contrary. None knows where a converter stands: there, it is the last look before it.
+func (m *measurement) settled(name string) gtid.Position {
+	var check gate.Evidence
+	for _, e := range m.earlier {
+		if e.Kind() == gate.KindCheck && gate.Proves(m.r.Plan, e, m.earlier) {
+			check = e
+		}
+	}
+	if check.Content == nil {
+		return gtid.Position{}
+	}
+	if p := at(check, name); !p.IsZero() {
+		return p
+	}
+	var out gtid.Position
+	for _, e := range m.earlier {
+		if p := at(e, name); !p.IsZero() && !e.Taken.After(check.From) {
+			out = p
+		}
+	}
+	return out
+}
+
+// writtenOn says what a node has written itself since it was seen first, or since the newest full check that found all the
+// same; of new, since where an earlier look at its log ended that found nothing. What is left of the
 // log is short then, and holds no anonymous transactions once new has GTIDs: a server does not send those any more. ok is
 // false if what was written cannot be known.
 func (m *measurement) writtenOn(ctx context.Context, n node, now gtid.Position) (text string, ok bool, err error) {
 	var base gtid.Position
+	if _, confirmed := m.word(gate.KindWritesSwitch); confirmed && n.name == nodeNew {
+		return "", true, nil // they are the application's
+	}
+	settled := m.settled(n.name)
 	for _, e := range m.earlier {
-		if p := at(e, n.name); !p.IsZero() && (base.IsZero() || e.Kind() == gate.KindCheck) {
+		if p := at(e, n.name); !p.IsZero() && base.IsZero() {
 			base = p
+			if !settled.IsZero() {
+				base = settled
+			}
 		}
 		if c, isWindow := e.Content.(gate.ReadOnly); isWindow && n.name == nodeNew && c.NewThrough != "" {
 			if base, err = gtid.ParsePosition(c.NewThrough); err != nil {

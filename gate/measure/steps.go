@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,9 @@ func (m *measurement) stepSide(ctx context.Context, s *cluster.Server) (gate.Ste
 			return out, err
 		}
 		v.stale = m.older(v, out.Mark)
+	}
+	for _, c := range v.busy {
+		out.Busy = append(out.Busy, gate.BusySession{Session: session(c), Seconds: int64(c.Time.Seconds())})
 	}
 	for _, c := range v.stale {
 		out.Stale = append(out.Stale, session(c))
@@ -96,6 +100,7 @@ type stepView struct {
 	hidden   bool // the server shows no session's step
 	sessions []cluster.Session
 	stale    []cluster.Session
+	busy     []cluster.Session // did not show their step
 }
 
 func stepOf(p cluster.StepPair) gate.Step {
@@ -150,7 +155,11 @@ func lookOnce(ctx context.Context, s *cluster.Server) (stepView, error) {
 			v.stale = append(v.stale, c)
 		case !known && was[c.ID]:
 			v.seen = false
+			v.busy = append(v.busy, c)
 		}
+	}
+	if slices.ContainsFunc(v.busy, func(c cluster.Session) bool { return c.Command == "Sleep" }) || !v.all || v.hidden {
+		v.busy = nil // that is not why
 	}
 	return v, nil
 }

@@ -117,7 +117,7 @@ func (m *measurement) link(ctx context.Context, h hop) (gate.Link, error) {
 	if l.Skips, err = skips(ctx, h); err != nil || !l.Running {
 		return l, err
 	}
-	l.Since, err = m.unbroken(ctx, h)
+	l.Since, l.Threads, err = m.unbroken(ctx, h)
 	return l, err
 }
 
@@ -181,37 +181,38 @@ func passesOver(c cluster.ReplicaChannel) bool {
 }
 
 // unbroken is from when on a running link is known to have run without a break: since its threads began, and before that
-// as far as earlier evidence goes. Zero: not known.
-func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, error) {
+// as far as earlier evidence goes. Where the age of the threads is not told, it is since the first look that saw the same
+// ones. Zero: not known.
+func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, *gate.Threads, error) {
 	if !h.link.Direct() {
-		return time.Time{}, nil // servers in between are not asked
+		return time.Time{}, nil, nil // servers in between are not asked
 	}
 	c, err := h.link.Channel(ctx)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("see since when %s→%s runs: %w", h.from.name, h.to.name, err)
+		return time.Time{}, nil, fmt.Errorf("see since when %s→%s runs: %w", h.from.name, h.to.name, err)
 	}
-	age, known, err := threadsAge(ctx, h.to.server, c)
+	age, known, ids, err := threadsAge(ctx, h.to.server, c)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, nil, err
 	}
 	now := m.now()
-	if !known {
-		// The threads run now; the next measurement may find out that they are the same ones.
-		return now, nil
-	}
 	floor := now.Add(-age)
+	if !known {
+		floor = now
+	}
 	since := floor
 	for _, e := range m.past(gate.KindSync) {
 		l, ok := linkOf(e, h)
+		same := ok && sameThreads(l.Threads, ids)
 		switch {
-		case !ok || e.Taken.Before(floor): // the threads began later: there was a break
+		case !ok || !same && e.Taken.Before(floor): // the threads began later: there was a break
 		case !l.Running || l.Error != "":
 			floor, since = e.Taken, e.Taken
 		case !l.Since.IsZero() && l.Since.Before(since):
 			since = l.Since
 		}
 	}
-	return since, nil
+	return since, ids, nil
 }
 
 // linkOf is what earlier evidence says of a hop.

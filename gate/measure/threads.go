@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"crosscheck/cluster"
+	"crosscheck/gate"
 )
 
 // thread is a row of the server's list of threads.
@@ -38,32 +39,35 @@ const clockStep = time.Second
 //
 // The receiver's time in the list of threads is its age. The applier's is not, but START REPLICA makes both with
 // neighboring ids: if they are neighbors, they have one age. Else the applier is at least as old as what connected after it.
-func threadsAge(ctx context.Context, s *cluster.Server, c cluster.ReplicaChannel) (age time.Duration, known bool, err error) {
+// ids are those of the two threads; nil where they are not told, either.
+func threadsAge(ctx context.Context, s *cluster.Server, c cluster.ReplicaChannel) (age time.Duration, known bool, ids *gate.Threads, err error) {
 	const op = "read the ages of the replication threads"
 	ok, err := seesAll(ctx, s)
 	if err != nil || !ok {
-		return 0, false, err
+		return 0, false, nil, err
 	}
 	const tries = 3 // a thread's state may change between two looks
 	for range tries {
 		list, readErr := threads(ctx, s)
 		if readErr != nil {
-			return 0, false, s.Explain(op, readErr)
+			return 0, false, nil, s.Explain(op, readErr)
 		}
 		receiver, applier, found, readErr := ofChannel(ctx, s, c, list)
 		if readErr != nil {
-			return 0, false, s.Explain(op, readErr)
+			return 0, false, nil, s.Explain(op, readErr)
 		}
 		if found {
 			age, known = agesOf(list, receiver, applier)
+			ids = &gate.Threads{Receiver: receiver.id, Applier: applier.id}
 			break
 		}
 	}
-	if !known {
-		return 0, false, nil
+	if ids == nil {
+		return 0, false, nil, nil
 	}
 	up, err := uptime(ctx, s)
-	return min(age, up), true, err
+	ids.Started = time.Now().Add(-up).UTC().Truncate(time.Second)
+	return min(age, up), known, ids, err
 }
 
 // agesOf is the age of the younger of two threads, at least.
@@ -172,3 +176,10 @@ func find(list []thread, id int64) (thread, bool) {
 
 // replicaCommand tells whether a connection is another server's, which fetches the binary log.
 func replicaCommand(command string) bool { return strings.HasPrefix(command, "Binlog Dump") }
+
+// sameThreads tells whether two looks saw the same threads: ids rise under one start of a server, so that threads that were
+// stopped and started have others.
+func sameThreads(a, b *gate.Threads) bool {
+	const jitter = 5 * time.Second // a start is told by an age in whole seconds, and a machine may be busy
+	return a != nil && b != nil && a.Receiver == b.Receiver && a.Applier == b.Applier && a.Started.Sub(b.Started).Abs() <= jitter
+}

@@ -25,7 +25,8 @@ const (
 type users struct {
 	seen  bool
 	onOld map[uint64]cluster.Session
-	onNew int // the most at once
+	onNew int             // the most at once
+	ids   map[uint64]bool // of all that were seen on new
 }
 
 func (u *users) list() []gate.Session {
@@ -39,7 +40,7 @@ func (u *users) list() []gate.Session {
 
 // watchSessions looks at the application's sessions again and again for a time.
 func (m *measurement) watchSessions(ctx context.Context, d time.Duration) (users, error) {
-	u := users{seen: true, onOld: map[uint64]cluster.Session{}}
+	u := users{seen: true, onOld: map[uint64]cluster.Session{}, ids: map[uint64]bool{}}
 	for _, s := range []*cluster.Server{m.old, m.new} {
 		ok, err := seesAll(ctx, s)
 		if err != nil {
@@ -78,6 +79,7 @@ func (m *measurement) look(ctx context.Context, u *users) error {
 	for _, c := range list {
 		if m.r.Plan.Application(c.User, c.Host) && !c.MayBeOwn {
 			n++
+			u.ids[c.ID] = true
 		}
 	}
 	u.onNew = max(u.onNew, n)
@@ -100,6 +102,10 @@ func (m *measurement) traffic(ctx context.Context, since time.Time) (gate.Traffi
 			return gate.Traffic{}, err
 		}
 	}
+	live, err := m.startNow(ctx)
+	if err != nil {
+		return gate.Traffic{}, err
+	}
 	u, err := m.watchSessions(ctx, liveWindow)
 	if err != nil {
 		return gate.Traffic{}, err
@@ -109,7 +115,19 @@ func (m *measurement) traffic(ctx context.Context, since time.Time) (gate.Traffi
 	if err != nil {
 		return t, err
 	}
+	t.NewByApp, t.WritersTold, err = writtenBy(ctx, m.new, from.new, to.new, u.ids)
+	if err == nil && !t.WritersTold { // what is too much to read is read from the looks on
+		t.NewByApp, t.WritersTold, err = writtenBy(ctx, m.new, live.new, to.new, u.ids)
+	}
+	if err != nil {
+		return t, err
+	}
+	t.NewByApp = max(t.NewByApp, m.writtenBefore(since))
 	var okOld, okNew bool
+	// What old took up to the look before was told by that one: a writer that has ended since shuts nothing.
+	if _, e, ok := newest[gate.WritesSwitch](m); ok && e.Taken.After(from.when) && !at(e, nodeOld).IsZero() {
+		from.old = at(e, nodeOld)
+	}
 	if t.OldWrites, okOld, err = ownWrites(ctx, m.old, from.old, to.old); err != nil {
 		return t, err
 	}
@@ -118,6 +136,16 @@ func (m *measurement) traffic(ctx context.Context, since time.Time) (gate.Traffi
 	}
 	t.WritesSeen, t.Window = okOld && okNew, m.now().Sub(from.when)
 	return t, nil
+}
+
+// writtenBefore is what the application was seen to write on new after a moment, by the newest look that is as fresh as the
+// state of servers must be: one that writes seldom need not write at each look.
+func (m *measurement) writtenBefore(since time.Time) int64 {
+	c, e, ok := newest[gate.WritesSwitch](m)
+	if !ok || since.IsZero() || e.Taken.Before(since) || e.Taken.Before(m.now().Add(-m.r.Plan.Ages.State)) {
+		return 0
+	}
+	return c.NewByApp
 }
 
 func (m *measurement) startNow(ctx context.Context) (start, error) {
@@ -158,19 +186,37 @@ type declaration struct {
 // does not move the switch; a word that was given too early, before anything was seen on new or before the window that is
 // open now, is replaced by a later one.
 func (m *measurement) declared(kind gate.Kind) declaration {
-	var d declaration
-	confirmed := false
+	d, confirmed := m.word(kind)
+	if by := strings.TrimSpace(m.r.By); by != "" && (!confirmed || m.beforeWindow(kind, d.when)) {
+		if m.r.Said.IsZero() {
+			return declaration{by, m.now()}
+		}
+		return declaration{by, m.r.Said.UTC().Round(0)}
+	}
+	return d
+}
+
+// word is the declaration that counts of those of before, and whether the application was seen to follow it. Where it came
+// back to old after it had left it, it needs a new word; while both sides take writes, being on old is no coming back.
+func (m *measurement) word(kind gate.Kind) (d declaration, confirmed bool) {
+	left := false
+	var back time.Time // when the application was last seen back on old: words of before are void
 	for _, e := range m.past(kind) {
 		by, when, seen := switchOf(e)
-		if by != "" && !when.IsZero() && (d.when.IsZero() || !confirmed && when.After(d.when)) {
+		if by != "" && when.After(back) && (d.when.IsZero() || !confirmed && when.After(d.when)) {
 			d = declaration{by, when}
 		}
 		confirmed = confirmed || !d.when.IsZero() && seen
+		c, isSwitch := e.Content.(gate.WritesSwitch)
+		if !isSwitch || m.r.Plan.Path == plan.DualWrite || !confirmed {
+			continue
+		}
+		onOld := len(c.AppOnOld) > 0 || c.OldWrites > 0
+		if left = left || !onOld; left && onOld {
+			d, confirmed, left, back = declaration{}, false, false, e.Taken
+		}
 	}
-	if by := strings.TrimSpace(m.r.By); by != "" && (!confirmed || m.beforeWindow(kind, d.when)) {
-		return declaration{by, m.now()}
-	}
-	return d
+	return d, confirmed
 }
 
 // beforeWindow tells whether a word was given before old was read only, on a path that switches within such a window.
@@ -185,7 +231,7 @@ func switchOf(e gate.Evidence) (by string, when time.Time, seen bool) {
 	case gate.ReadsSwitch:
 		return c.By, c.Switched, c.SessionsSeen && c.AppOnNew > 0
 	case gate.WritesSwitch:
-		return c.By, c.Switched, c.SessionsSeen && c.AppOnNew > 0 && c.WritesSeen && c.NewWrites > 0
+		return c.By, c.Switched, c.SessionsSeen && c.AppOnNew > 0 && c.WritesSeen && c.NewWrites > 0 && (!c.WritersTold || c.NewByApp > 0)
 	}
 	return "", time.Time{}, false
 }

@@ -6,12 +6,15 @@ import (
 	"time"
 
 	"crosscheck/cluster"
+	"crosscheck/cluster/gtid"
 	"crosscheck/gate"
 )
 
 // shutSince is from when on old is known to be read only: since the settings were made, where the server keeps that;
-// else since the first of an unbroken row of measurements.
-func (m *measurement) shutSince(ctx context.Context, begin time.Time) (time.Time, error) {
+// else since the first of an unbroken row of measurements. A server does not tell a setting that was made again from one
+// that was changed and changed back; where old, which has run on, stands at the place that it stood at before, nothing was
+// written in between, and it is one window.
+func (m *measurement) shutSince(ctx context.Context, begin time.Time, p gtid.Position) (time.Time, error) {
 	// The statement's answer and our clock lie a little apart each time.
 	const jitter = time.Second
 	known := false
@@ -34,6 +37,13 @@ func (m *measurement) shutSince(ctx context.Context, begin time.Time) (time.Time
 	switch {
 	case !ok || !c.ReadOnly || !c.SuperReadOnly || c.Since.IsZero():
 	case known && since.After(c.Since.Add(jitter)): // it was set again since then
+		up, err := uptime(ctx, m.old)
+		if err != nil {
+			return begin, err
+		}
+		if c.OldT1 != "" && c.OldT1 == c.OldT2 && exact(p) == c.OldT2 && m.now().Add(-up).Before(e.Taken.Add(-jitter)) {
+			since = c.Since
+		}
 	case !known && started.After(e.Taken.Add(-jitter)): // it was started anew since then
 	case !known || since.After(c.Since.Add(-jitter)):
 		since = c.Since

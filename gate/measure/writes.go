@@ -83,9 +83,39 @@ func ownInLog(ctx context.Context, s *cluster.Server, from, to gtid.Position) (i
 	return n, known, err
 }
 
+// writtenBy counts the transactions that a server logged between two of its positions and that sessions of some ids wrote.
+// known is false where the log does not tell the writers' ids, or cannot be read.
+func writtenBy(ctx context.Context, s *cluster.Server, from, to gtid.Position, ids map[uint64]bool) (n int64, known bool, err error) {
+	if !s.Facts().LogBin || from.IsZero() || to.IsZero() {
+		return 0, false, nil
+	}
+	own, told := 0, 0
+	ok, err := readLog(ctx, s, from, to, func(string, string) bool { return false }, func(tx *binlog.Transaction) error {
+		if !tx.Last || tx.ServerID != s.Facts().ServerID {
+			return nil
+		}
+		if own++; tx.ThreadID != 0 {
+			told++
+		}
+		if tx.ThreadID != 0 && ids[tx.ThreadID] {
+			n++
+		}
+		return nil
+	})
+	return n, ok && (own == 0 || told > 0), err
+}
+
 // readLog gives each transaction between two positions, heartbeats aside. ok is false if the log could not be read to the
 // end; errors are those of another server at the address, of the context, and of visit.
 func readLog(ctx context.Context, s *cluster.Server, from, to gtid.Position, watch func(schema, table string) bool, visit func(*binlog.Transaction) error) (ok bool, err error) {
+	return readLogFor(ctx, s, from, to, logLimit, watch, visit)
+}
+
+// readLogFor is readLog with a limit for how long nothing may come: a server that refuses a transaction takes each new
+// connection and refuses it again.
+func readLogFor(ctx context.Context, s *cluster.Server, from, to gtid.Position, idle time.Duration, watch func(schema, table string) bool,
+	visit func(*binlog.Transaction) error,
+) (ok bool, err error) {
 	bounded, cancel := context.WithTimeout(ctx, logLimit)
 	defer cancel()
 	t, err := binlog.Tail(bounded, s, from, binlog.Options{Watch: watch, AnyFormat: true, MaxOutage: logLimit})
@@ -93,6 +123,8 @@ func readLog(ctx context.Context, s *cluster.Server, from, to gtid.Position, wat
 		return false, ofLog(ctx, err)
 	}
 	defer t.Close()
+	late := time.AfterFunc(idle, cancel)
+	defer late.Stop()
 	for {
 		done, err := t.CaughtUpTo(to)
 		if err != nil || done {
@@ -102,6 +134,7 @@ func readLog(ctx context.Context, s *cluster.Server, from, to gtid.Position, wat
 		if err != nil {
 			return false, ofLog(ctx, err)
 		}
+		late.Reset(idle)
 		if tx.Heartbeat {
 			continue
 		}

@@ -16,29 +16,31 @@ type RunSummary struct {
 	ID                         int64
 	Started, Attempt, Finished time.Time // first start, start of the last process, end; zero while it has not ended
 	Attempts                   int
-	Old, New                   checksum.EndpointInfo
-	Relation                   string
-	Args                       []string
-	Scope                      *Scope           // of the last process; nil: not known
-	Verdict                    checksum.Verdict // Undecided while it has not ended
-	Reason                     string
-	Notes                      []string
-	Interrupted                bool
-	Elapsed, FirstChunk        time.Duration
-	RepairCapped               bool // repair will miss rows: images or differences were dropped or given up
-	Pruned                     bool // row images and chunks were given up for newer runs
-	ImageBytes                 int64
-	ImagesDropped              int64
-	Differences                int64 // stored
-	DifferencesDropped         int64 // only counted
+	// Old and New are the servers, with their positions of when the first process began: what it proved is proven as of
+	// then, and not as of when another one went on. "" if they are not known.
+	Old, New            checksum.EndpointInfo
+	Relation            string
+	Args                []string
+	Scope               *Scope           // of the last process; nil: not known
+	Verdict             checksum.Verdict // Undecided while it has not ended
+	Reason              string
+	Notes               []string
+	Interrupted         bool
+	Elapsed, FirstChunk time.Duration
+	RepairCapped        bool // repair will miss rows: images or differences were dropped or given up
+	Pruned              bool // row images and chunks were given up for newer runs
+	ImageBytes          int64
+	ImagesDropped       int64
+	Differences         int64 // stored
+	DifferencesDropped  int64 // only counted
 }
 
 // Ended says whether the run came to its end, be it an interruption; a killed one did not.
 func (s RunSummary) Ended() bool { return !s.Finished.IsZero() }
 
 const summaryColumns = `id, started, attempt_started, ifnull(finished, ''), attempts, relation, args_json,
-	old_uuid, old_addr, old_version, old_flavor, old_position, old_tls,
-	new_uuid, new_addr, new_version, new_flavor, new_position, new_tls,
+	old_uuid, old_addr, old_version, old_flavor, began_old_position, old_tls,
+	new_uuid, new_addr, new_version, new_flavor, began_new_position, new_tls,
 	ifnull(verdict, 'undecided'), reason, notes_json, interrupted, elapsed_ns, first_chunk_ns, repair_capped, pruned,
 	image_bytes, images_dropped, differences_stored, differences_dropped, scope_json`
 

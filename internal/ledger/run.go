@@ -12,6 +12,7 @@ import (
 
 	"crosscheck/checksum"
 	"crosscheck/cluster"
+	"crosscheck/gate/record"
 )
 
 // RunInfo describes a run that begins.
@@ -24,15 +25,10 @@ type RunInfo struct {
 }
 
 // Scope is what a check or a watch covers.
-type Scope struct {
-	Include []string `json:"include"` // globs "db.name"; empty: all tables
-	Exclude []string `json:"exclude"`
-	// Unseen says what of it the accounts cannot see; "" if they see all tables.
-	Unseen string `json:"unseen,omitempty"`
-}
+type Scope = record.Scope
 
-// text is how a scope is stored; NULL for none.
-func (s *Scope) text() (any, error) {
+// scopeText is how a scope is stored; NULL for none.
+func scopeText(s *Scope) (any, error) {
 	if s == nil {
 		return nil, nil
 	}
@@ -40,7 +36,7 @@ func (s *Scope) text() (any, error) {
 	return string(b), err
 }
 
-// scopeOf reads what text returned.
+// scopeOf reads what scopeText returned.
 func scopeOf(stored sql.NullString) (*Scope, error) {
 	if !stored.Valid {
 		return nil, nil
@@ -54,6 +50,8 @@ type Trust struct {
 	Resumed bool      // an earlier run is continued; false also if there was none to continue
 	Run     int64     // its id
 	Started time.Time // when it began
+	// OldPosition and NewPosition are where the sides were then; "" if that is not known.
+	OldPosition, NewPosition string
 
 	// Recorded is what was found in the ledger, the rest what tables that were begun since took over from it.
 	Recorded             TrustCount
@@ -124,7 +122,7 @@ func (r *Run) insert(ctx context.Context, tx *sql.Tx, info RunInfo) error {
 	if err != nil {
 		return err
 	}
-	scope, err := info.Scope.text()
+	scope, err := scopeText(info.Scope)
 	if err != nil {
 		return err
 	}
@@ -251,7 +249,7 @@ func (r *Run) takeOver(ctx context.Context, tx *sql.Tx, c candidate, info RunInf
 	if err != nil {
 		return err
 	}
-	scope, err := info.Scope.text()
+	scope, err := scopeText(info.Scope)
 	if err != nil {
 		return err
 	}
@@ -267,6 +265,11 @@ func (r *Run) takeOver(ctx context.Context, tx *sql.Tx, c candidate, info RunInf
 	r.id = c.id
 	r.trust.Resumed, r.trust.Run = true, c.id
 	if r.trust.Started, err = parseTime(c.started); err != nil {
+		return err
+	}
+	err = tx.QueryRowContext(ctx, "SELECT began_old_position, began_new_position FROM runs WHERE id = ?", r.id).
+		Scan(&r.trust.OldPosition, &r.trust.NewPosition)
+	if err != nil {
 		return err
 	}
 	n := &r.trust.Recorded

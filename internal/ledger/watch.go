@@ -91,7 +91,7 @@ func (w *Watch) insert(ctx context.Context, tx *sql.Tx, info WatchInfo) error {
 	if err != nil {
 		return err
 	}
-	scope, err := info.Scope.text()
+	scope, err := scopeText(info.Scope)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (w *Watch) takeOver(ctx context.Context, tx *sql.Tx, c candidate, info Watc
 	if err != nil {
 		return err
 	}
-	scope, err := info.Scope.text()
+	scope, err := scopeText(info.Scope)
 	if err != nil {
 		return err
 	}

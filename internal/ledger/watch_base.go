@@ -4,10 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 
 	"crosscheck/checksum"
 	"crosscheck/conflict/watch"
+	"crosscheck/gate/record"
 )
 
 // BaseRun is a check that a watch can build on.
@@ -20,31 +20,26 @@ type BaseRun struct {
 	Keys KeySpaces
 }
 
-// BaseCheck returns the newest check of the two servers that came to a decision, if it found them the same; ok is false
-// if there is none, or if differences were the newest that was found. A run that was resumed counts from its first
-// process. It may have compared some tables only: FindRun and LoadResult tell which.
+// BaseCheck returns the check of the two servers that a watch can build on, as record.Base chooses it; ok is false if there
+// is none. It may have compared some tables only: FindRun and LoadResult tell which.
 func (l *Ledger) BaseCheck(ctx context.Context, old, new checksum.EndpointInfo) (base BaseRun, ok bool, err error) {
-	const op = "look for a check to build on"
-	var finished, verdict string
-	var keys sql.Null[string]
-	err = l.read.QueryRowContext(ctx, `SELECT r.id, r.finished, r.verdict, r.began_old_position, r.began_new_position,
-		r.key_space_json, count(t.id), ifnull(sum(x.rows_old), 0)
-		FROM runs r LEFT JOIN tables t ON t.run_id = r.id LEFT JOIN table_results x ON x.table_id = t.id
-		WHERE r.id = (SELECT max(id) FROM runs WHERE finished IS NOT NULL AND interrupted = 0
-			AND verdict IN ('same', 'different')
-			AND iif(old_uuid = '', old_addr, old_uuid) = ? AND iif(new_uuid = '', new_addr, new_uuid) = ?)
-		GROUP BY r.id`, identity(old.ServerUUID, old.Addr), identity(new.ServerUUID, new.Addr)).
-		Scan(&base.Run, &finished, &verdict, &base.OldPosition, &base.NewPosition, &keys, &base.Tables, &base.Rows)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return BaseRun{}, false, nil
-	case err != nil:
-		return BaseRun{}, false, classify(l.path, op, err)
-	case verdict != checksum.Same.String() || base.OldPosition == "" || base.NewPosition == "":
+	runs, err := l.Stored(ctx, old, new, record.Run.Decided)
+	if err != nil {
+		return BaseRun{}, false, err
+	}
+	run, ok := record.Base(runs)
+	if !ok {
 		return BaseRun{}, false, nil
 	}
-	if base.Finished, err = parseTime(finished); err != nil {
-		return BaseRun{}, false, &Error{Kind: Corrupt, Path: l.path, Op: op, Err: err}
+	base.Run, base.Finished, base.Tables = run.ID, run.Finished, len(run.Tables)
+	base.OldPosition, base.NewPosition = run.Old.Position, run.New.Position
+	for i := range run.Tables {
+		base.Rows += run.Tables[i].Counts.RowsOld
+	}
+	const op = "look for a check to build on"
+	var keys sql.Null[string]
+	if err = l.read.QueryRowContext(ctx, "SELECT key_space_json FROM runs WHERE id = ?", run.ID).Scan(&keys); err != nil {
+		return BaseRun{}, false, classify(l.path, op, err)
 	}
 	if keys.Valid {
 		if err = json.Unmarshal([]byte(keys.V), &base.Keys); err != nil {
@@ -76,6 +71,84 @@ func (l *Ledger) SameTables(ctx context.Context, run int64) ([]SameTable, error)
 			return nil, classify(l.path, op, err)
 		}
 		out = append(out, t)
+	}
+	return out, classify(l.path, op, rows.Err())
+}
+
+// Stored returns what is kept of the runs of two servers, newest first, up to one that is enough. Runs that go on and those
+// that were killed are among them.
+func (l *Ledger) Stored(ctx context.Context, old, new checksum.EndpointInfo, enough func(record.Run) bool) ([]record.Run, error) {
+	list, err := l.Runs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []record.Run
+	for _, s := range list {
+		if identity(s.Old.ServerUUID, s.Old.Addr) != identity(old.ServerUUID, old.Addr) ||
+			identity(s.New.ServerUUID, s.New.Addr) != identity(new.ServerUUID, new.Addr) {
+			continue
+		}
+		r, err := l.stored(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		if out = append(out, r); enough(r) {
+			break
+		}
+	}
+	return out, nil
+}
+
+// StoredRun returns what is kept of one run, or ErrNoRun.
+func (l *Ledger) StoredRun(ctx context.Context, id int64) (record.Run, error) {
+	s, err := l.FindRun(ctx, id)
+	if err != nil {
+		return record.Run{}, err
+	}
+	return l.stored(ctx, s)
+}
+
+func (l *Ledger) stored(ctx context.Context, s RunSummary) (record.Run, error) {
+	r := record.Run{
+		ID: s.ID, Began: s.Started, Attempt: s.Attempt, Finished: s.Finished, Interrupted: s.Interrupted, Verdict: s.Verdict,
+		Reason: s.Reason, Old: s.Old, New: s.New, Scope: s.Scope,
+	}
+	tables, err := l.loadTables(ctx, s)
+	if err != nil {
+		return r, err
+	}
+	for _, t := range tables {
+		r.Tables = append(r.Tables, t.result)
+	}
+	r.Differs, err = l.differing(ctx, s.ID)
+	return r, err
+}
+
+// differing lists the tables of which a run holds a difference, be it in a proven chunk, beside one, or in a table's result.
+func (l *Ledger) differing(ctx context.Context, run int64) ([]record.Differing, error) {
+	const op = "read which tables differ"
+	rows, err := l.read.QueryContext(ctx, `SELECT t.name, ifnull(max(x.at), '') FROM tables t JOIN (
+			SELECT table_id, proven_at AS at FROM chunks WHERE missing + extra + changed > 0
+			UNION ALL SELECT table_id, NULL FROM differences
+			UNION ALL SELECT table_id, NULL FROM table_results WHERE verdict = 'different' OR missing + extra + changed > 0
+		) x ON x.table_id = t.id WHERE t.run_id = ? GROUP BY t.id ORDER BY t.name`, run)
+	if err != nil {
+		return nil, classify(l.path, op, err)
+	}
+	defer rows.Close()
+	var out []record.Differing
+	for rows.Next() {
+		var d record.Differing
+		var at string
+		if err := rows.Scan(&d.Table, &at); err != nil {
+			return nil, classify(l.path, op, err)
+		}
+		if at != "" {
+			if d.At, err = parseTime(at); err != nil {
+				return nil, &Error{Kind: Corrupt, Path: l.path, Op: op, Err: err}
+			}
+		}
+		out = append(out, d)
 	}
 	return out, classify(l.path, op, rows.Err())
 }

@@ -23,6 +23,7 @@ import (
 	"crosscheck/cluster/gtid"
 	"crosscheck/conflict"
 	"crosscheck/conflict/watch"
+	"crosscheck/gate/record"
 )
 
 func watchInfo() WatchInfo {
@@ -482,6 +483,57 @@ func TestBaseCheck(t *testing.T) {
 	finishRun(t, mustStart(t, l, false), checksum.Different, false)
 	if _, ok := base(); ok {
 		t.Error("a base although a later check found differences")
+	}
+}
+
+// TestKilledRunThatDiffers: a run whose process died, or that goes on, is no base and hides the one before once it holds a
+// difference, however that is kept.
+func TestKilledRunThatDiffers(t *testing.T) {
+	undecided := chunk(0, 1)
+	undecided.Counts.Undecided = 1 // its differences are kept beside it
+	for name, c := range map[string]checksum.ProvenChunk{"in a proven chunk": chunk(0, 1), "beside an undecided one": undecided} {
+		l := mustOpen(t, t.TempDir(), Options{})
+		finishRun(t, mustStart(t, l, false), checksum.Same, false)
+		r := mustStart(t, l, false)
+		mustBegin(t, r, "shop.orders", "f")
+		mustRecord(t, r, "shop.orders", chunk(1, 0))
+		if _, ok, err := l.BaseCheck(t.Context(), servers().Old, servers().New); !ok || err != nil {
+			t.Errorf("%s: a run that found nothing hides the base: %v", name, err)
+		}
+		mustRecord(t, r, "shop.orders", c)
+		if b, ok, err := l.BaseCheck(t.Context(), servers().Old, servers().New); ok || err != nil {
+			t.Errorf("%s: base %+v, %v", name, b, err)
+		}
+		runs, err := l.Stored(t.Context(), servers().Old, servers().New, record.Run.Decided)
+		if err != nil || len(runs) != 2 || runs[0].Ended() || len(runs[0].Differs) != 1 || runs[0].Differs[0].Table != "shop.orders" ||
+			len(runs[1].Differs) != 0 || !runs[1].Decided() {
+			t.Errorf("%s: %+v, %v", name, runs, err)
+		}
+	}
+}
+
+// TestResumedRunIsProvenAsOfItsBeginning: where the sides stand when another process goes on says nothing of what was
+// compared before.
+func TestResumedRunIsProvenAsOfItsBeginning(t *testing.T) {
+	l := mustOpen(t, t.TempDir(), Options{})
+	mustStart(t, l, false) // and killed
+	info := servers()
+	info.Resume, info.Old.Position, info.New.Position = true, "binlog.000009:4", "u:1-99"
+	r, err := l.StartRun(t.Context(), info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Trusted(); got.OldPosition != servers().Old.Position || got.NewPosition != servers().New.Position {
+		t.Errorf("trusted: %+v", got)
+	}
+	finishRun(t, r, checksum.Same, false)
+	run, err := l.StoredRun(t.Context(), r.ID())
+	if err != nil || run.Old.Position != servers().Old.Position || run.New.Position != servers().New.Position || !run.Attempt.After(run.Began) {
+		t.Errorf("%+v, %v", run, err)
+	}
+	result, err := l.LoadResult(t.Context(), r.ID(), 0)
+	if err != nil || result.Old.Position != servers().Old.Position || result.New.Position != servers().New.Position {
+		t.Errorf("%+v, %v", result, err)
 	}
 }
 

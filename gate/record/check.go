@@ -1,0 +1,217 @@
+// Package record says what stored results prove: checks, watches, preflights
+// and the certificates of rehearsals go in, evidence comes out. It is pure, and
+// it alone judges that: who reads the ledger or measures derives nothing itself.
+package record
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"crosscheck/checksum"
+	"crosscheck/gate"
+	"crosscheck/gate/plan"
+)
+
+// Scope is what a check or a watch covers.
+type Scope struct {
+	Include []string `json:"include"` // globs "db.name"; empty: all tables
+	Exclude []string `json:"exclude"`
+	// Unseen says what of it the accounts cannot see; "" if they see all tables.
+	Unseen string `json:"unseen,omitempty"`
+}
+
+// Covers tells whether a scope holds at least what a plan names.
+func Covers(s *Scope, p plan.Plan) bool {
+	if s == nil {
+		return false
+	}
+	all := len(s.Include) == 0 && len(s.Exclude) == 0
+	return all || sameGlobs(s.Include, p.Include) && sameGlobs(s.Exclude, p.Exclude)
+}
+
+func sameGlobs(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(slices.Compact(a), slices.Compact(b))
+}
+
+// Run is a stored check. It may go on, or its process was killed: then Finished is zero.
+type Run struct {
+	ID int64
+	// Began is when its first process began, Attempt when its last one did, and Finished when that came to an end.
+	Began, Attempt, Finished time.Time
+	Interrupted              bool
+	Verdict                  checksum.Verdict
+	Reason                   string
+	// Old and New are the servers. Their positions are those of when the first process began: of what was compared first
+	// nothing later is proven. "" if they are not known.
+	Old, New checksum.EndpointInfo
+	Scope    *Scope
+	Tables   []checksum.TableResult
+	// Differs are the tables of which it holds a proven difference, be it one of an attempt before the last.
+	Differs []Differing
+}
+
+// Differing is a table with a proven difference.
+type Differing struct {
+	Table string    // "db.name"
+	At    time.Time // when the newest of its key ranges that differ was proven; zero: not known
+}
+
+// Ended tells whether the run came to an end, be it an interruption.
+func (r Run) Ended() bool { return !r.Finished.IsZero() }
+
+// Whole tells whether the run came to the end of its tables.
+func (r Run) Whole() bool { return r.Ended() && !r.Interrupted }
+
+// Decided tells whether the run came to a decision.
+func (r Run) Decided() bool { return r.Whole() && r.Verdict != checksum.Undecided }
+
+// Name names a check for evidence. The number alone would mean another check in another state folder.
+func (r Run) Name() string { return RunName(r.ID, r.Finished) }
+
+// RunName is the name of a run that ended at a moment.
+func RunName(id int64, finished time.Time) string {
+	return fmt.Sprintf("%d of %s", id, finished.UTC().Format(time.RFC3339Nano))
+}
+
+// Base is the run that a watch may build on, of runs of its two servers, newest first: the newest that came to a decision,
+// if that was "same" and no run since, whatever became of it, holds a difference.
+func Base(runs []Run) (Run, bool) {
+	for _, r := range runs {
+		switch {
+		case len(r.Differs) > 0:
+			return Run{}, false
+		case r.Decided():
+			return r, r.Verdict == checksum.Same && r.Old.Position != "" && r.New.Position != ""
+		}
+	}
+	return Run{}, false
+}
+
+// Enough tells that what is older than a run says nothing more for a plan.
+func Enough(r Run, p plan.Plan) bool { return r.Whole() && Covers(r.Scope, p) }
+
+// Checks is what runs of the plan's two servers prove for it, newest first. The run that counts is the newest that compared
+// what the plan names, or where there is none, the newest that came to its end. Whatever run since, be it of other tables,
+// killed, or still under way, holds a difference of a table that the plan chooses, speaks against it.
+func Checks(p plan.Plan, chooses func(table string) bool, runs []Run) []gate.Evidence {
+	counts := slices.IndexFunc(runs, func(r Run) bool { return Enough(r, p) })
+	if counts < 0 {
+		counts = slices.IndexFunc(runs, Run.Whole)
+	}
+	var out []gate.Evidence
+	for i, r := range runs {
+		if tables, at := r.differing(chooses); len(tables) > 0 {
+			out = append(out, different(r, tables, at))
+			break
+		}
+		if i == counts {
+			break
+		}
+	}
+	if counts >= 0 && (len(out) == 0 || out[0].Content.(gate.Check).Run != runs[counts].Name()) {
+		out = append(out, Check(runs[counts]))
+	}
+	return out
+}
+
+// differing lists the run's different tables among those that are chosen, and when the newest difference was proven.
+func (r Run) differing(chooses func(table string) bool) (tables []string, at time.Time) {
+	for _, d := range r.Differs {
+		if !chooses(d.Table) {
+			continue
+		}
+		tables = append(tables, d.Table)
+		if d.At.After(at) {
+			at = d.At
+		}
+	}
+	return tables, at
+}
+
+// different is the evidence of a run that holds differences.
+func different(r Run, tables []string, at time.Time) gate.Evidence {
+	e := Check(r)
+	c, _ := e.Content.(gate.Check)
+	c.Verdict = gate.Different
+	if !r.Ended() {
+		c.Run = RunName(r.ID, r.Began)
+		if e.Taken = at; at.Before(r.Attempt) { // proven by an attempt before, and not taken back since
+			e.Taken = r.Attempt
+		}
+	}
+	if r.Verdict != checksum.Different || !r.Whole() {
+		c.Reason = fmt.Sprintf("check %d, which %s, has proven it of %s", r.ID, r.fate(), some(tables))
+	}
+	e.Content = c
+	return e
+}
+
+// fate says what became of a run that does not say "different" itself.
+func (r Run) fate() string {
+	switch {
+	case !r.Ended():
+		return "goes on or was killed"
+	case r.Interrupted:
+		return "was interrupted"
+	}
+	return "ended with " + r.Verdict.String()
+}
+
+// some names the first few of a list.
+func some(list []string) string {
+	const listed = 5
+	if len(list) <= listed {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more tables", strings.Join(list[:listed], ", "), len(list)-listed)
+}
+
+// Check is what one run proves. It is as old as when its first process began.
+func Check(r Run) gate.Evidence {
+	c := gate.Check{Run: r.Name(), Verdict: r.Verdict.String(), Reason: r.Reason}
+	c.Tables = len(r.Tables)
+	for _, t := range r.Tables {
+		c.Rows += t.Counts.RowsOld
+		c.Names = append(c.Names, t.Table)
+		for _, l := range t.Lossy {
+			c.Lossy = append(c.Lossy, t.Table+": "+l)
+		}
+		if t.Verdict == checksum.Undecided && c.Reason == "" {
+			c.Reason = t.Table + ": " + t.Reason
+		}
+	}
+	if r.Scope == nil {
+		c.Missed = append(c.Missed, "what the check was to compare is not recorded")
+	} else {
+		c.Include, c.Exclude = r.Scope.Include, r.Scope.Exclude
+		if r.Scope.Unseen != "" {
+			c.Missed = append(c.Missed, r.Scope.Unseen)
+		}
+	}
+	if !r.Whole() {
+		c.Missed = append(c.Missed, "it "+r.fate())
+		if c.Verdict == gate.Same { // of what it came to
+			c.Verdict = gate.Undecided
+		}
+	}
+	c.Complete = len(c.Missed) == 0
+	return gate.Evidence{
+		Taken: r.Finished, From: r.Began, Old: r.Old.ServerUUID, New: r.New.ServerUUID,
+		Positions: positions(r.Old.Position, r.New.Position), Content: c,
+	}
+}
+
+func positions(old, new string) map[string]string {
+	out := make(map[string]string)
+	for side, pos := range map[string]string{"old": old, "new": new} {
+		if pos != "" {
+			out[side] = pos
+		}
+	}
+	return out
+}

@@ -1,0 +1,48 @@
+package record
+
+import (
+	"slices"
+
+	"crosscheck/gate"
+	"crosscheck/gate/certificate"
+	"crosscheck/gate/plan"
+	"crosscheck/gate/preflight"
+)
+
+// Preflight is what a preflight for a plan proves.
+func Preflight(r preflight.Result, hash string) gate.Evidence {
+	c := gate.Preflight{Path: string(r.Path), Duration: r.Duration, Findings: []gate.Finding{}, Tables: r.Tables, Folds: r.Folds}
+	for _, f := range r.Findings {
+		out := gate.Finding{
+			ID: f.ID, Object: f.Object, Side: f.Side, Severity: string(f.Severity), Found: f.Found, Unseen: f.Unseen, Accepted: f.Accepted,
+		}
+		if len(f.Fixes) == 1 { // several are on both sides: the preflight itself lists them
+			out.Fix, out.Side = f.Fixes[0].SQL, f.Fixes[0].On
+		}
+		c.Findings = append(c.Findings, out)
+	}
+	return gate.Evidence{Taken: r.Taken, Old: r.Old.UUID, New: r.New.UUID, Plan: hash, Content: c}
+}
+
+// Rehearsed is how a rehearsal ended by its certificate, and how much of it was overridden. A rehearsal has none before it:
+// that its own gate of that name was overridden counts neither way.
+func Rehearsed(d certificate.Document) (verdict gate.State, overrides int) {
+	names := make([]string, 0, len(d.Gates))
+	verdict = gate.Pass
+	for _, g := range d.Gates {
+		names = append(names, g.Gate)
+		own := g.Gate == plan.GateRehearsal && g.State == gate.Overridden
+		if g.State != gate.Pass && !own && verdict != gate.Fail {
+			verdict = g.State
+		}
+	}
+	for _, o := range d.Overrides {
+		if o.Gate != plan.GateRehearsal {
+			overrides++
+		}
+	}
+	if len(names) == 0 || !slices.Equal(names, d.Path.Gates()) {
+		verdict = gate.Unknown // it does not speak of all gates of its path
+	}
+	return verdict, overrides
+}
