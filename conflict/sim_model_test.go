@@ -313,7 +313,7 @@ func (s *sim) apply(side Side) {
 // mayOvertake tells whether a transaction may be applied before earlier ones.
 func (s *sim) mayOvertake(earlier []*simTx, tx *simTx) bool {
 	same := func(e *simTx) bool { return s.mode.domain(e.seq) == s.mode.domain(tx.seq) }
-	return free(earlier, tx) && !(s.mode.inOrder && slices.ContainsFunc(earlier, same))
+	return free(earlier, tx) && (!s.mode.inOrder || !slices.ContainsFunc(earlier, same))
 }
 
 // free tells whether a transaction shares no key with earlier ones.

@@ -151,8 +151,8 @@ func (s *story) write(side Side, text string) {
 		var with string
 		name, with, _ = strings.Cut(rest, " with ")
 		ops := s.txs[name]
-		if text := s.ddls[name]; text != "" {
-			tx.DDL = []binlog.DDL{{Schema: "s", Statement: text, Known: true}}
+		if q := s.ddls[name]; q != "" {
+			tx.DDL = []binlog.DDL{{Schema: "s", Statement: q, Known: true}}
 		}
 		if with != "" {
 			ops = parseOps(with)

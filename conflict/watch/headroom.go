@@ -111,7 +111,11 @@ func (e *engine) readHighest(ctx context.Context, s conflict.Side) {
 // are read again. Servers that do not keep the next key forget it when they are started.
 func (e *engine) renewKeys(ctx context.Context, s conflict.Side, tx *binlog.Transaction) {
 	f := e.servers[s].Facts()
-	restarted := !tx.Started.IsZero() && !(f.IsMariaDB() && f.AtLeast(10, 2, 4) || !f.IsMariaDB() && f.AtLeast(8, 0, 0))
+	keeps := f.AtLeast(8, 0, 0)
+	if f.IsMariaDB() {
+		keeps = f.AtLeast(10, 2, 4)
+	}
+	restarted := !tx.Started.IsZero() && !keeps
 	if restarted {
 		e.feed(s, conflict.Restarted{At: tx.Started.Unix()})
 	}

@@ -86,7 +86,8 @@ func (e *engine) cover(tables map[string]*found) error {
 			if e.foldsCase() {
 				key = strings.ToLower(full)
 			}
-			if !e.opt.Covered.Tables[key] && !(t.sides[conflict.Old] && e.opt.Covered.Listed(t.Schema, t.Name)) {
+			begun := t.sides[conflict.Old] && e.opt.Covered.Listed(t.Schema, t.Name)
+			if !e.opt.Covered.Tables[key] && !begun {
 				e.unverified(full)
 			}
 		}
