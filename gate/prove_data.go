@@ -272,7 +272,7 @@ func judgeLinks(j *judge, e Evidence, links [][2]string) []Reason {
 			out = append(out, *j.unknown(ReasonReplicationMissing, "replication "+name+" was not seen", "on "+want[1]+": "+l.Words.show()))
 			continue
 		case !l.Running || l.Error != "":
-			out = append(out, *j.fail(ReasonReplicationStopped, colon("replication "+name+" does not run", l.Error), "on "+want[1]+": "+l.Words.start()))
+			out = append(out, *j.fail(ReasonReplicationStopped, colon("replication "+name+" does not run", l.Error), "on "+want[1]+": "+j.yields(want)+l.Words.start()))
 		case !l.LagKnown:
 			out = append(out, *j.unknown(ReasonReplicationLagUnseen, "how far "+want[1]+" is behind "+want[0]+" is not known", "on "+want[1]+": "+l.Words.show()))
 		case l.Lag > j.plan.Limits.MaxLag:
@@ -285,6 +285,20 @@ func judgeLinks(j *judge, e Evidence, links [][2]string) []Reason {
 		}
 	}
 	return out
+}
+
+// yields is the statement after which new takes transactions of old that have no GTID; "" where it takes them, or old has GTIDs.
+func (j *judge) yields(ends [2]string) string {
+	e, _ := j.newest(KindGTID)
+	c, _ := e.Content.(GTID)
+	modes := make(map[string]string, len(c.Nodes))
+	for _, n := range c.Nodes {
+		modes[n.Name] = n.Mode
+	}
+	if ends != [2]string{"old", "new"} || modes["new"] != "ON" || modes["old"] == "ON" || modes["old"] == "ON_PERMISSIVE" {
+		return ""
+	}
+	return "SET GLOBAL gtid_mode = ON_PERMISSIVE; "
 }
 
 func judgeWatch(j *judge, e Evidence) []Reason {

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,20 @@ func TestStepsByTheirStatements(t *testing.T) {
 	} {
 		if len(maria) != 4 || !strings.HasPrefix(maria[i].Next, want) {
 			t.Errorf("where nothing can be persisted: %+v, want %s", maria, want)
+		}
+	}
+}
+
+// TestReplicationThatNewRefuses: new with GTIDs does not go on by START REPLICA alone.
+func TestReplicationThatNewRefuses(t *testing.T) {
+	p := windowed(testPlan(plan.GTIDRestart))
+	for mode, want := range map[string]string{"ON": "on new: SET GLOBAL gtid_mode = ON_PERMISSIVE; START REPLICA", "ON_PERMISSIVE": "on new: START REPLICA"} {
+		g := good(p, KindGTID, t0).(GTID)
+		g.Nodes[1].Mode = mode
+		list := replaced(replaced(world(p), KindGTID, made(p, t0, g)), KindSync, made(p, t0, stopped(WordsReplica)))
+		r := mustGate(t, Judge(p, list, t0), "caught-up")
+		if !slices.ContainsFunc(r.Reasons, func(x Reason) bool { return x.ID == ReasonReplicationStopped && x.Next == want }) {
+			t.Errorf("gtid_mode %s: %+v", mode, r.Reasons)
 		}
 	}
 }

@@ -87,12 +87,12 @@ func TestKilledCheckShutsTheGate(t *testing.T) {
 	}
 	start := func() *ledger.Run {
 		t.Helper()
-		run, err := book.StartRun(t.Context(), info)
-		if err == nil {
-			_, _, err = run.Begin(t.Context(), checksum.TableIdentity{Table: "shop.a", Fingerprint: "f"})
+		run, serr := book.StartRun(t.Context(), info)
+		if serr == nil {
+			_, _, serr = run.Begin(t.Context(), checksum.TableIdentity{Table: "shop.a", Fingerprint: "f"})
 		}
-		if err != nil {
-			t.Fatal(err)
+		if serr != nil {
+			t.Fatal(serr)
 		}
 		return run
 	}
@@ -105,14 +105,14 @@ func TestKilledCheckShutsTheGate(t *testing.T) {
 	different := func() bool {
 		t.Helper()
 		m := &migration{plan: p, filter: filter, book: book, log: slog.New(slog.DiscardHandler)}
-		if err := m.derive(t.Context()); err != nil {
-			t.Fatal(err)
+		if derr := m.derive(t.Context()); derr != nil {
+			t.Fatal(derr)
 		}
 		r, _ := m.judge().Gate(plan.GateCaughtUp)
 		return slices.ContainsFunc(r.Reasons, func(x gate.Reason) bool { return x.ID == gate.ReasonCheckDifferent })
 	}
 	same := checksum.Result{Verdict: checksum.Same, Tables: []checksum.TableResult{{Table: "shop.a", Verdict: checksum.Same}}}
-	if err := start().Close(t.Context(), same); err != nil {
+	if err = start().Close(t.Context(), same); err != nil {
 		t.Fatal(err)
 	}
 	if different() {
@@ -132,7 +132,7 @@ func TestKilledCheckShutsTheGate(t *testing.T) {
 	if !different() {
 		t.Error("a check that was killed holds a difference, and the one before it counts")
 	}
-	if err := start().Close(t.Context(), same); err != nil {
+	if err = start().Close(t.Context(), same); err != nil {
 		t.Fatal(err)
 	}
 	if different() {

@@ -56,6 +56,10 @@ func TestKilledAgainAndAgain(t *testing.T) {
 				kills++
 			}
 			free()
+			// Where old stands when the last process begins is not through where the first one's rows are proven.
+			if _, err := set.Old.DB().ExecContext(t.Context(), "CREATE DATABASE killed_later"); err != nil {
+				t.Fatal(err)
+			}
 			before, old, new := readProven(t, state), readNext(t, set.Old), readNext(t, set.New)
 			p := startCheck(t, set, args...)
 			got := p.document(exitDifferent)
@@ -66,6 +70,9 @@ func TestKilledAgainAndAgain(t *testing.T) {
 			t.Logf("killed %d times; resumed with %d chunks, %d rows", kills, before.chunks, before.rows)
 			if before.rows == 0 {
 				t.Fatal("nothing was proven before the last attempt: the test proves nothing")
+			}
+			if before.began == "" || got.Old.Position != before.began {
+				t.Errorf("a run that began at %s says it is proven as of %s", before.began, got.Old.Position)
 			}
 			if got.Totals.ResumedChunks != before.chunks || !strings.Contains(p.stderr.String(), fmt.Sprintf("trusting %d proven chunks", before.chunks)) {
 				t.Errorf("%d chunks resumed, %d were proven\n%s", got.Totals.ResumedChunks, before.chunks, p.stderr.String())

@@ -140,7 +140,7 @@ func (l *Ledger) differing(ctx context.Context, run int64) ([]record.Differing, 
 	for rows.Next() {
 		var d record.Differing
 		var at string
-		if err := rows.Scan(&d.Table, &at); err != nil {
+		if err = rows.Scan(&d.Table, &at); err != nil {
 			return nil, classify(l.path, op, err)
 		}
 		if at != "" {
