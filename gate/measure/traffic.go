@@ -115,9 +115,10 @@ func (m *measurement) traffic(ctx context.Context, since time.Time) (gate.Traffi
 	if err != nil {
 		return t, err
 	}
-	t.NewByApp, t.WritersTold, err = writtenBy(ctx, m.new, from.new, to.new, u.ids)
-	if err == nil && !t.WritersTold { // what is too much to read is read from the looks on
-		t.NewByApp, t.WritersTold, err = writtenBy(ctx, m.new, live.new, to.new, u.ids)
+	var read bool
+	t.NewByApp, t.WritersTold, read, err = writtenBy(ctx, m.new, from.new, to.new, u.ids)
+	if err == nil && !read { // what is too much to read is read from the looks on
+		t.NewByApp, t.WritersTold, _, err = writtenBy(ctx, m.new, live.new, to.new, u.ids)
 	}
 	if err != nil {
 		return t, err

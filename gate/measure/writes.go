@@ -84,13 +84,13 @@ func ownInLog(ctx context.Context, s *cluster.Server, from, to gtid.Position) (i
 }
 
 // writtenBy counts the transactions that a server logged between two of its positions and that sessions of some ids wrote.
-// known is false where the log does not tell the writers' ids, or cannot be read.
-func writtenBy(ctx context.Context, s *cluster.Server, from, to gtid.Position, ids map[uint64]bool) (n int64, known bool, err error) {
+// known is false where the log does not tell the writers' ids, or cannot be read: then read is false, too.
+func writtenBy(ctx context.Context, s *cluster.Server, from, to gtid.Position, ids map[uint64]bool) (n int64, known, read bool, err error) {
 	if !s.Facts().LogBin || from.IsZero() || to.IsZero() {
-		return 0, false, nil
+		return 0, false, false, nil
 	}
 	own, told := 0, 0
-	ok, err := readLog(ctx, s, from, to, func(string, string) bool { return false }, func(tx *binlog.Transaction) error {
+	read, err = readLog(ctx, s, from, to, func(string, string) bool { return false }, func(tx *binlog.Transaction) error {
 		if !tx.Last || tx.ServerID != s.Facts().ServerID {
 			return nil
 		}
@@ -102,7 +102,7 @@ func writtenBy(ctx context.Context, s *cluster.Server, from, to gtid.Position, i
 		}
 		return nil
 	})
-	return n, ok && (own == 0 || told > 0), err
+	return n, read && (own == 0 || told > 0), read, err
 }
 
 // readLog gives each transaction between two positions, heartbeats aside. ok is false if the log could not be read to the
