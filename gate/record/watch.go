@@ -93,6 +93,9 @@ func unproven(a Account, p plan.Plan) []string {
 	case !Covers(a.Scope, p):
 		out = append(out, "the watch does not cover all tables of the plan")
 	}
+	if list := a.Status.Unverified; len(list) > 0 {
+		out = append(out, fmt.Sprintf("%d watched tables that are not verified, among them %s", len(list), list[0]))
+	}
 	if a.Status.Final { // it is not running, and that is told
 		return out
 	}
@@ -114,7 +117,7 @@ func unproven(a Account, p plan.Plan) []string {
 func judgedElsewhere(id string) bool {
 	switch id {
 	case watch.ReasonFindings, watch.ReasonDiffer, watch.ReasonStale, watch.ReasonBlind, watch.ReasonUnjudged, watch.ReasonNoBase,
-		watch.ReasonUnknown, watch.ReasonOpen:
+		watch.ReasonUnverified, watch.ReasonUnknown, watch.ReasonOpen:
 		return true
 	}
 	return false
