@@ -289,11 +289,11 @@ func checkCorruption(t *testing.T, srv *fixtures.Server) {
 			if qerr != nil {
 				return qerr
 			}
-			var err error
-			for row := make([]driver.Value, 1); err == nil; {
-				err = rows.Next(row)
+			var last error
+			for row := make([]driver.Value, 1); last == nil; {
+				last = rows.Next(row)
 			}
-			return err
+			return last
 		})
 		if !malformed(err) {
 			t.Errorf("it ends with %v", err)

@@ -201,7 +201,7 @@ func typeCases(f fixtures.Family) []typeCase {
 			}
 			return json(r)
 		}}, typeCase{"VECTOR(3)", pick("TO_VECTOR('[1,2,3]')")})
-	case fixtures.MariaDB:
+	case fixtures.MariaDB, fixtures.MariaDB105, fixtures.MariaDB118:
 		cases = append(cases, typeCase{"JSON", json},
 			typeCase{"UUID", pick("'123e4567-e89b-12d3-a456-426655440000'", "'00000000-0000-0000-0000-000000000000'", "'ffffffff-ffff-ffff-ffff-ffffffffff00'",
 				"'017f22e2-79b0-7cc3-98c4-dc0c0c07398f'", "'6ccd780c-baba-1026-9564-5b8c656024db'", "UUID()", "'1ec9414c-232a-6b00-b3c8-9e6bdeced846'", "'e89b4567-0000-8000-a456-000000000000'", "'00000000-0000-8000-1000-000000000000'", "'11111111-2222-1333-0444-555555555555'", "'11111111-2222-0033-8044-555555555555'", "'00000000-1111-0122-8100-000000000000'")},

@@ -42,7 +42,8 @@ func TestEverReserved(t *testing.T) {
 		family fixtures.Family
 		query  string
 	}{
-		{fixtures.MySQL, "SELECT WORD FROM information_schema.KEYWORDS"}, {fixtures.MariaDB, "SELECT WORD FROM information_schema.KEYWORDS"},
+		{fixtures.MySQL, "SELECT WORD FROM information_schema.KEYWORDS"},
+		{fixtures.MariaDB, "SELECT WORD FROM information_schema.KEYWORDS"},
 		{fixtures.MariaDB118, "SELECT WORD FROM information_schema.KEYWORDS"},
 	} {
 		list, err := readers[q.family].strings(t.Context(), q.query)

@@ -409,7 +409,7 @@ func (r *rig) settingFlips(family fixtures.Family) []flip {
 				want:    []string{"lossy replication_filter:replicate-ignore-db=tmp new"},
 			},
 			flip{name: "stopped", new: []string{"STOP REPLICA"}, undoNew: []string{"START REPLICA"}, want: []string{"warning replication_stopped:old→new new"}})
-	case fixtures.MariaDB:
+	case fixtures.MariaDB, fixtures.MariaDB105, fixtures.MariaDB118:
 		domain := r.global("gtid_domain_id", "1", "fatal gtid_domain_same:gtid_domain_id both")
 		out = append(out,
 			domain,

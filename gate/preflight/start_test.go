@@ -51,7 +51,7 @@ func TestOneWrongStartSetting(t *testing.T) {
 			case fixtures.MySQL56:
 				cases = append(cases, start{name: "gtid", gtid: fixtures.GTIDOn, want: []string{"fatal gtid_mode:gtid_mode both"}},
 					start{name: "timestamps", variables: map[string]string{"explicit_defaults_for_timestamp": "0"}, want: []string{"warning config_explicit_defaults_for_timestamp:explicit_defaults_for_timestamp both"}})
-			case fixtures.MariaDB: // and what all families do alike
+			case fixtures.MariaDB, fixtures.MariaDB105, fixtures.MariaDB118: // and what all families do alike
 				cases = append(cases, []start{
 					{name: "binlog filter", variables: map[string]string{"binlog_ignore_db": "tmp"}, want: []string{"lossy binlog_filter:binlog-ignore-db=tmp new"}},
 					{name: "same id", id: 1, want: []string{"fatal server_id_same:server_id both"}},
