@@ -170,9 +170,12 @@ func (p *tablePlan) storedIn(r rowImage, values []cellValue, newSide bool) ([]st
 }
 
 // asks reports whether new's server may have to be asked what its columns can hold: nothing but a server knows the
-// characters of its charsets.
+// characters of its charsets, and which UUIDs it takes.
 func (p *tablePlan) asks() bool {
 	for _, c := range p.columns {
+		if classOf(c.new) == classUUID && classOf(c.old) != classUUID {
+			return true
+		}
 		if k, cs := classOf(c.new), charset(c.new); (k == classText || k == classJSON) && cs != "" && !utf8Bytes(cs) &&
 			(multiByte(cs) || charset(c.old) != cs) {
 			return true

@@ -163,6 +163,11 @@ func valueCases() []exactCase {
 			},
 			changed: 7,
 		},
+		{ // as text, a byte that is none would be a question mark
+			name: "bit_text", ddl: one("BIT(16)"), ddlNew: one("VARCHAR(9)"), rows: []string{row("(1,X'6162')", "(2,X'6162')")},
+			tamperOld: []string{"UPDATE {t} SET v=b'1010101010' WHERE id=1"}, tamper: []string{"UPDATE {t} SET v=CONCAT(CHAR(2),'?') WHERE id=1"},
+			changed: 1, lossy: always, fixed: true,
+		},
 		{
 			name: "same_bits", ddl: one("INT"), ddlNew: one("INT UNSIGNED"), rows: []string{row("(1,1)", "(2,2147483647)")},
 			tamperOld: []string{row("(3,-1)", "(4,-2147483648)")}, tamper: []string{row("(3,4294967295)", "(4,2147483648)")}, changed: 2, fixed: true,

@@ -28,12 +28,19 @@ func padded(o, n *cluster.Column) projection {
 	return p
 }
 
-// asText selects a column as the server writes it in utf8mb4.
+// asText selects a column as the server writes it in utf8mb4, and one of bytes as these: as text, a server would change those
+// that are none.
 func asText(c *cluster.Column) string {
-	if classOf(c) == classText {
+	switch classOf(c) {
+	case classText:
 		return inUTF8(c)
+	case classBytes, classFixedBytes:
+		return cluster.Quote(c.Name)
+	case classBit:
+		return "CAST(" + cluster.Quote(c.Name) + " AS BINARY)"
+	default:
+		return "CAST(" + cluster.Quote(c.Name) + " AS CHAR)"
 	}
-	return "CAST(" + cluster.Quote(c.Name) + " AS CHAR)"
 }
 
 // addressBytes selects a UUID or an address as its bytes, and other columns as they are.

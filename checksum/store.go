@@ -114,7 +114,7 @@ func (t *target) literal(c planColumn, v stored) (lit string, lax bool, why stri
 		lit, why = memberLiteral(c, v)
 		lax = lit == "0" && classOf(c.new) == classEnum
 	case classUUID, classInet:
-		lit, why = addressLiteral(c, v)
+		lit, why = t.addressLiteral(c, v)
 	case classGeometry:
 		lit, why = geometryLiteral(c, v)
 	case classOther:
@@ -427,7 +427,7 @@ func ownText(cs string, content []byte) string {
 }
 
 // addressLiteral writes a UUID or an address as text.
-func addressLiteral(c planColumn, v stored) (lit, why string) {
+func (t *target) addressLiteral(c planColumn, v stored) (lit, why string) {
 	content, ok := v.utf8(c.old)
 	if !ok {
 		return "", "the value is no text of utf8mb4"
@@ -439,7 +439,11 @@ func addressLiteral(c planColumn, v stored) (lit, why string) {
 		if len(content) != 16 {
 			return "", "the value is no UUID"
 		}
-		return fmt.Sprintf("'%x-%x-%x-%x-%x'", content[:4], content[4:6], content[6:8], content[8:10], content[10:]), ""
+		text := fmt.Sprintf("%x-%x-%x-%x-%x", content[:4], content[4:6], content[6:8], content[8:10], content[10:])
+		if !c.same() && !t.holds("CAST(CAST('"+text+"' AS UUID) AS CHAR)", []byte(text)) { // of some versions it takes only those of one variant
+			return "", "new's server takes it for no UUID"
+		}
+		return "'" + text + "'", ""
 	}
 	a, ok := netip.AddrFromSlice(content)
 	switch {

@@ -39,7 +39,7 @@ func (t *target) textFor(c planColumn, v stored) (cs string, content, text []byt
 	}
 	k := classOf(c.old)
 	text, ok := v.utf8(c.old)
-	bytes := k == classBytes || k == classFixedBytes || k == classGeometry
+	bytes := k == classBytes || k == classFixedBytes || k == classGeometry || k == classBit
 	isText := k == classText || k == classJSON && c.old.DataType != "json"
 	if bytes || isText && charset(c.old) == own && !utf8Bytes(own) {
 		content = lengthPrefixed(v.raw)

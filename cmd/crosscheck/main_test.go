@@ -53,7 +53,7 @@ var pool = &setPool{sets: make(map[string]*fixtures.Set), failed: make(map[strin
 var (
 	mariaPair = fixtures.Spec{Name: "maria", Topology: fixtures.Pair, Old: fixtures.MariaDB}
 	mysqlPair = fixtures.Spec{Name: "mysql", Topology: fixtures.Pair, Old: fixtures.MySQL}
-	oldToNew  = fixtures.Spec{Name: "56-maria", Topology: fixtures.Pair, Old: fixtures.MySQL56, New: fixtures.MariaDB}
+	oldToNew  = fixtures.Spec{Name: "56-maria", Topology: fixtures.Pair, Old: fixtures.MySQL56, New: fixtures.MariaDB118}
 	mariaDual = fixtures.Spec{Name: "dual", Topology: fixtures.Dual, Old: fixtures.MariaDB}
 )
 

@@ -25,9 +25,10 @@ type stores struct {
 	only     func(old, new fixtures.Family) bool
 }
 
-func toMaria(_, n fixtures.Family) bool    { return n == fixtures.MariaDB }
+func toMaria(_, n fixtures.Family) bool    { return n.IsMariaDB() }
+func toMaria118(_, n fixtures.Family) bool { return n == fixtures.MariaDB118 }
 func toMySQL9(_, n fixtures.Family) bool   { return n == fixtures.MySQL }
-func twoMarias(o, n fixtures.Family) bool  { return o == fixtures.MariaDB && n == fixtures.MariaDB }
+func twoMarias(o, n fixtures.Family) bool  { return o.IsMariaDB() && n.IsMariaDB() }
 func jsonBoth(o, _ fixtures.Family) bool   { return o != fixtures.MySQL56 }
 func jsonMySQL9(o, n fixtures.Family) bool { return o == fixtures.MySQL && n == fixtures.MySQL }
 
@@ -69,6 +70,7 @@ func storeCases() []stores {
 	add("UUID", "BINARY(16)", v(uuidText+"=>"+uuidBytes), nil, twoMarias)
 	add("UUID", "VARBINARY(20)", v(uuidText+"=>"+uuidBytes), nil, twoMarias)
 	add("BINARY(16)", "UUID", v(uuidBytes+"=>"+uuidText, "X'ffffffffffffffffffffffffffffffff'=>'ffffffff-ffff-ffff-ffff-ffffffffffff'"), nil, toMaria)
+	add("BINARY(16)", "UUID", nil, v("X'ffeeddccbbaa99887766554433221100'"), toMaria118) // a version that has no variant
 	add("VARBINARY(16)", "UUID", v(uuidBytes+"=>"+uuidText), v("'abc'"), toMaria)
 	add("INET6", "VARBINARY(16)", v("'::1'=>X'00000000000000000000000000000001'"), nil, twoMarias)
 	add("VARBINARY(16)", "INET6", v("X'20010db8000000000000000000000000'=>'2001:db8::'"), v("'abc'"), toMaria)
@@ -99,6 +101,7 @@ func numberCases(add adder, v func(...string) []string) {
 	add("BIT(10)", "BIT(40)", v("b'1000000001'"), nil, nil)
 	add("BIT(40)", "BIT(10)", v("b'1000000001'"), v("b'100000000000'"), nil)
 	add("BIT(10)", "BIT(10)", v("b'1000000001'"), nil, nil)
+	add("BIT(16)", "VARCHAR(9)", v("b'0110000101100010'=>'ab'"), v("b'1010101010'"), nil)
 	add("YEAR", "SMALLINT", v("2020", "0"), nil, nil)
 	add("SMALLINT", "YEAR", v("2020", "0"), v("1900"), nil)
 	add("YEAR", "VARCHAR(4)", v("'2020'", "'0000'"), nil, nil)
