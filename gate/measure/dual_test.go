@@ -409,8 +409,8 @@ func switches(r *rig) {
 	if second.NewWrites != 2 || second.OldWrites != 1 || !second.WritesSeen || !second.Switched.Equal(first.Switched) || second.By != "ann" {
 		r.Errorf("two writes on new, one on old, and: %+v", second)
 	}
-	// New's log tells who wrote, on MySQL.
-	told := r.set.New.Family() != fixtures.MariaDB
+	// New's log tells who wrote, on MySQL, and on MariaDB from 11.5 on.
+	told := !r.servers.New.Facts().IsMariaDB() || r.servers.New.Facts().AtLeast(11, 5, 0)
 	if second.WritersTold != told || told && second.NewByApp != 2 {
 		r.Errorf("two writes of the application on new, and: %+v", second)
 	}

@@ -463,11 +463,11 @@ func TestAcrossFamilies(t *testing.T) {
 		old, new fixtures.Family
 		want     []string
 	}{
-		{fixtures.Pair, fixtures.MySQL56, fixtures.MariaDB, warn("group_concat_max_len", "innodb_strict_mode", "sql_mode")},
+		{fixtures.Pair, fixtures.MySQL56, fixtures.MariaDB118, warn("group_concat_max_len", "innodb_snapshot_isolation", "innodb_strict_mode", "sql_mode")},
 		{fixtures.Independent, fixtures.MySQL56, fixtures.MySQL, append([]string{unsupported, noPlugin},
 			warn("collation_server", "innodb_autoinc_lock_mode", "innodb_strict_mode", "restrict_fk_on_non_standard_key", "sql_mode")...)},
-		{fixtures.Independent, fixtures.MariaDB, fixtures.MySQL, append([]string{unsupported, noPlugin},
-			warn("collation_server", "group_concat_max_len", "innodb_autoinc_lock_mode", "restrict_fk_on_non_standard_key", "sql_mode")...)},
+		{fixtures.Independent, fixtures.MariaDB118, fixtures.MySQL, append([]string{unsupported, noPlugin},
+			warn("collation_server", "group_concat_max_len", "innodb_autoinc_lock_mode", "innodb_snapshot_isolation", "restrict_fk_on_non_standard_key", "sql_mode")...)},
 	} {
 		t.Run(string(c.old)+" "+string(c.new), func(t *testing.T) {
 			r := newRig(t, fixtures.Spec{Topology: c.topology, Old: c.old, New: c.new}, preflight.RollingUpgrade)
