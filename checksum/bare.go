@@ -72,8 +72,8 @@ func bareText(c *cluster.Column) string {
 		return "CAST(" + col + " AS CHAR)"
 	case classText, classJSON:
 		if cs := charset(c); cs != "" && cs != "binary" && !utf8Bytes(cs) {
-			text := "CONVERT(" + col + " USING utf8mb4)"
-			return "IF(CHAR_LENGTH(" + text + ")=CHAR_LENGTH(" + col + ")," + text + ",NULL)"
+			text, whole := convertedText(col)
+			return "IF(" + whole + "," + text + ",NULL)"
 		}
 	default:
 	}

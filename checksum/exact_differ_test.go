@@ -163,6 +163,16 @@ func valueCases() []exactCase {
 			},
 			changed: 7,
 		},
+		{ // characters that Unicode lacks are not the question marks that servers put in their place
+			name: "no_unicode", ddl: "(id INT NOT NULL PRIMARY KEY, c VARCHAR(9) CHARACTER SET cp1251, h VARCHAR(9) CHARACTER SET hebrew, u VARCHAR(9) CHARACTER SET ucs2)",
+			ddlNew: "(id INT NOT NULL PRIMARY KEY, c VARCHAR(9) CHARACTER SET utf8mb4, h VARCHAR(9) CHARACTER SET utf8mb4, u VARCHAR(9) CHARACTER SET utf8mb4)",
+			rows:   []string{row("(1,'a?','b?','c?')", "(2,'a?','b?','c?')", "(3,'a?','b?','c?')", "(4,'a?','b?','c?')")},
+			tamperOld: []string{
+				"UPDATE {t} SET c=X'6198' WHERE id=1", "UPDATE {t} SET h=X'62BF' WHERE id=2",
+				"UPDATE {t} SET u=X'0063D800' WHERE id=3",
+			},
+			changed: 3, lossy: always, fixed: true,
+		},
 		{ // as text, a byte that is none would be a question mark
 			name: "bit_text", ddl: one("BIT(16)"), ddlNew: one("VARCHAR(9)"), rows: []string{row("(1,X'6162')", "(2,X'6162')")},
 			tamperOld: []string{"UPDATE {t} SET v=b'1010101010' WHERE id=1"}, tamper: []string{"UPDATE {t} SET v=CONCAT(CHAR(2),'?') WHERE id=1"},

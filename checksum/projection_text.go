@@ -104,22 +104,30 @@ func texts(o, n *cluster.Column) projection {
 }
 
 func lossyCharset(c *cluster.Column, cs string) string {
-	return fmt.Sprintf("%s: characters of %s that Unicode lacks, or has only once, compare equal", c.Name, cs)
+	return fmt.Sprintf("%s: characters that %s has more than once compare equal", c.Name, cs)
 }
 
-// inUTF8 selects a character column in UTF-8. Servers cut text short where it has no form in UTF-8 (MySQL 9, lone
-// surrogates), so that text which changes its length becomes its bytes in hexadecimal, behind a zero byte.
+// inUTF8 selects a character column in UTF-8; text that UTF-8 does not hold becomes its bytes in hexadecimal, behind a zero
+// byte.
 func inUTF8(c *cluster.Column) string {
 	col := cluster.Quote(c.Name)
 	cs := charset(c)
-	text := "CONVERT(" + col + " USING utf8mb4)"
-	switch {
-	case cs == "binary" || utf8Bytes(cs):
+	if cs == "binary" || utf8Bytes(cs) {
 		return col
-	case strings.HasPrefix(cs, "utf") || cs == "ucs2":
-		return fmt.Sprintf("IF(CHAR_LENGTH(%s)=CHAR_LENGTH(%s),%s,CONCAT(_utf8mb4 X'00',HEX(%s)))", text, col, text, col)
 	}
-	return text
+	text, whole := convertedText(col)
+	if cs == "latin1" { // has a character for each byte
+		return text
+	}
+	return fmt.Sprintf("IF(%s,%s,CONCAT(_utf8mb4 X'00',HEX(%s)))", whole, text, col)
+}
+
+// convertedText is a character column in UTF-8, and the condition on which that is all of it: for what UTF-8 does not hold (lone
+// surrogates, bytes that stand for no character of Unicode) servers put a question mark, or cut the text short.
+func convertedText(col string) (text, whole string) {
+	text = "CONVERT(" + col + " USING utf8mb4)"
+	rest := func(s string) string { return "CHAR_LENGTH(REPLACE(" + s + ",'?',''))" }
+	return text, fmt.Sprintf("CHAR_LENGTH(%[1]s)=CHAR_LENGTH(%[2]s) AND %[3]s=%[4]s", text, col, rest(text), rest(col))
 }
 
 // enums compares ENUM columns by label. The value that strict servers refuse, number 0, reads as the empty string: it is

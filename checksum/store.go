@@ -163,34 +163,12 @@ func (v stored) utf8(c *cluster.Column) (text []byte, ok bool) {
 		if cs == "" || utf8Bytes(cs) {
 			return raw, utf8.Valid(raw)
 		}
-		return v.text, v.text != nil && bytes.Count(v.text, []byte("?")) == questionMarks(cs, raw)
+		return v.text, v.text != nil
 	case classBytes, classFixedBytes, classGeometry, classUUID, classInet:
 		return lengthPrefixed(v.raw), true
 	default:
 		return v.text, v.text != nil
 	}
-}
-
-// questionMarks counts the question marks of a text. Servers write one for each character that another charset lacks.
-func questionMarks(cs string, raw []byte) int {
-	var unit []byte
-	switch cs {
-	case "ucs2", "utf16":
-		unit = []byte{0, '?'}
-	case "utf16le":
-		unit = []byte{'?', 0}
-	case "utf32":
-		unit = []byte{0, 0, 0, '?'}
-	default:
-		return bytes.Count(raw, []byte("?")) // no byte of a longer character
-	}
-	n := 0
-	for part := range slices.Chunk(raw, len(unit)) {
-		if bytes.Equal(part, unit) {
-			n++
-		}
-	}
-	return n
 }
 
 // same reports whether both columns have one type, which holds whatever is in old's.
