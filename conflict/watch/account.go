@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ func (e *engine) status(now time.Time) Status {
 	st := Status{
 		At: now, Started: e.started, Since: e.opt.Since, Base: e.mem.Base, Findings: map[conflict.Kind]uint64{},
 		Account: e.det.Summary(), Rows: e.rows.count(e.mem.Rows), Resumed: e.resumed,
-		Scopes: e.mem.Scopes, Unverified: e.mem.Unverified,
+		Scopes: slices.Clone(e.mem.Scopes), Unverified: slices.Clone(e.mem.Unverified), // readers keep the status
 	}
 	st.Pairs = st.Account.Pairs
 	for k, n := range e.counts {
