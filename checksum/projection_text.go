@@ -29,18 +29,17 @@ func padded(o, n *cluster.Column) projection {
 }
 
 // asText selects a column as the server writes it in utf8mb4, and one of bytes as these: as text, a server would change those
-// that are none.
+// that are none. Of a VECTOR no server makes text: it says so, and the table is undecided.
 func asText(c *cluster.Column) string {
-	switch classOf(c) {
-	case classText:
+	switch k := classOf(c); {
+	case k == classText:
 		return inUTF8(c)
-	case classBytes, classFixedBytes:
+	case k == classFixedBytes, k == classBytes && c.DataType != "vector":
 		return cluster.Quote(c.Name)
-	case classBit:
+	case k == classBit:
 		return "CAST(" + cluster.Quote(c.Name) + " AS BINARY)"
-	default:
-		return "CAST(" + cluster.Quote(c.Name) + " AS CHAR)"
 	}
+	return "CAST(" + cluster.Quote(c.Name) + " AS CHAR)"
 }
 
 // addressBytes selects a UUID or an address as its bytes, and other columns as they are.
