@@ -277,7 +277,7 @@ func (r *Run) Record(ctx context.Context, table string, c checksum.ProvenChunk) 
 // warn says once when a bound is reached.
 func (r *Run) warn(next usage) {
 	if r.stored.imagesDropped == 0 && next.imagesDropped > 0 {
-		r.l.opts.Log.Warn("values of further differences are not kept: repair will leave them out",
+		r.l.opts.Log.Warn("values of some differing rows are not kept, for a limit or because rows share a key: repair will leave them out",
 			"run", r.id, "limit_rows_per_table", r.l.opts.MaxImages, "limit_bytes", r.l.opts.MaxImageBytes)
 	}
 	if r.stored.differencesDropped == 0 && next.differencesDropped > 0 {
