@@ -5,6 +5,8 @@ import (
 
 	"github.com/zeebo/xxh3"
 	"pgregory.net/rapid"
+
+	"crosscheck/chunker"
 )
 
 // nothing stands for a read that tells nothing.
@@ -120,4 +122,31 @@ func TestJudgeNeverCallsDifferentWithoutProof(t *testing.T) {
 			return
 		}
 	})
+}
+
+// A row that neither side's read has found is not alike for that: where the source's commits hang, it stays open.
+func TestUnseenIsApart(t *testing.T) {
+	row, other := image{sight: present}, image{sight: present}
+	other.hash.Lo = 1
+	gone := image{sight: absent}
+	for _, c := range []struct {
+		name            string
+		source, replica image
+		doubted, apart  bool
+	}{
+		{"equal", row, row, true, false},
+		{"different", row, other, false, true},
+		{"seen by nobody", image{}, image{}, false, true},
+		{"on neither side, by a sure key", gone, gone, false, false},
+		{"on neither side, by a key in doubt", gone, gone, true, true},
+	} {
+		s := &settler{fence: unreplicated{}}
+		b := &batch{
+			plan: &tablePlan{doubted: c.doubted}, suspects: []*suspect{{kind: Missing, rng: &chunker.Range{}}},
+			rounds: []round{{source: c.source, replica: c.replica}},
+		}
+		if s.apart(b, 0) != c.apart {
+			t.Errorf("%s: apart %v", c.name, !c.apart)
+		}
+	}
 }

@@ -110,15 +110,14 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 // committed waits until the source shows what the replica was read with, should any row look different. If it does not,
 // the rows that look alike are settled all the same.
 func (s *settler) committed(ctx context.Context, source *session, group []*batch) error {
-	apart := func(b *batch, i int) bool { return b.rounds[i].source != b.rounds[i].replica }
 	for _, b := range group {
 		for i := range b.suspects {
-			if !apart(b, i) {
+			if !s.apart(b, i) {
 				continue
 			}
 			err := source.do(ctx, "wait for commits", func() error { return s.fence.committed(ctx) })
 			if fenceFailure(err) != "" {
-				s.keep(ctx, group, apart)
+				s.keep(ctx, group)
 			}
 			return err
 		}
@@ -126,12 +125,21 @@ func (s *settler) committed(ctx context.Context, source *session, group []*batch
 	return nil
 }
 
-// keep settles the suspects of which a function does not say that they are open, as the same.
-func (s *settler) keep(ctx context.Context, group []*batch, open func(b *batch, i int) bool) {
+// apart reports whether a suspect is not shown to be alike by the first reads of its round: different, or not seen.
+func (s *settler) apart(b *batch, i int) bool {
+	r := b.rounds[i]
+	if b.doubts(b.suspects[i]) {
+		s.doubt(b.suspects[i], &r)
+	}
+	return r.source != r.replica || r.source.sight == unseen
+}
+
+// keep settles the suspects that are not apart as the same.
+func (s *settler) keep(ctx context.Context, group []*batch) {
 	for _, b := range group {
 		var left []*suspect
 		for i, sp := range b.suspects {
-			if open(b, i) {
+			if s.apart(b, i) {
 				left = append(left, sp)
 				continue
 			}
@@ -146,7 +154,7 @@ func (s *settler) keep(ctx context.Context, group []*batch, open func(b *batch, 
 func (s *settler) judge(ctx context.Context, b *batch) error {
 	var again, proven, hot, blind []*suspect
 	for i, sp := range b.suspects {
-		doubted := b.plan.doubted && b.rng == nil && sp.rng != nil
+		doubted := b.doubts(sp)
 		if doubted {
 			s.doubt(sp, &b.rounds[i])
 		}
@@ -216,6 +224,9 @@ func (s *settler) read(ctx context.Context, from *session, b *batch, see func(i 
 	}
 	return nil
 }
+
+// doubts reports whether a range read has the last word on a suspect that its key does not find.
+func (b *batch) doubts(sp *suspect) bool { return b.plan.doubted && b.rng == nil && sp.rng != nil }
 
 // doubt takes back that a lookup found no row where a range read had shown one: that the row is gone since only another
 // such read tells. Of numbers and text nothing is doubted that unsureKeys lets pass.
