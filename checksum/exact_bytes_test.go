@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"crosscheck/fixtures"
@@ -85,12 +86,16 @@ func rawRows(t *testing.T, s *fixtures.Server, exec func(string) error, database
 	must("CREATE TABLE {t} " + ddl)
 	must("BINLOG '" + base64.StdEncoding.EncodeToString(format) + "'")
 	if s.Family() == fixtures.MySQL {
-		must(fmt.Sprintf("SET gtid_next='00000000-0000-0000-0000-0000000000aa:%d'", from))
+		must(fmt.Sprintf("SET gtid_next='00000000-0000-0000-0000-0000000000aa:%d'", rawTransactions.Add(1)))
 		defer must("SET gtid_next='AUTOMATIC'")
 		defer must("COMMIT")
 	}
 	must("BINLOG '" + base64.StdEncoding.EncodeToString(chosen) + "'")
 }
+
+// rawTransactions numbers what rawRows plants: a server passes over a number that it has seen, and two pairs may plant on one
+// server at one place of its log.
+var rawTransactions atomic.Int64
 
 // TestBytesThatAreNoText: keys that hold bytes which are no text of the column's charset, as row events from a latin1
 // column leave them in a utf8mb4 one, are not found by lookups and are no bounds. Their rows are compared all the same.
