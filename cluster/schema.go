@@ -86,6 +86,9 @@ type Key struct {
 	Visible bool   // false: the optimizer may not use it, FORCE INDEX included
 	Type    string // "BTREE", "HASH", "FULLTEXT", "SPATIAL"
 	Parts   []KeyPart
+	// Overlaps says of a unique key of MariaDB that it is WITHOUT OVERLAPS: its last two parts are the end and the start of
+	// a period, and of two rows with equal values of the others the periods may not overlap.
+	Overlaps bool
 }
 
 // KeyPart is one column, prefix or expression of a key.

@@ -55,12 +55,25 @@ func (l *loader) readKeys(where string) error {
 			for _, p := range ps {
 				k.Parts = append(k.Parts, p.KeyPart)
 			}
+			t.withoutPeriod(k)
 		}
 		slices.SortFunc(t.Keys, func(a, b Key) int {
 			return cmp.Or(keyRank(a)-keyRank(b), strings.Compare(a.Name, b.Name))
 		})
 	}
 	return err
+}
+
+// withoutPeriod takes the end of the row's system period out of a unique key. MariaDB adds it, so that history may hold
+// a value often; among the rows of now, the key is unique without it.
+func (t *Table) withoutPeriod(k *Key) {
+	for k.Unique && len(k.Parts) > 1 {
+		last := len(k.Parts) - 1
+		if c := t.Column(k.Parts[last].Column); c == nil || !c.System {
+			return
+		}
+		k.Parts = k.Parts[:last]
+	}
 }
 
 func keyRank(k Key) int {

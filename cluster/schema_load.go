@@ -155,7 +155,7 @@ func (l *loader) load(where string) error {
 			return err
 		}
 	}
-	for _, step := range []func(string) error{l.readTables, l.readColumns, l.readKeys, l.readPartitions, l.readJSONChecks} {
+	for _, step := range []func(string) error{l.readTables, l.readColumns, l.readKeys, l.readPeriods, l.readPartitions, l.readJSONChecks} {
 		if err := step(where); err != nil {
 			return err
 		}

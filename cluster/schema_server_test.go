@@ -309,6 +309,8 @@ func TestLoadTablesMariaDB(t *testing.T) {
 		"CREATE TABLE n.sv (a INT PRIMARY KEY) WITH SYSTEM VERSIONING",
 		`CREATE TABLE n.sv2 (a INT PRIMARY KEY, rs TIMESTAMP(6) GENERATED ALWAYS AS ROW START, re TIMESTAMP(6) GENERATED ALWAYS AS ROW END,
 			PERIOD FOR SYSTEM_TIME (rs, re)) WITH SYSTEM VERSIONING`,
+		"CREATE TABLE n.wo (a INT, d DATE NOT NULL COMMENT 'x\nUNIQUE KEY `u` (`a`,`p` WITHOUT OVERLAPS)', e DATE NOT NULL, PERIOD FOR p (d, e), UNIQUE u (a, e, d), "+
+			"UNIQUE `w``1` (a, p WITHOUT OVERLAPS) COMMENT 'y')",
 		"CREATE TABLE n.t (a INT NOT NULL, b INT INVISIBLE, v INT AS (a + 1) VIRTUAL, s INT AS (a * 2) PERSISTENT, `j``s` JSON, "+
 			"l LONGTEXT CHECK (LENGTH(l) > 1), u UUID DEFAULT UUID(), bl BLOB, n INT DEFAULT NULL, x VARCHAR(9) DEFAULT 'NULL', m INT DEFAULT -5, "+
 			"k INT NOT NULL, UNIQUE KEY z (k), UNIQUE KEY ign (a) IGNORED, UNIQUE KEY hs (bl) USING HASH)")
@@ -326,6 +328,12 @@ func TestLoadTablesMariaDB(t *testing.T) {
 	}
 	if r := by["sv2"].Column("rs"); !r.System || r.Generated != GeneratedNone || !by["sv2"].Column("re").System {
 		t.Errorf("row start: %+v", r)
+	}
+	if k := by["sv2"].WalkKey(); k == nil || len(k.Parts) != 1 || k.Parts[0].Column != "a" {
+		t.Errorf("of the rows of now, the key is unique without their end: %+v", by["sv2"].Keys)
+	}
+	if k := by["wo"].Keys; len(k) != 2 || k[0].Overlaps || !k[1].Overlaps || k[1].Name != "w`1" || k[1].Parts[1].Column != "e" || k[1].Parts[2].Column != "d" {
+		t.Errorf("keys without overlaps: %+v", k)
 	}
 	x := by["t"]
 	c := func(name string) *Column { return x.Column(name) }
