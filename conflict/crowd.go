@@ -227,8 +227,12 @@ func (d *Detector) before(a, b uint64) int {
 // meetEqual adds the pairs of changes that have two values which turned out equal.
 func (d *Detector) meetEqual(b *batch, e equalValues, pair func([2]uint64) *pairCase) {
 	c := e.crowd
-	if string(c.Values[Old][e.old]) == string(c.Values[New][e.new]) {
+	old, new := c.Values[Old][e.old], c.Values[New][e.new]
+	if d.surelyEqual(entry{ns: c.NS, tuple: old}, entry{ns: c.NS, tuple: new}) {
 		return // known without asking
+	}
+	if d.namespaces[c.NS].Period && !overlap(old, new) {
+		return // only the other parts were asked about
 	}
 	of := func(s Side, value uint32) (out []member) {
 		for _, m := range c.Members[s] {

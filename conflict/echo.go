@@ -92,6 +92,10 @@ func (d *Detector) echoed(s Side, tx *binlog.Transaction) bool {
 func (d *Detector) echoRow(s Side, e *echo, c *binlog.Change, single bool) {
 	l := d.layoutOf(c.Def)
 	d.count.Sides[s].Echoed++
+	c, ok := l.current(c)
+	if !ok {
+		return
+	}
 	if l.table != nil && l.table.lacking[s.Other()] != nil {
 		d.settleLacking(s.Other(), l.table)
 	}

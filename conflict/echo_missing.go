@@ -32,8 +32,8 @@ func (d *Detector) passed(s Side, i uint32) {
 			d.count.Sides[s].Explained++
 			continue
 		}
-		if !ok && t.source == 0 {
-			continue // nothing tells an echo of such rows
+		if !ok && (t.source == 0 || d.layouts.list[p.layout].table.sequence) {
+			continue // nothing tells an echo of such rows; a sequence that is ahead is not set back, and not logged
 		}
 		if before { // its echo may stand before the other stream's start
 			d.count.Sides[s].Unjudged++

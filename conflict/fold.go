@@ -17,6 +17,7 @@ const (
 	foldSymbols                 // other collations, by what a fold may keep of their texts
 	foldLetters
 	foldLoose
+	foldPeriod // an end of a period: any may overlap with any
 )
 
 func foldOf(t [2]textType) foldMode {
@@ -43,6 +44,8 @@ func appendFolded(out []byte, mode foldMode, s []byte) []byte {
 		return append(out, s...)
 	case foldPad:
 		return append(out, bytes.TrimRight(s, " ")...)
+	case foldPeriod:
+		return out
 	case foldSymbols, foldLetters, foldLoose:
 	}
 	return binlog.AppendFold(out, s, binlog.Keep(foldLoose-mode))
@@ -55,6 +58,8 @@ func surelyDifferent(mode foldMode, a, b []byte) bool {
 		return !bytes.Equal(appendFolded(nil, mode, a), appendFolded(nil, mode, b))
 	case foldPad:
 		return !bytes.Equal(bytes.TrimRight(a, " "), bytes.TrimRight(b, " "))
+	case foldPeriod:
+		return false
 	case foldSymbols, foldLetters, foldLoose:
 	}
 	return binlog.SurelyDifferent(a, b)

@@ -24,6 +24,7 @@ type layout struct {
 	// ordered says that appliers which keep the order of commits keep it for this table.
 	ordered bool
 	auto    int // the AUTO_INCREMENT column, or -1
+	ends    int // the column with the end of the system period, or -1
 	names   []string
 }
 
@@ -31,6 +32,7 @@ type keyPlan struct {
 	ns      uint32
 	roles   class
 	fk      bool
+	period  bool
 	columns []int
 	prefix  []int
 	chars   []bool // the prefix counts characters
@@ -77,7 +79,7 @@ func layoutText(def *binlog.Table) string {
 }
 
 func (d *Detector) newLayout(def *binlog.Table) *layout {
-	l := &layout{id: uint32(len(d.layouts.list)), def: def, auto: -1, table: d.tables[fullName(def.Schema, def.Name)]}
+	l := &layout{id: uint32(len(d.layouts.list)), def: def, auto: -1, ends: -1, table: d.tables[fullName(def.Schema, def.Name)]}
 	d.layouts.list = append(d.layouts.list, l)
 	at := map[string]int{}
 	for i := range def.Columns {
@@ -91,6 +93,9 @@ func (d *Detector) newLayout(def *binlog.Table) *layout {
 	if i, ok := at[strings.ToLower(l.table.auto)]; ok && l.table.auto != "" {
 		l.auto = i
 	}
+	if i, ok := at[l.table.ends]; ok && l.table.ends != "" {
+		l.ends = i
+	}
 	l.shape = strings.Join(l.table.shared, "\x00")
 	for _, name := range l.table.shared {
 		if i, ok := at[name]; ok {
@@ -100,14 +105,14 @@ func (d *Detector) newLayout(def *binlog.Table) *layout {
 		}
 	}
 	for _, k := range l.table.keys {
-		p := keyPlan{ns: k.ns, roles: k.roles, fk: k.fk, prefix: k.prefix}
+		p := keyPlan{ns: k.ns, roles: k.roles, fk: k.fk, period: k.period, prefix: k.prefix}
 		for i, name := range k.columns {
 			c, ok := at[name]
 			if !ok {
 				c, l.absent = -1, true
 			}
 			p.columns = append(p.columns, c)
-			p.fold = append(p.fold, foldOf(d.namespaces[k.ns].Text[i]))
+			p.fold = append(p.fold, d.namespaces[k.ns].fold(i))
 			p.chars = append(p.chars, c >= 0 && def.Columns[c].Charset != "" && def.Columns[c].Charset != "binary")
 		}
 		l.keys = append(l.keys, p)

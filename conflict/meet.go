@@ -76,8 +76,8 @@ func (d *Detector) collect(o *window, first uint32, mine entry) bool {
 		if theirs.ns != mine.ns || !meets(mine.role, theirs.role) {
 			continue
 		}
-		switch sure := string(mine.tuple) == string(theirs.tuple); {
-		case sure:
+		switch {
+		case d.surelyEqual(mine, theirs):
 			d.hits = append(d.hits, hit{nd.change, mine, theirs, true, nd.hash})
 		case d.mayEqual(mine, theirs): // numbers that are equal but for the sign of zero need no server
 			d.hits = append(d.hits, hit{nd.change, mine, theirs, exact, nd.hash})

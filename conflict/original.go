@@ -90,6 +90,14 @@ func (st *stream) hasGap() bool {
 func (d *Detector) store(s Side, c *binlog.Change, tx *binlog.Transaction) {
 	st := d.streams[s]
 	l := d.layoutOf(c.Def)
+	c, ok := l.current(c)
+	if !ok {
+		return
+	}
+	if l.table != nil && l.table.sequence {
+		d.keepSequence(st, l, c)
+		return
+	}
 	d.count.Sides[s].Changes++
 	if l.table == nil {
 		d.count.Sides[s].Unjudged++
@@ -116,6 +124,19 @@ func (d *Detector) store(s Side, c *binlog.Change, tx *binlog.Transaction) {
 	if d.merge(st, l, c) {
 		d.count.Sides[s].Changes-- // the two count as one
 		return
+	}
+	d.keep(st, l, c)
+}
+
+// keepSequence keeps a row of a sequence, so that its transaction is known to arrive and to meet schema changes. Servers
+// apply such rows forwards only, each with its own step: two that say otherwise are no collision.
+func (d *Detector) keepSequence(st *stream, l *layout, c *binlog.Change) {
+	if st.win.txns.at(st.cur).flags&txnBlind != 0 {
+		return
+	}
+	d.x.extract(l, c)
+	if st.win.txns.at(st.cur).source == 0 {
+		st.raw.add(&d.x, c.Kind)
 	}
 	d.keep(st, l, c)
 }

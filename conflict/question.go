@@ -42,14 +42,26 @@ const (
 	maxValueBytes = 128 << 10
 )
 
+// surelyEqual tells whether two tuples of a key are equal whatever a server says.
+func (d *Detector) surelyEqual(a, b entry) bool {
+	if ns := &d.namespaces[a.ns]; ns.Period {
+		return string(ns.asked(a.tuple)) == string(ns.asked(b.tuple)) && overlap(a.tuple, b.tuple)
+	}
+	return string(a.tuple) == string(b.tuple)
+}
+
 // mayEqual tells whether a server might call two tuples of a key equal.
 func (d *Detector) mayEqual(a, b entry) bool {
+	ns := &d.namespaces[a.ns]
+	if ns.Period && !overlap(a.tuple, b.tuple) {
+		return false
+	}
 	x, y := a.tuple, b.tuple
-	for i := range d.namespaces[a.ns].Text {
+	for i := range ns.Text {
 		var p, q []byte
 		p, x = cutPart(x)
 		q, y = cutPart(y)
-		if string(p) != string(q) && surelyDifferent(foldOf(d.namespaces[a.ns].Text[i]), p, q) {
+		if string(p) != string(q) && surelyDifferent(ns.fold(i), p, q) {
 			return false
 		}
 	}
@@ -110,7 +122,8 @@ func (d *Detector) question(i uint64) Question {
 	a := &d.asked.asks[i]
 	ns := &d.namespaces[a.crowd.NS]
 	q := Question{ID: d.asked.Opened<<24 | i, Table: ns.Table}
-	for j, t := range ns.Text {
+	texts := ns.Text[:len(ns.Text)-ns.periodParts()]
+	for j, t := range texts {
 		q.Parts = append(q.Parts, QuestionPart{
 			Column:  ns.Columns[j],
 			Charset: [2]string{t[Old].Charset, t[New].Charset}, Collation: [2]string{t[Old].Collation, t[New].Collation},
@@ -119,7 +132,7 @@ func (d *Detector) question(i uint64) Question {
 	for s := range q.Values {
 		for _, tuple := range a.crowd.Values[s][a.from[s]:a.to[s]] {
 			var parts []string
-			for range ns.Text {
+			for range texts {
 				var part []byte
 				part, tuple = cutPart(tuple)
 				parts = append(parts, string(part))

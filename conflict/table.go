@@ -1,6 +1,7 @@
 package conflict
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ type namespace struct {
 	Table   string
 	Columns []string // lower case, with "(n)" for a prefix
 	Class   class
+	// Period says that the last two parts are the start and the end of a period. Values meet if the others are equal and the
+	// periods overlap.
+	Period bool
 	// Text tells, per part and side, the column's charset and collation; "" for
 	// values that are compared by their bytes.
 	Text [][2]textType
@@ -48,6 +52,7 @@ type keyDef struct {
 	ns      uint32
 	roles   class // classRef with fk set: the referring end
 	fk      bool
+	period  bool // see namespace
 	columns []string
 	prefix  []int
 }
@@ -63,7 +68,12 @@ type table struct {
 	// expression names a unique key with an expression, which no image holds.
 	expression string
 	auto       string
-	shared     []string // columns that both sides have in comparable types
+	// ends is the column in which MariaDB keeps the end of a row's system period, in lower case; "" without system
+	// versioning.
+	ends string
+	// sequence says that it is a sequence of MariaDB: what its rows say of the next value is not judged.
+	sequence bool
+	shared   []string // columns that both sides have in comparable types
 	// lacking is, per side, a row that could not be judged because its table has not
 	// the columns of one of the other's keys. While a schema change is on its way
 	// that says nothing: the row's echo tells, see settleLacking.
@@ -109,7 +119,10 @@ func (d *Detector) relate(t *table) {
 			continue
 		}
 		for i := range def.Keys {
-			if k := &def.Keys[i]; k.Unique || k.Primary {
+			switch k := &def.Keys[i]; {
+			case k.Overlaps:
+				d.addPeriod(t, k)
+			case k.Unique || k.Primary:
 				d.addKey(t, k, classUnique)
 			}
 		}
@@ -130,6 +143,13 @@ func (d *Detector) relate(t *table) {
 		}
 	}
 	t.shared = sharedColumns(t.defs)
+	t.ends, t.sequence = "", true
+	for _, def := range t.defs {
+		if def != nil {
+			t.ends = cmp.Or(t.ends, endOfPeriod(def))
+			t.sequence = t.sequence && def.Kind == cluster.TableSequence
+		}
+	}
 }
 
 // identityKey is the primary key, or the first unique key that no NULL and no
@@ -169,11 +189,11 @@ func (d *Detector) addKey(t *table, k *cluster.Key, c class) {
 	// A later definition of the same columns is the same key: two kinds of order
 	// or another name make no other uniqueness.
 	for _, have := range t.keys {
-		if !have.fk && have.roles != classRef && slices.Equal(have.columns, kd.columns) && slices.Equal(have.prefix, kd.prefix) {
+		if !have.fk && !have.period && have.roles != classRef && slices.Equal(have.columns, kd.columns) && slices.Equal(have.prefix, kd.prefix) {
 			return
 		}
 	}
-	kd.ns = d.namespace(t, t.name, names, kd.columns, c)
+	kd.ns = d.namespace(t, t.name, names, kd.columns, c, false)
 	t.keys = append(t.keys, kd)
 }
 
@@ -194,15 +214,18 @@ func (d *Detector) addRef(t *table, columns []string, parent string, refColumns 
 	if p := d.tables[parent]; p != nil {
 		of = p
 	}
-	kd.ns = d.namespace(of, parent, names, names, classRef)
+	kd.ns = d.namespace(of, parent, names, names, classRef, false)
 	t.keys = append(t.keys, kd)
 }
 
 // namespace interns a key. Its types follow the newest definitions.
-func (d *Detector) namespace(t *table, name string, names, columns []string, c class) uint32 {
+func (d *Detector) namespace(t *table, name string, names, columns []string, c class, period bool) uint32 {
 	group := "key"
-	if c == classRef {
+	switch {
+	case c == classRef:
 		group = "ref"
+	case period:
+		group = "period"
 	}
 	id := group + "|" + name + "|" + strings.Join(names, ",")
 	ns, ok := d.nsByName[id]
@@ -222,7 +245,7 @@ func (d *Detector) namespace(t *table, name string, names, columns []string, c c
 			}
 		}
 	}
-	d.namespaces[ns] = namespace{Table: name, Columns: names, Class: c, Text: text}
+	d.namespaces[ns] = namespace{Table: name, Columns: names, Class: c, Period: period, Text: text}
 	return ns
 }
 

@@ -99,8 +99,9 @@ type WatchSummary struct {
 	New         WatchSide      `json:"new"`
 	Base        *WatchBase     `json:"base"`
 	Scopes      []WatchScope   `json:"scopes"`
-	Unverified  []string       `json:"unverified"` // watched tables for whose rows the account does not speak
-	Changes     uint64         `json:"changes"`    // of both sides
+	Unverified  []string       `json:"unverified"`          // watched tables for whose rows the account does not speak
+	Sequences   []string       `json:"sequences,omitempty"` // watched, but what they give next is not judged
+	Changes     uint64         `json:"changes"`             // of both sides
 	Verified    uint64         `json:"verified"`
 	Waiting     int            `json:"waiting"`
 	Questions   int            `json:"questions"`

@@ -219,6 +219,14 @@ type remark struct {
 	warn        bool
 }
 
+// more says how many are not named.
+func more(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d others", n)
+}
+
 func (d *WatchSummary) remarks() []remark {
 	var out []remark
 	if b := d.Base; b != nil {
@@ -231,11 +239,10 @@ func (d *WatchSummary) remarks() []remark {
 	}
 	if n := len(d.Unverified); n > 0 {
 		const most = 20
-		text := strings.Join(d.Unverified[:min(n, most)], ", ")
-		if n > most {
-			text += fmt.Sprintf(" and %d others", n-most)
-		}
-		out = append(out, remark{"unverified", text, true})
+		out = append(out, remark{"unverified", strings.Join(d.Unverified[:min(n, most)], ", ") + more(n-most), true})
+	}
+	if n := len(d.Sequences); n > 0 {
+		out = append(out, remark{"sequences", "what they will give next is not judged: " + strings.Join(d.Sequences[:min(n, 5)], ", ") + more(n-5), false})
 	}
 	for i, x := range d.Scopes {
 		if len(d.Scopes) > 1 {

@@ -20,6 +20,7 @@ func NewWatchSummary(s watch.Status, listed []WatchFinding) WatchSummary {
 		WindowBytes: a.Memory, Health: make([]WatchTrouble, 0, len(s.Health)), Forecast: orEmpty(s.Forecast),
 		Rechecks: WatchRechecks{Open: s.Rows.Open, Equal: s.Rows.Equal, Differ: s.Rows.Differ, Unknown: s.Rows.Unknown},
 		Blind:    orEmpty(s.Blind), Listed: listed, Scopes: make([]WatchScope, 0, len(s.Scopes)), Unverified: orEmpty(s.Unverified),
+		Sequences: s.Sequences,
 	}
 	for _, x := range s.Scopes {
 		d.Scopes = append(d.Scopes, WatchScope{Since: whenKnown(x.Since), Include: orEmpty(x.Include), Exclude: orEmpty(x.Exclude)})
@@ -161,6 +162,9 @@ func (d *WatchSummary) statement() string {
 		s += "; the rows before are not verified: no check to build on"
 	case d.Base.Gap != "":
 		s += "; the rows before are not verified: " + d.Base.Gap
+	}
+	if n := len(d.Sequences); n > 0 {
+		s += "; not judged: what " + plural(int64(n), "sequence") + " will give next"
 	}
 	return s
 }

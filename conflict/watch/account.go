@@ -74,6 +74,7 @@ func (e *engine) status(now time.Time) Status {
 		At: now, Started: e.started, Since: e.opt.Since, Base: e.mem.Base, Findings: map[conflict.Kind]uint64{},
 		Account: e.det.Summary(), Rows: e.rows.count(e.mem.Rows), Resumed: e.resumed,
 		Scopes: slices.Clone(e.mem.Scopes), Unverified: slices.Clone(e.mem.Unverified), // readers keep the status
+		Sequences: e.sequences(),
 	}
 	st.Pairs = st.Account.Pairs
 	for k, n := range e.counts {
@@ -198,6 +199,7 @@ func (e *engine) troubles(now time.Time) []Trouble {
 		add(conflict.New, TroubleStepOverlap, fmt.Sprintf("both sides can generate one key: old has %s, new has %s", a, b),
 			"set auto_increment_increment = 2 on both, auto_increment_offset = 1 on old and 2 on new, the offset first; not needed once old takes no more writes")
 	}
+	e.sequenceTrouble(add)
 	have := map[string]time.Time{}
 	for i := range out {
 		id := out[i].ID + out[i].Side.String()

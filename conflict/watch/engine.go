@@ -74,6 +74,7 @@ type engine struct {
 	sights [2]sight
 	health health
 	keys   [2]keySpace
+	draws  map[string]*draw // by the sequence's name
 
 	async   chan func()
 	workers sync.WaitGroup
@@ -234,6 +235,9 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 		if it.tx.Last {
 			defer e.comeTo(it.tx.Position)
 		}
+	}
+	if origin == conflict.Origin(s) {
+		e.drawn(s, tx)
 	}
 	e.feed(s, conflict.Transaction{Origin: origin, Tx: tx})
 	if len(tx.DDL) > 0 {

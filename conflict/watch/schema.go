@@ -22,6 +22,8 @@ type definitions struct {
 	// touched counts, by Table.FullName, the statements that may have changed a definition.
 	touched map[string]int
 	seen    map[*binlog.Table]bool // decoders' tables whose definition was looked at
+	// sequences are MariaDB's, by Table.FullName: what they give next is not judged.
+	sequences map[string]bool
 	// patience is how long a server may be gone while a definition is needed.
 	patience time.Duration
 }
@@ -38,11 +40,14 @@ func loadDefinitions(ctx context.Context, server *cluster.Server, f cluster.Filt
 	}
 	d := &definitions{
 		server: server, given: map[string]cluster.TableName{}, stale: map[string]bool{}, touched: map[string]int{}, seen: map[*binlog.Table]bool{},
-		last: map[string]*cluster.Table{}, patience: patience,
+		last: map[string]*cluster.Table{}, sequences: map[string]bool{}, patience: patience,
 	}
 	var out []conflict.Definition
 	for i := range tables {
 		t := &tables[i]
+		if t.Kind == cluster.TableSequence {
+			d.sequences[t.FullName()] = true
+		}
 		if t.Kind != cluster.TableBase && t.Kind != cluster.TableVersioned {
 			continue
 		}
@@ -155,6 +160,7 @@ func (d *definitions) need(ctx context.Context, tx *binlog.Transaction) ([]confl
 			continue
 		}
 		d.give(def.Table)
+		d.sequences[full] = def.Table.Kind == cluster.TableSequence
 		out = append(out, def)
 	}
 	return out, nil

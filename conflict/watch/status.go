@@ -58,7 +58,8 @@ type Status struct {
 	// speak: the check that it builds on did not compare them, or they were not watched all the time.
 	Scopes     []Scope
 	Unverified []string
-	Resumed    bool // the account goes on from an earlier process's checkpoint
+	Sequences  []string // sequences in the scope: what they give next is not judged, the rows that have their values are
+	Resumed    bool     // the account goes on from an earlier process's checkpoint
 	Final      bool
 }
 
@@ -129,6 +130,7 @@ const (
 	TroubleHeadroom    = "key_space_low"
 	TroubleTail        = "tail_disconnected"
 	TroubleWorkerOrder = "commit_order_not_kept"
+	TroubleSequence    = "sequence_shared" // both sides draw from a sequence that gives both the same
 	TroubleBlindWriter = "log_updates_off" // the side does not log what it applies: no echoes
 )
 
@@ -136,7 +138,7 @@ const (
 func TroubleIDs() []string {
 	return []string{
 		TroubleStopped, TroubleLag, TroubleSkipped, TroubleIdempotent, TroubleFiltered, TroubleNoChannel, TroubleStepIgnored,
-		TroubleStepOverlap, TroubleStepDriven, TroubleStepLost, TroubleHeadroom, TroubleTail, TroubleWorkerOrder, TroubleBlindWriter,
+		TroubleStepOverlap, TroubleStepDriven, TroubleStepLost, TroubleHeadroom, TroubleTail, TroubleWorkerOrder, TroubleSequence, TroubleBlindWriter,
 	}
 }
 
