@@ -341,8 +341,13 @@ func (e *engine) tick(ctx context.Context) error {
 		}
 	}
 	e.pressKeys(ctx, now)
-	if err := e.drain(ctx); err != nil {
+	if err := e.drain(ctx); err != nil { // with it the collisions are known of all that was read
 		return err
+	}
+	if e.arrivedKeys(); len(e.released) > 0 {
+		if err := e.drain(ctx); err != nil {
+			return err
+		}
 	}
 	e.ask(ctx)
 	e.recheck(ctx, now)

@@ -1,11 +1,14 @@
 package watch
 
 import (
+	"database/sql"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/gtid"
@@ -172,5 +175,43 @@ func TestKeysAfterARestart(t *testing.T) {
 	w.end()
 	if got := wrongKeys(w); !slices.Equal(got, []string{"2"}) {
 		t.Errorf("wrong keys %v, want 2: %v", got, store.lines())
+	}
+}
+
+// A key that the application gave is told by the collision on it alone, whichever is read first: no session has the wrong
+// step. One that collides with nothing is told as soon as it has arrived.
+func TestCollisionBehindTheKey(t *testing.T) {
+	for _, k := range some("mysql56", "mariadb") {
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			set := sharedDual(t, k)
+			old, new, name := database(t, set)
+			mustExec(t, old, "CREATE TABLE t (id BIGINT AUTO_INCREMENT PRIMARY KEY, n INT)", "CREATE TABLE u (id BIGINT PRIMARY KEY, a INT AUTO_INCREMENT, UNIQUE (a))")
+			caughtUp(t, set)
+			w := watchSet(t, set, name, &memoryStore{}, nil)
+			w.until("both sides are seen", func(s Status) bool { return s.Sides[0].Sessions > 0 && s.Sides[1].Sessions > 0 })
+			stopAppliers(t, set)
+			mustExec(t, old, "INSERT INTO t VALUES (202, 1), (204, 1), (206, 1)", "INSERT INTO u VALUES (1, 202)")
+			before := w.until("the keys are read", func(s Status) bool { return s.Account.Waiting[0] == 4 })
+			more := make([]*sql.Conn, 5) // that they are counted shows that a look began after the keys were read
+			for i := range more {
+				c, err := set.Old.DB().Conn(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				more[i] = c
+				defer c.Close()
+			}
+			w.until("the sessions were looked at again", func(s Status) bool { return s.Sides[0].Sessions >= before.Sides[0].Sessions+3 })
+			mustExec(t, new, "INSERT INTO t VALUES (202, 2), (208, 1)", "UPDATE t SET id = 204 WHERE id = 208", "INSERT INTO u VALUES (2, 202)")
+			startAppliers(t, set)
+			caughtUp(t, set)
+			w.quiet()
+			w.end()
+			want := []string{"insert_insert_pk t 202", "insert_insert_unique u 202", "update_pk t 204", "wrong_step_key t 206"}
+			if diff := cmp.Diff(want, w.store.lines()); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -22,7 +22,7 @@ const (
 	ReasonBlind      = "blind"
 	ReasonUnjudged   = "unjudged"
 	ReasonSchema     = "uncertain_schema" // whether a definition is that of the rows is not known yet
-	ReasonKeysWait   = "keys_wait"        // keys outside of the step wait for a look at the sessions
+	ReasonKeysWait   = "keys_wait"        // keys outside of the step wait for a look at the sessions, or to arrive
 	ReasonNoBase     = "no_base"
 	ReasonUnverified = "tables_not_verified" // that the check behind the account did not compare
 	ReasonUnknown    = "rows_unknown"
@@ -86,7 +86,7 @@ func (e *engine) reasons(st *Status, now time.Time) []Reason {
 	open(len(e.uncertain) > 0, ReasonSchema, func() string {
 		return "the log has not shown yet whether " + e.uncertain[0].finding.Table + " was changed since its rows were written"
 	})
-	open(len(e.wrong) > 0, ReasonKeysWait, func() string { return "keys outside of the step wait for a look at the sessions" })
+	open(len(e.wrong) > 0, ReasonKeysWait, func() string { return "keys outside of the step wait for a look at the sessions, or to arrive" })
 	open(st.Base != nil && st.Base.Gap != "", ReasonNoBase, func() string { return "no base: " + st.Base.Gap })
 	open(len(st.Unverified) > 0, ReasonUnverified, func() string { return notVerified(st.Unverified) })
 	open(st.Rows.Unknown > 0, ReasonUnknown, func() string {
