@@ -160,10 +160,11 @@ func (d *Detector) goBlind(st *stream, i uint32) {
 		Kind: Unjudged, Reason: ReasonWindowFull,
 		Detail: "the window is full: from here on changes of " + s.Other().String() + " are not compared with the oldest of " + s.String(),
 	}
+	act := &Act{Place: place, Thread: t.thread}
 	if s == Old {
-		f.Old = &Act{Place: place}
+		f.Old = act
 	} else {
-		f.New = &Act{Place: place}
+		f.New = act
 	}
 	f.ID = findingID(Unjudged, string(f.Reason), s.String(), place.id())
 	d.emit(f)
@@ -171,6 +172,11 @@ func (d *Detector) goBlind(st *stream, i uint32) {
 
 // incidents reports what the log itself leaves unseen.
 func (d *Detector) incidents(s Side, tx *binlog.Transaction, isEcho bool) {
+	if isEcho && len(tx.Incidents) > 0 {
+		of := *tx
+		of.ThreadID = 0
+		tx = &of
+	}
 	for _, i := range tx.Incidents {
 		table := ""
 		if i.Table != "" {

@@ -298,7 +298,7 @@ func (d *Detector) third(s Side, tx *binlog.Transaction) {
 		if who == "" {
 			who = fmt.Sprintf("server id %d", tx.ServerID)
 		}
-		d.unjudgedOnce(s, ReasonThirdSource, "", who, "transactions of "+who+", which is on neither side, are not judged", tx)
+		d.unjudgedOnce(s, ReasonThirdSource, "", who, "transactions of "+who+", which is on neither side, are not judged", elsewhere(tx))
 	}
 }
 
@@ -362,6 +362,9 @@ func (d *Detector) Take() []Finding {
 }
 
 func (d *Detector) emit(f Finding) {
+	if f.Advice == "" {
+		f.Advice = advice(&f)
+	}
 	d.count.Findings[f.Kind]++
 	d.out = append(d.out, f)
 }

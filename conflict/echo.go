@@ -204,7 +204,7 @@ func (d *Detector) match(s Side, e *echo, tx *binlog.Transaction) bool {
 	}
 	if i == 0 {
 		d.count.Sides[s].Unjudged += uint64(len(e.rows))
-		d.unjudgedAt(s, ReasonNoOriginal, "", "the other side's log holds no original of this echo", tx)
+		d.unjudgedAt(s, ReasonNoOriginal, "", "the other side's log holds no original of this echo", elsewhere(tx))
 		return true
 	}
 	d.count.Sides[s].Echoes++

@@ -123,7 +123,7 @@ func (d *Detector) mismatch(s Side, e *echo, i, c uint32, r *echoRow, explained 
 	} else {
 		acts[s.Other()] = d.txnAct(o.win, i)
 	}
-	acts[s] = &Act{Place: Place{File: tx.Mark.File, GTID: tx.GTID}, Thread: tx.ThreadID, CommitTime: tx.CommitTime}
+	acts[s] = &Act{Place: Place{File: tx.Mark.File, GTID: tx.GTID}, CommitTime: tx.CommitTime}
 	if r != nil {
 		l := d.layouts.list[r.layout]
 		f.Table = l.table.name

@@ -31,17 +31,17 @@ type Finding struct {
 	MaybeGiven bool
 	Reason     Reason // of Unjudged and EchoMismatch
 	Detail     string // one line, without row values
-	// Session is the one that wrote it, where it was seen alive; of stale_session
-	// and wrong_step_key.
+	// Session is the one that wrote it, old's where both sides have a part, where it was seen alive.
 	Session *Session
-	// Advice is a statement that helps, such as "KILL 42".
+	// Advice is one line: a statement that helps, such as "KILL 42", or what to do.
 	Advice string
 }
 
 // Act is one side's part in a finding.
 type Act struct {
 	Place      Place
-	Thread     uint64 // 0 unknown
+	Thread     uint64   // 0 unknown, and of what was made elsewhere
+	Session    *Session // that of Thread, where it was seen alive
 	CommitTime time.Time
 	Table      string      // of the row; differs from the finding's for a foreign key's child
 	Op         binlog.Kind // 0 for what is no row change

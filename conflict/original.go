@@ -202,6 +202,13 @@ func placeOnly(tx *binlog.Transaction) *binlog.Transaction {
 	return &binlog.Transaction{GTID: tx.GTID, Mark: tx.Mark, ThreadID: tx.ThreadID, CommitTime: tx.CommitTime}
 }
 
+// elsewhere is what a finding needs of a transaction that another server made: a thread's number means nothing here.
+func elsewhere(tx *binlog.Transaction) *binlog.Transaction {
+	out := placeOnly(tx)
+	out.ThreadID = 0
+	return out
+}
+
 // settleLacking reports a row that lacks columns of a key if, now that a replicated
 // row of the table was read on the other side with that side's definition, the
 // definitions still differ.

@@ -100,7 +100,7 @@ func (d *Detector) sessionsSeen(s Side, e SessionsSeen) {
 			Kind: StaleSession, Session: &x, Advice: kill(x.Thread),
 			Detail: fmt.Sprintf("the session has %s, %s's global step is %s", x.Step, s, e.Global),
 		}
-		act := &Act{Thread: x.Thread, CommitTime: e.At}
+		act := &Act{Thread: x.Thread, Session: &x, CommitTime: e.At}
 		if s == Old {
 			f.Old = act
 		} else {

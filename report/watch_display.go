@@ -134,7 +134,7 @@ func (f *WatchFinding) line() string {
 			parts = append(parts, "· "+side.name+" "+visible(side.act.place()))
 		}
 	}
-	if f.Advice != "" {
+	if f.Advice != "" && !f.Benign {
 		parts = append(parts, "→ "+visible(f.Advice))
 	}
 	return strings.Join(parts, " ")

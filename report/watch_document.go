@@ -31,7 +31,7 @@ type WatchFinding struct {
 	More        [][]string      `json:"more"` // further unique keys in which the same rows collide
 	Old         *WatchAct       `json:"old"`  // null: this side has no part in it
 	New         *WatchAct       `json:"new"`
-	Session     *WatchSession   `json:"session"` // the writer, where it was seen alive
+	Session     *WatchSession   `json:"session"` // the writer, old's where both sides wrote, where it was seen alive
 	Advice      string          `json:"advice"`
 	Possible    bool            `json:"possible"` // rests on an echo that cannot be tied to one original for sure
 	Reason      conflict.Reason `json:"reason"`
@@ -41,16 +41,17 @@ type WatchFinding struct {
 
 // WatchAct is what one side did.
 type WatchAct struct {
-	Position string     `json:"position"` // file:position behind the transaction
-	GTID     string     `json:"gtid"`
-	Thread   uint64     `json:"thread"` // 0 unknown
-	Time     *time.Time `json:"time"`   // of the commit; null unknown
-	Op       string     `json:"op"`     // "" for what is no row change
-	Table    string     `json:"table"`
-	Key      Key        `json:"key"` // of the row itself
-	Before   Image      `json:"before"`
-	After    Image      `json:"after"`
-	Dropped  bool       `json:"images_dropped"` // for want of memory; they can be read again at the position
+	Position string        `json:"position"` // file:position behind the transaction
+	GTID     string        `json:"gtid"`
+	Thread   uint64        `json:"thread"`            // 0 unknown
+	Session  *WatchSession `json:"session,omitempty"` // that of the thread, where it was seen alive
+	Time     *time.Time    `json:"time"`              // of the commit; null unknown
+	Op       string        `json:"op"`                // "" for what is no row change
+	Table    string        `json:"table"`
+	Key      Key           `json:"key"` // of the row itself
+	Before   Image         `json:"before"`
+	After    Image         `json:"after"`
+	Dropped  bool          `json:"images_dropped"` // for want of memory; they can be read again at the position
 }
 
 // Image is a row as an object of its columns, in the table's order; null if there is none. Unless values are shown, what
@@ -238,6 +239,10 @@ func newAct(a *conflict.Act, index []string, o Options) *WatchAct {
 	}
 	if a.Op != 0 {
 		d.Op = a.Op.String()
+	}
+	if a.Session != nil {
+		one := newSession(*a.Session)
+		d.Session = &one
 	}
 	clear := func(column string) bool {
 		return o.ShowValues || slices.Contains(a.KeyColumns, column) || slices.Contains(index, column)

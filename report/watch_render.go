@@ -192,6 +192,30 @@ func (t *terminal) watchFinding(f *WatchFinding) {
 	}
 }
 
+// writers are the sessions that had a part in it, as far as they were seen.
+func (f *WatchFinding) writers() []string {
+	var out []string
+	add := func(whose string, s *WatchSession) {
+		text := fmt.Sprintf("%sthread %d was seen alive: %s@%s", whose, s.Thread, s.User, s.Host)
+		if s.Step.Increment > 0 {
+			text += " with " + stepText(s.Step)
+		}
+		out = append(out, text)
+	}
+	for _, side := range []struct {
+		whose string
+		act   *WatchAct
+	}{{"old's ", f.Old}, {"new's ", f.New}} {
+		if side.act != nil && side.act.Session != nil {
+			add(side.whose, side.act.Session)
+		}
+	}
+	if len(out) == 0 && f.Session != nil {
+		add("", f.Session)
+	}
+	return out
+}
+
 // notes are what is to be said of a finding besides what collided.
 func (f *WatchFinding) notes() []string {
 	var out []string
@@ -201,9 +225,7 @@ func (f *WatchFinding) notes() []string {
 	for _, index := range f.More {
 		out = append(out, "the same rows also collide in ("+strings.Join(index, ", ")+")")
 	}
-	if s := f.Session; s != nil {
-		out = append(out, fmt.Sprintf("thread %d is alive: %s@%s with %s", s.Thread, s.User, s.Host, stepText(s.Step)))
-	}
+	out = append(out, f.writers()...)
 	if f.Possible {
 		out = append(out, "possible only: without GTIDs the echo cannot be tied to one original for sure")
 	}

@@ -364,7 +364,7 @@ func (f *WatchFinding) subject() string {
 	switch {
 	case len(f.Key) > 0:
 		return keyText(f.Key)
-	case f.Session != nil:
+	case f.Session != nil && (f.Kind == conflict.StaleSession || f.Detail == ""):
 		return visible(fmt.Sprintf("thread %d of %s@%s", f.Session.Thread, f.Session.User, f.Session.Host))
 	case f.Detail != "":
 		return visible(f.Detail)

@@ -310,6 +310,7 @@ func (e *engine) drain(ctx context.Context) error {
 	}
 	list = slices.Concat(kept, e.released)
 	e.released = nil
+	e.nameAll(ctx, list)
 	fresh, err := e.opt.Store.AddFindings(ctx, list, now)
 	if err != nil {
 		return err

@@ -53,6 +53,11 @@ type sight struct {
 	// places are positions of the server with the time they were read, oldest first: how far reading is behind.
 	places []place
 	heard  time.Time // when the log was last being read
+	// met are the sessions that were seen since the server's start; named is when they were last asked for beside the looks,
+	// and naming how long that took.
+	met    map[uint64]cluster.Session
+	named  time.Time
+	naming time.Duration
 }
 
 type place struct {
@@ -144,8 +149,10 @@ func (e *engine) saw(s conflict.Side, got sight) {
 	w := &e.mem.Watermarks[s]
 	anew := w.restarted(got)
 	if anew {
-		x.fitting = nil
+		x.fitting, x.met = nil, nil
 	}
+	x.began, x.upAt, x.uptime = got.began, got.upAt, got.uptime
+	x.meet(got.sessions)
 	if anew || x.first.IsZero() {
 		x.first = got.places[0].pos
 	}

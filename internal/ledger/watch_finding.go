@@ -35,19 +35,20 @@ type (
 		Advice   text           `json:"advice,omitempty"`
 	}
 	storedAct struct {
-		File       text          `json:"file,omitempty"`
-		Pos        uint64        `json:"pos,omitempty"`
-		GTID       text          `json:"gtid,omitempty"`
-		Thread     uint64        `json:"thread,omitempty"`
-		Time       *time.Time    `json:"time,omitempty"`
-		Table      text          `json:"table,omitempty"`
-		Op         binlog.Kind   `json:"op,omitempty"`
-		Columns    []text        `json:"columns,omitempty"`
-		Before     []storedValue `json:"before,omitempty"`
-		After      []storedValue `json:"after,omitempty"`
-		Dropped    bool          `json:"dropped,omitempty"`
-		KeyColumns []text        `json:"key_columns,omitempty"`
-		Key        []storedValue `json:"key,omitempty"`
+		File       text           `json:"file,omitempty"`
+		Pos        uint64         `json:"pos,omitempty"`
+		GTID       text           `json:"gtid,omitempty"`
+		Thread     uint64         `json:"thread,omitempty"`
+		Session    *storedSession `json:"session,omitempty"`
+		Time       *time.Time     `json:"time,omitempty"`
+		Table      text           `json:"table,omitempty"`
+		Op         binlog.Kind    `json:"op,omitempty"`
+		Columns    []text         `json:"columns,omitempty"`
+		Before     []storedValue  `json:"before,omitempty"`
+		After      []storedValue  `json:"after,omitempty"`
+		Dropped    bool           `json:"dropped,omitempty"`
+		KeyColumns []text         `json:"key_columns,omitempty"`
+		Key        []storedValue  `json:"key,omitempty"`
 	}
 	storedSession struct {
 		Thread    uint64 `json:"thread"`
@@ -138,12 +139,24 @@ func encodeFinding(f conflict.Finding) storedFinding {
 		More: convert(f.More, func(l []string) []text { return convert(l, toText) }), Old: encodeAct(f.Old), New: encodeAct(f.New),
 		Possible: f.Possible, Maybe: f.MaybeGiven, Reason: text(f.Reason), Detail: text(f.Detail), Advice: text(f.Advice),
 	}
-	if x := f.Session; x != nil {
-		s.Session = &storedSession{
-			Thread: x.Thread, User: text(x.User), Host: text(x.Host), Increment: x.Step.Increment, Offset: x.Step.Offset,
-		}
-	}
+	s.Session = encodeSession(f.Session)
 	return s
+}
+
+func encodeSession(x *conflict.Session) *storedSession {
+	if x == nil {
+		return nil
+	}
+	return &storedSession{Thread: x.Thread, User: text(x.User), Host: text(x.Host), Increment: x.Step.Increment, Offset: x.Step.Offset}
+}
+
+func (s *storedSession) decode() *conflict.Session {
+	if s == nil {
+		return nil
+	}
+	return &conflict.Session{
+		Thread: s.Thread, User: string(s.User), Host: string(s.Host), Step: conflict.Step{Increment: s.Increment, Offset: s.Offset},
+	}
 }
 
 func (s storedFinding) decode() conflict.Finding {
@@ -152,12 +165,7 @@ func (s storedFinding) decode() conflict.Finding {
 		More: convert(s.More, func(l []text) []string { return convert(l, ofText) }), Old: s.Old.decode(), New: s.New.decode(),
 		Possible: s.Possible, MaybeGiven: s.Maybe, Reason: conflict.Reason(s.Reason), Detail: string(s.Detail), Advice: string(s.Advice),
 	}
-	if x := s.Session; x != nil {
-		f.Session = &conflict.Session{
-			Thread: x.Thread, User: string(x.User), Host: string(x.Host),
-			Step: conflict.Step{Increment: x.Increment, Offset: x.Offset},
-		}
-	}
+	f.Session = s.Session.decode()
 	return f
 }
 
@@ -166,7 +174,7 @@ func encodeAct(a *conflict.Act) *storedAct {
 		return nil
 	}
 	s := &storedAct{
-		File: text(a.Place.File.File), Pos: a.Place.File.Pos, GTID: text(a.Place.GTID), Thread: a.Thread,
+		File: text(a.Place.File.File), Pos: a.Place.File.Pos, GTID: text(a.Place.GTID), Thread: a.Thread, Session: encodeSession(a.Session),
 		Table: text(a.Table), Op: a.Op, Columns: convert(a.Columns, toText), Before: convert(a.Before, toStored),
 		After: convert(a.After, toStored), Dropped: a.Dropped, KeyColumns: convert(a.KeyColumns, toText),
 		Key: convert(a.Key, toStored),
@@ -184,7 +192,7 @@ func (s *storedAct) decode() *conflict.Act {
 	}
 	a := &conflict.Act{
 		Place:  conflict.Place{File: gtid.FilePos{File: string(s.File), Pos: s.Pos}, GTID: string(s.GTID)},
-		Thread: s.Thread, Table: string(s.Table), Op: s.Op, Columns: convert(s.Columns, ofText),
+		Thread: s.Thread, Session: s.Session.decode(), Table: string(s.Table), Op: s.Op, Columns: convert(s.Columns, ofText),
 		Before: convert(s.Before, ofStored), After: convert(s.After, ofStored), Dropped: s.Dropped,
 		KeyColumns: convert(s.KeyColumns, ofText), Key: convert(s.Key, ofStored),
 	}
