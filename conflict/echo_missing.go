@@ -40,7 +40,7 @@ func (d *Detector) passed(s Side, i uint32) {
 			d.suspectRow(w, c, d.causeNow(s, i))
 			continue
 		}
-		if slices.Contains(blocked, d.layouts.list[p.layout].table) {
+		if t := d.layouts.list[p.layout].table; slices.Contains(blocked, t) || d.obscured[t.name] {
 			d.count.Sides[s].Explained++
 			d.suspectRow(w, c, d.causeNow(s, i))
 			continue

@@ -283,7 +283,7 @@ func (s *sim) vague() bool { return s.mode.flavor == "anonymous" && s.skips > 0 
 // of which the other log has no echo, or one with another image or row.
 func (s *sim) diverged(f Finding) bool {
 	side, a := Old, f.Old
-	if f.Old == nil || f.New != nil && f.New.Thread == f.Old.Thread && s.isEcho(Old, f.Old) {
+	if f.Old == nil || f.New != nil && s.isEcho(Old, f.Old) {
 		side, a = New, f.New
 	}
 	orig := s.srv[side].local[a.Thread-1]

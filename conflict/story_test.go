@@ -267,7 +267,7 @@ func storyText(f Finding) string {
 	if f.Session != nil {
 		fmt.Fprintf(&b, "\n    session %d of %s@%s", f.Session.Thread, f.Session.User, f.Session.Host)
 	}
-	if f.Advice != "" {
+	if strings.HasPrefix(f.Advice, "KILL ") { // the others follow from the kind
 		fmt.Fprintf(&b, "\n    advice: %s", f.Advice)
 	}
 	return b.String() + "\n"
