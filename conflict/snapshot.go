@@ -14,7 +14,7 @@ import (
 )
 
 // snapshotVersion changes when the saved form does.
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 // ErrSnapshot is wrapped by errors about a snapshot that cannot be used.
 var ErrSnapshot = errors.New("conflict: snapshot cannot be used")

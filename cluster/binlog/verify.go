@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -306,6 +307,12 @@ func TableOf(t *cluster.Table) *Table {
 			col.Charset = "binary"
 		}
 		out.Columns = append(out.Columns, col)
+	}
+	if t.Kind == cluster.TableVersioned && !slices.ContainsFunc(t.Columns, func(c cluster.Column) bool { return c.System }) {
+		// Where a table does not name the period of its rows, MariaDB shows it nowhere and logs it behind all columns.
+		for _, name := range []string{"row_start", "row_end"} {
+			out.Columns = append(out.Columns, Column{Name: name, DataType: "timestamp"})
+		}
 	}
 	return out
 }

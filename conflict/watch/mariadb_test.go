@@ -23,6 +23,7 @@ func TestTablesOfMariaDB(t *testing.T) {
 		return "CREATE TABLE " + table + " (id INT PRIMARY KEY, n INT, u INT UNIQUE, " + columns + ", PERIOD FOR SYSTEM_TIME (s, e)) WITH SYSTEM VERSIONING"
 	}
 	mustExec(t, old, versioned("v", period), versioned("h", hidden), rows("v"), rows("h"),
+		"CREATE TABLE x (id INT PRIMARY KEY, n INT, u INT UNIQUE) WITH SYSTEM VERSIONING", rows("x"),
 		"CREATE TABLE o (k INT PRIMARY KEY, id INT, s DATE NOT NULL, e DATE NOT NULL, PERIOD FOR p (s, e), UNIQUE u (id, p WITHOUT OVERLAPS))",
 		`CREATE TABLE r (room VARCHAR(9) COLLATE utf8mb4_general_ci, s DATETIME(3) NOT NULL, e DATETIME(3) NOT NULL, n INT, PERIOD FOR p (s, e),
 			PRIMARY KEY (room, p WITHOUT OVERLAPS))`,
@@ -49,7 +50,7 @@ func TestTablesOfMariaDB(t *testing.T) {
 	}
 
 	stopAppliers(t, set)
-	for _, table := range []string{"v", "h"} {
+	for _, table := range []string{"v", "h", "x"} {
 		mustExec(t, old, "DELETE FROM "+table+" WHERE id = 1", "UPDATE "+table+" SET n = 2 WHERE id = 2", "DELETE FROM "+table+" WHERE id = 3",
 			"UPDATE "+table+" SET n = 2 WHERE id = 4", "UPDATE "+table+" SET n = 5 WHERE id = 5", "INSERT INTO "+table+" (id, n, u) VALUES (10, 1, 10), (11, 1, 77)")
 		mustExec(t, new, "UPDATE "+table+" SET n = 3 WHERE id = 1", "DELETE FROM "+table+" WHERE id = 2", "DELETE FROM "+table+" WHERE id = 3",
@@ -72,7 +73,7 @@ func TestTablesOfMariaDB(t *testing.T) {
 		"insert_insert_pk g 1", "insert_insert_unique o 20,2021-01-01,2021-06-01", "update_unique o 3,2020-01-01,2020-05-01",
 		"insert_insert_unique r Blue,2021-01-01 00:00:00.000,2021-06-01 00:00:00.000", "update_update r q,2020-12-31 00:00:00.000,2020-01-01 00:00:00.000",
 	}
-	for _, table := range []string{"v", "h"} {
+	for _, table := range []string{"v", "h", "x"} {
 		want = append(want, "delete_update "+table+" 1", "update_delete "+table+" 2", "delete_delete "+table+" 3", "update_update "+table+" 4",
 			"update_update_same "+table+" 5", "insert_insert_pk "+table+" 10", "insert_insert_unique "+table+" 77")
 	}
