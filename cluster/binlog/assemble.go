@@ -32,6 +32,7 @@ type mapped struct {
 // from a schema that its owner fills.
 type assembler struct {
 	mariaDB bool
+	exact   bool // see Options.ExactNames
 	watch   func(schema, table string) bool
 	schema  *schemaCache
 
@@ -320,7 +321,7 @@ func (a *assembler) queryEvent(e event) error {
 
 // ddl records a statement that may change tables.
 func (a *assembler) ddl(q query) {
-	d := DDL{Schema: q.schema, Statement: q.text, Modes: q.vars.modes, Known: q.vars.known}
+	d := DDL{Schema: q.schema, Statement: q.text, Modes: q.vars.modes, Known: q.vars.known, Exact: a.exact}
 	if q.vars.inCharset {
 		d.Charset = a.schema.names[uint64(q.vars.charset)]
 	}

@@ -13,6 +13,8 @@ type DDL struct {
 	Modes   uint64
 	Known   bool
 	Charset string
+	// Exact says that letter case counts in names of databases and tables.
+	Exact bool
 }
 
 // Effect is what a statement does to tables, as far as its text tells. What was not understood touches every table.
@@ -26,6 +28,7 @@ type Effect struct {
 	moves   []move
 	// charset is that of the names, where it is not UTF-8. Servers write some names in UTF-8 whatever the session has.
 	charset *charset
+	exact   bool
 }
 
 // effectOn is a table and what a statement does to it.
@@ -74,7 +77,11 @@ func (e *Effect) Touches(schema, table string) Touch {
 
 // names tells whether a name in the statement is that of a database or a table. Servers differ in whether case counts.
 func (e *Effect) names(written, name string) bool {
-	return strings.EqualFold(written, name) || e.charset != nil && strings.EqualFold(e.utf8(written), name)
+	equal := strings.EqualFold
+	if e.exact {
+		equal = func(a, b string) bool { return a == b }
+	}
+	return equal(written, name) || e.charset != nil && equal(e.utf8(written), name)
 }
 
 // Nothing tells whether the statement touches no table at all.
@@ -104,7 +111,7 @@ func (e *Effect) Begun() []TableName {
 // Begins tells whether a table is one of those.
 func (e *Effect) Begins(schema, table string) bool {
 	return slices.ContainsFunc(e.Begun(), func(t TableName) bool {
-		return strings.EqualFold(t.Schema, schema) && strings.EqualFold(t.Table, table)
+		return e.names(t.Schema, schema) && e.names(t.Table, table)
 	})
 }
 
@@ -134,7 +141,7 @@ func (d *DDL) Effect() Effect {
 	}
 	read := func(optional bool) (Effect, int) {
 		tokens, doubtful, ok := lex(d.Statement, d.Modes, d.Known, optional)
-		r := ddlReader{tokens: tokens, schema: d.Schema, effect: Effect{charset: single}}
+		r := ddlReader{tokens: tokens, schema: d.Schema, effect: Effect{charset: single, exact: d.Exact}}
 		if !ok || !r.statement() {
 			return Effect{opaque: true, Words: r.effect.Words}, doubtful
 		}

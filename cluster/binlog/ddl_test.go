@@ -115,6 +115,9 @@ func TestEffectWithoutSettings(t *testing.T) {
 		{DDL{Statement: "TRUNCATE `ä`", Charset: "latin1", Known: true}, Races | Renews}, // made up by a server
 		{DDL{Statement: "TRUNCATE `ä`", Charset: "utf8mb3", Known: true}, Races | Renews},
 		{DDL{Statement: "TRUNCATE `ö`", Charset: "utf8mb4", Known: true}, 0},
+		{DDL{Statement: "TRUNCATE `Ä`", Charset: "utf8mb4", Known: true}, Races | Renews},
+		{DDL{Statement: "TRUNCATE `Ä`", Charset: "utf8mb4", Known: true, Exact: true}, 0},
+		{DDL{Statement: "TRUNCATE `\xe4`", Charset: "latin1", Known: true, Exact: true}, Races | Renews},
 	} {
 		c.d.Schema = "d"
 		e := c.d.Effect()

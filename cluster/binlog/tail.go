@@ -37,7 +37,9 @@ type Options struct {
 	// AnyFormat lets a server through whose binlog_format is not ROW: sessions
 	// may set their own, and statements are reported where they come.
 	AnyFormat bool
-	Log       *slog.Logger // nil: none
+	// ExactNames says that letter case counts in names of databases and tables on all servers that are concerned.
+	ExactNames bool
+	Log        *slog.Logger // nil: none
 }
 
 func (o Options) withDefaults() Options {
@@ -148,7 +150,7 @@ func (t *Tailer) begin(ctx context.Context, from gtid.Position) error {
 		sess.close(false)
 		return t.explain(ctx, from, err)
 	}
-	t.asm = &assembler{mariaDB: t.srv.Facts().IsMariaDB(), watch: t.opt.Watch, tables: map[uint64]*mapped{}, pos: from}
+	t.asm = &assembler{mariaDB: t.srv.Facts().IsMariaDB(), exact: t.opt.ExactNames, watch: t.opt.Watch, tables: map[uint64]*mapped{}, pos: from}
 	t.asm.schema = newSchemaCache(names, tablesOf(t.opt.Tables))
 	t.asm.schema.load = t.loadTable
 	t.asm.created = t.created

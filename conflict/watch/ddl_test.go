@@ -104,7 +104,7 @@ func TestSchemaChangesBesideRows(t *testing.T) {
 			t.Parallel()
 			set := sharedDual(t, k)
 			old, new, name := database(t, set)
-			for _, table := range []string{"`a``b`", "`it's \\`", "t", "u", "v", "p"} {
+			for _, table := range []string{"`a``b`", "`it's \\`", "t", "u", "U", "v", "p"} {
 				mustExec(t, old, "CREATE TABLE "+table+" (id INT PRIMARY KEY, n INT)", "INSERT INTO "+table+" VALUES (1, 0)")
 			}
 			caughtUp(t, set)
@@ -117,7 +117,7 @@ func TestSchemaChangesBesideRows(t *testing.T) {
 				"CREATE TRIGGER g BEFORE DELETE ON u FOR EACH ROW UPDATE v SET n = 1 WHERE id = 5", "RENAME TABLE p TO p2, p2 TO p",
 				"SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'", `ALTER TABLE "it's \" COMMENT 'it''s "v" \'`,
 			)
-			for _, table := range []string{"`a``b`", "`it's \\`", "t", "v", "p"} {
+			for _, table := range []string{"`a``b`", "`it's \\`", "t", "U", "v", "p"} {
 				mustExec(t, new, "INSERT INTO "+table+" (id, n) VALUES (2, 0)")
 			}
 			startAppliers(t, set)

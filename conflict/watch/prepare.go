@@ -87,7 +87,7 @@ func (e *engine) openSide(ctx context.Context, s conflict.Side, all map[string]*
 	filter := e.opt.Filter.FoldCase(server.Facts().LowerCaseTableNames != 0)
 	opt := binlog.Options{
 		Watch: func(schema, table string) bool { return !isSystem(schema) && filter.Match(schema, table) }, Tables: known,
-		MaxOutage: e.opt.RetryFor, Identity: e.identity[s], AnyFormat: true, Log: e.opt.Log,
+		MaxOutage: e.opt.RetryFor, Identity: e.identity[s], AnyFormat: true, ExactNames: !e.foldsCase(), Log: e.opt.Log,
 	}
 	tail, err := binlog.Tail(ctx, server, e.start[s], opt)
 	if missing, gone := goneLog(err); gone {

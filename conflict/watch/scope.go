@@ -134,7 +134,12 @@ func (e *engine) follow(s conflict.Side, tx *binlog.Transaction) {
 
 // speaksFor tells whether the account knows a table's rows.
 func (e *engine) speaksFor(t binlog.TableName) bool {
-	return e.watches(t) && !slices.ContainsFunc(e.mem.Unverified, func(have string) bool { return strings.EqualFold(have, fullName(t)) })
+	return e.watches(t) && !slices.ContainsFunc(e.mem.Unverified, func(have string) bool { return e.sameName(have, fullName(t)) })
+}
+
+// sameName compares names as the servers do.
+func (e *engine) sameName(a, b string) bool {
+	return a == b || e.foldsCase() && strings.EqualFold(a, b)
 }
 
 func (e *engine) set(t binlog.TableName, known bool) {
@@ -147,7 +152,7 @@ func (e *engine) set(t binlog.TableName, known bool) {
 }
 
 func (e *engine) verified(t binlog.TableName) {
-	e.mem.Unverified = slices.DeleteFunc(e.mem.Unverified, func(have string) bool { return strings.EqualFold(have, fullName(t)) })
+	e.mem.Unverified = slices.DeleteFunc(e.mem.Unverified, func(have string) bool { return e.sameName(have, fullName(t)) })
 }
 
 func fullName(t binlog.TableName) string {
