@@ -24,6 +24,15 @@ import (
 type Servers struct {
 	Old, New  *cluster.Server
 	Converter *cluster.Server // nil outside of the converter path
+	// Replicas are those that the plan names.
+	Replicas []Replica
+}
+
+// Replica is a node that the plan names besides old and new.
+type Replica struct {
+	plan.Replica
+	Server *cluster.Server // nil: it was not reached
+	Err    error           // why
 }
 
 // Request says for what evidence is taken.
@@ -107,8 +116,10 @@ func taker(kind gate.Kind) func(*measurement, context.Context) (gate.Content, er
 		return (*measurement).restoredCopy
 	case gate.KindHealth:
 		return (*measurement).health
+	case gate.KindNodes:
+		return (*measurement).clusterNodes
 	case gate.KindPreflight, gate.KindCheck, gate.KindWatch, gate.KindRehearsal, gate.KindSignOff, gate.KindOverride,
-		gate.KindHook, gate.KindAction, gate.KindDecision:
+		gate.KindHook, gate.KindAction, gate.KindDecision, gate.KindCopy:
 	}
 	return nil
 }
@@ -118,18 +129,19 @@ type measurement struct {
 	old, new *cluster.Server
 	conv     *cluster.Server // nil where there is none, or none answers
 	// given is the converter as it was opened; it differs from conv where it does not answer.
-	given   *cluster.Server
-	r       Request
-	now     func() time.Time
-	earlier []gate.Evidence // of these servers, oldest first
-	copied  *gate.Evidence  // what the evidence repeats
+	given    *cluster.Server
+	replicas []Replica
+	r        Request
+	now      func() time.Time
+	earlier  []gate.Evidence // of these servers, oldest first
+	copied   *gate.Evidence  // what the evidence repeats
 }
 
 func begin(ctx context.Context, s Servers, r Request) (*measurement, error) {
 	if s.Old == nil || s.New == nil {
 		return nil, errors.New("take evidence: old and new must both be connected")
 	}
-	m := &measurement{old: s.Old, new: s.New, conv: s.Converter, given: s.Converter, r: r}
+	m := &measurement{old: s.Old, new: s.New, conv: s.Converter, given: s.Converter, replicas: s.Replicas, r: r}
 	clock := r.Now
 	if clock == nil {
 		clock = time.Now

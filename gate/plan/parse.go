@@ -273,7 +273,7 @@ func (r *reader) node(label string, d docNode) Node {
 	} else if !dsnForm.MatchString(d.DSN) {
 		r.bad(key, "dsn of %s is not understood: write \"@%s\", \"user@tcp(host:port)/\" or \"mysql://user@host:port/\"", label, label)
 	}
-	return Node(d)
+	return Node{DSN: d.DSN, ServerUUID: d.ServerUUID}
 }
 
 var dsnForm = regexp.MustCompile(`^(@[^\s@]+|[^\s@]+@(tcp|unix)\([^()\s]+\)/\S*|mysql://[^\s]+)$`)

@@ -79,6 +79,29 @@ type Node struct {
 	DSN string `json:"dsn"`
 	// ServerUUID binds the plan to one server; empty: the newest preflight says which servers they are.
 	ServerUUID string `json:"server_uuid,omitempty"`
+	// Replicas are the data source names of the other nodes of its cluster.
+	Replicas []string `json:"replicas,omitempty"`
+}
+
+// Replica is a node of a cluster besides old and new themselves.
+type Replica struct {
+	Name string // "old-1", "new-2": by its place in the plan
+	Side string // "old" or "new"
+	DSN  string
+}
+
+// Replicas are the nodes that the plan names besides old and new themselves, those of old first.
+func (p Plan) Replicas() []Replica {
+	var out []Replica
+	for _, side := range []struct {
+		name string
+		node Node
+	}{{"old", p.Old}, {"new", p.New}} {
+		for i, dsn := range side.node.Replicas {
+			out = append(out, Replica{Name: fmt.Sprintf("%s-%d", side.name, i+1), Side: side.name, DSN: dsn})
+		}
+	}
+	return out
 }
 
 // Ages are how old evidence of each sort may be.
