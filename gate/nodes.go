@@ -24,14 +24,15 @@ type ClusterNode struct {
 	Delay    time.Duration `json:"delay,omitempty"` // that its applier is told to keep
 	Filters  []string      `json:"filters,omitempty"`
 	ReadOnly bool          `json:"read_only"`
-	// Errant are transactions that its source does not have, and never will send on; ErrantUnseen: it is not known.
-	Errant       string `json:"errant,omitempty"`
-	ErrantUnseen string `json:"errant_unseen,omitempty"`
+	// Errant are transactions that no node above it has; "" also where nobody can tell, as without GTIDs.
+	Errant string `json:"errant,omitempty"`
 }
 
 // Nodes are the nodes of both sides besides old and new themselves, those that the plan names and those that were found.
 type Nodes struct {
 	Nodes []ClusterNode `json:"nodes"`
+	// Unknown says what the servers did not tell, one line each: there may be nodes besides.
+	Unknown []string `json:"unknown,omitempty"`
 }
 
 // Copy is a full check of one node besides old and new themselves.
@@ -141,6 +142,10 @@ func judgeNodes(j *judge, e Evidence, side string) []Reason {
 				fmt.Sprintf("write its data source name into replicas of [%s] in the plan; or accept it: [[accept]] with name = %q, reason", side, ReasonNodeUnplanned+":"+n.Name)))
 		}
 	}
+	if len(c.Unknown) > 0 {
+		out = append(out, *j.unknown(ReasonNodesUnseen, "there may be nodes that nobody saw: "+some(c.Unknown),
+			"on old, on new and on their replicas: GRANT PROCESS, REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO the account of crosscheck"))
+	}
 	return out
 }
 
@@ -170,14 +175,10 @@ func (j *judge) nodeReasons(n ClusterNode) []Reason {
 		out = append(out, *j.fail(ReasonReplicationFiltered, fmt.Sprintf("%s leaves out changes: %s", n.Name, some(n.Filters)),
 			"end the filters of "+n.Name+", and compare it again: "+j.measure("", KindCheck)))
 	}
-	switch {
-	case n.Errant != "":
+	if n.Errant != "" {
 		out = append(out, *j.fail(ReasonNodeErrant, fmt.Sprintf("%s has transactions that %s does not have: %s", n.Name, l.From, n.Errant),
 			fmt.Sprintf("rebuild %s from %s; or see that its rows are the same (%s), then commit an empty transaction for each of them on %s",
 				n.Name, l.From, j.measure("", KindCheck), n.Side)))
-	case n.ErrantUnseen != "":
-		out = append(out, *j.unknown(ReasonNodeErrantUnseen, fmt.Sprintf("whether %s has transactions of its own is not known: %s", n.Name, n.ErrantUnseen),
-			"on "+n.Name+": GRANT REPLICATION CLIENT ON *.* TO the account of crosscheck"))
 	}
 	return out
 }

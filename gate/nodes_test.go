@@ -82,7 +82,6 @@ func nodeFaults() []nodeFault {
 		{"no link", ReasonReplicationMissing, all, func(n *ClusterNode) { n.Link = nil }, nil},
 		{"filters", ReasonReplicationFiltered, all, func(n *ClusterNode) { n.Filters = []string{"replicate-ignore-table=shop.log"} }, nil},
 		{"errant", ReasonNodeErrant, all, func(n *ClusterNode) { n.Errant = "u:5" }, nil},
-		{"errant unknown", ReasonNodeErrantUnseen, all, func(n *ClusterNode) { n.ErrantUnseen = "denied" }, nil},
 		{"dead", ReasonNodeMissing, all, func(n *ClusterNode) { n.Reachable, n.Trouble = false, "connection refused" }, nil},
 		{"unplanned", ReasonNodeUnplanned, all, func(n *ClusterNode) { n.Planned, n.Name = false, "10.0.0.9:3306" }, nil},
 		{"restarted since its check", ReasonReplicationBroken, first, func(n *ClusterNode) { n.Link.Since = t0.Add(-time.Minute) }, nil},

@@ -100,7 +100,7 @@ const (
 	ReasonNodeMissing          = "node_missing"
 	ReasonNodeUnplanned        = "node_not_planned"
 	ReasonNodeErrant           = "node_errant"
-	ReasonNodeErrantUnseen     = "node_errant_unseen"
+	ReasonNodesUnseen          = "nodes_unseen"
 	ReasonReplicationFiltered  = "replication_filtered"
 	ReasonGTIDOff              = "gtid_mode_not_on"
 	ReasonAnonymous            = "anonymous_transactions"
@@ -193,7 +193,7 @@ func Reasons() []ReasonInfo {
 		{ReasonNodeMissing, u, "a node was not reached"},
 		{ReasonNodeUnplanned, u, "a node was found that the plan does not name"},
 		{ReasonNodeErrant, f, "a node has transactions that its source does not have"},
-		{ReasonNodeErrantUnseen, u, "whether a node has transactions of its own is not known"},
+		{ReasonNodesUnseen, u, "a server does not tell which nodes replicate from it"},
 		{ReasonReplicationFiltered, f, "a node leaves out changes"},
 		{ReasonGTIDOff, f, "GTIDs are not on"},
 		{ReasonAnonymous, f, "anonymous transactions are under way"},

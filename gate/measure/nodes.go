@@ -9,19 +9,25 @@ import (
 	"time"
 
 	"crosscheck/cluster"
-	"crosscheck/cluster/gtid"
+	"crosscheck/cluster/topology"
 	"crosscheck/gate"
 	"crosscheck/internal/fault"
 )
 
-// clusterNodes measures the replicas that the plan names. One that does not answer is evidence itself.
+// clusterNodes measures the replicas that the plan names, and finds those that it does not name. One that does not answer is
+// evidence itself.
 func (m *measurement) clusterNodes(ctx context.Context) (gate.Content, error) {
-	out := gate.Nodes{Nodes: []gate.ClusterNode{}}
+	t, err := topology.Discover(ctx, m.named(), topology.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	out := gate.Nodes{Nodes: []gate.ClusterNode{}, Unknown: slices.Concat(t.Old.Unknown, t.New.Unknown)}
 	for _, r := range m.replicas {
 		n := gate.ClusterNode{Name: r.Name, Side: r.Side, Planned: true}
 		err := r.Err
 		if err == nil {
-			err = m.replica(ctx, r, &n)
+			err = m.replica(ctx, r, t, &n)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -31,19 +37,33 @@ func (m *measurement) clusterNodes(ctx context.Context) (gate.Content, error) {
 		}
 		out.Nodes = append(out.Nodes, n)
 	}
+	for _, x := range t.Nodes() {
+		if !x.Named {
+			n := gate.ClusterNode{Name: x.Addr, Side: string(x.Side), UUID: x.UUID(), Version: x.Facts.Version, Reachable: x.Reached(), Trouble: x.Found}
+			out.Nodes = append(out.Nodes, n)
+		}
+	}
 	return out, nil
 }
 
+// named are the nodes that the plan names.
+func (m *measurement) named() []topology.Named {
+	out := []topology.Named{{Side: topology.Old, Label: nodeOld, Server: m.old}, {Side: topology.New, Label: nodeNew, Server: m.new}}
+	if m.conv != nil {
+		out = append(out, topology.Named{Side: topology.Old, Label: nodeConverter, Server: m.conv})
+	}
+	for _, r := range m.replicas {
+		out = append(out, topology.Named{Side: topology.Side(r.Side), Label: r.Name, Server: r.Server, Err: r.Err})
+	}
+	return out
+}
+
 // replica measures one node. An error says that it cannot be measured.
-func (m *measurement) replica(ctx context.Context, r Replica, n *gate.ClusterNode) error {
+func (m *measurement) replica(ctx context.Context, r Replica, t *topology.Topology, n *gate.ClusterNode) error {
 	s := r.Server
 	n.UUID, n.Version = s.Facts().ServerUUID, s.Facts().Version
 	if err := s.SameServer(ctx); err != nil {
 		return err
-	}
-	switch n.UUID {
-	case m.old.Facts().ServerUUID, m.new.Facts().ServerUUID:
-		return fmt.Errorf("%s (%s) is the server that the plan names old or new: take it out of replicas", r.Name, r.DSN)
 	}
 	h, err := m.sourceOf(ctx, r)
 	if err != nil {
@@ -55,21 +75,22 @@ func (m *measurement) replica(ctx context.Context, r Replica, n *gate.ClusterNod
 			return err
 		}
 		n.Link = &l
-		if n.Delay, n.Filters, err = channelOptions(ctx, h); err != nil {
-			return err
-		}
-		if n.Errant, n.ErrantUnseen, err = errant(ctx, h); err != nil {
+		if n.Errant, err = m.errant(ctx, h, t); err != nil {
 			return err
 		}
 	}
-	if p, known, err := position(ctx, s); err != nil {
-		return err
-	} else if known {
-		n.Position = p.String()
+	st := t.ByUUID(n.UUID).State
+	n.ReadOnly = st.ReadOnly
+	if !st.Position.IsZero() {
+		n.Position = st.Position.String()
 	}
-	got, err := variables(ctx, s, "read_only")
-	n.ReadOnly, n.Reachable = isOn(got["read_only"]), err == nil
-	return err
+	for _, c := range st.Channels {
+		n.Delay = max(n.Delay, time.Duration(c.DelaySeconds)*time.Second)
+	}
+	n.Filters = filters(st.Channels)
+	n.Reachable = len(st.Unknown) == 0
+	n.Trouble = strings.Join(st.Unknown, "; ")
+	return nil
 }
 
 // sourceOf is the hop by which a replica gets its changes: from the node of its side that is its source, else from the writer
@@ -107,101 +128,41 @@ func (m *measurement) isReplica(n node) bool {
 	return slices.ContainsFunc(m.replicas, func(r Replica) bool { return r.Server == n.server })
 }
 
-// channelOptions are the delay and the filters of all channels by which changes arrive at the end of a hop.
-func channelOptions(ctx context.Context, h hop) (delay time.Duration, filters []string, err error) {
-	list, err := h.to.server.Channels(ctx)
+// filters are what channels leave out of what they receive.
+func filters(list []cluster.ReplicaChannel) []string {
+	var out []string
 	for _, c := range list {
-		delay = max(delay, time.Duration(c.DelaySeconds)*time.Second)
-		filters = append(filters, c.Filters...)
+		out = append(out, c.Filters...)
 		for _, x := range []struct {
 			what string
 			ids  []uint32
 		}{{"IGNORE_SERVER_IDS", c.IgnoreServers}, {"DO_DOMAIN_IDS", c.DoDomains}, {"IGNORE_DOMAIN_IDS", c.IgnoreDomains}} {
 			if len(x.ids) > 0 {
-				filters = append(filters, x.what+"="+strings.Trim(fmt.Sprint(x.ids), "[]"))
+				out = append(out, x.what+"="+strings.Trim(fmt.Sprint(x.ids), "[]"))
 			}
 		}
 	}
-	return delay, filters, err
+	return out
 }
 
 // errantTimeout is how long a source may take to commit what its replica shows already.
 const errantTimeout = 5 * time.Second
 
-// errant are transactions that the end of a hop has and its source has not. Without GTIDs nobody can tell: both texts are "".
-// The source is asked last, and once more when it has committed what it had logged: a transaction reaches a replica before its
-// source shows it.
-func errant(ctx context.Context, h hop) (text, unseen string, err error) {
-	mine, err := transactions(ctx, h.to.server)
-	if err != nil {
-		return errantFailed(err)
+// errant are transactions of the end of a hop that no node above it has; "" also where nobody can tell, as without GTIDs. A
+// transaction may reach a replica before its source shows it: so what looks errant is looked at again once the source has
+// committed what it had logged.
+func (m *measurement) errant(ctx context.Context, h hop, t *topology.Topology) (string, error) {
+	uuid := h.to.server.Facts().ServerUUID
+	if t.ByUUID(uuid).State.Errant.Set == "" {
+		return "", nil
 	}
-	for try := 0; ; try++ {
-		theirs, err := transactions(ctx, h.from.server)
-		if err != nil {
-			return errantFailed(err)
-		}
-		text = mine.without(theirs)
-		if text == "" || try > 0 {
-			return text, "", nil
-		}
-		err = h.link.WaitCommitted(ctx, cluster.WaitOptions{Timeout: errantTimeout})
-		var fence *cluster.FenceError
-		switch {
-		case errors.As(err, &fence):
-			return "", fault.Line(fence.Error()), nil
-		case err != nil:
-			return errantFailed(err)
-		}
+	err := h.link.WaitCommitted(ctx, cluster.WaitOptions{Timeout: errantTimeout})
+	var fence *cluster.FenceError
+	if err != nil && !errors.As(err, &fence) {
+		return "", err
 	}
-}
-
-// errantFailed tells what the account may not see from what went wrong.
-func errantFailed(err error) (text, unseen string, _ error) {
-	if cluster.IsPermission(err) {
-		return "", fault.Line(err.Error()), nil
+	if err := topology.Measure(ctx, t); err != nil {
+		return "", err
 	}
-	return "", "", err
-}
-
-// executed are the transactions of a server that have GTIDs: MySQL's set, or MariaDB's last numbers by domain and server.
-type executed struct {
-	set   gtid.Set
-	state gtid.MariaState
-}
-
-func transactions(ctx context.Context, s *cluster.Server) (out executed, err error) {
-	f := s.Facts()
-	q := "SELECT @@global.gtid_executed AS x"
-	switch {
-	case f.IsMariaDB():
-		q = "SELECT @@global.gtid_binlog_state AS x"
-	case !f.AtLeast(5, 6, 5):
-		return out, nil
-	}
-	list, err := query(ctx, s.DB(), q)
-	if err != nil || len(list) == 0 {
-		return out, s.Explain("read its transactions", err)
-	}
-	if f.IsMariaDB() {
-		out.state, err = gtid.ParseMariaState(list[0]["x"])
-		return out, s.Explain("read gtid_binlog_state", err)
-	}
-	out.set, err = gtid.ParseSet(list[0]["x"])
-	return out, s.Explain("read gtid_executed", err)
-}
-
-// without names the transactions that another server lacks.
-func (x executed) without(y executed) string {
-	if left := x.set.Subtract(y.set); !left.IsEmpty() {
-		return left.String()
-	}
-	var out []string
-	for _, g := range x.state {
-		i := slices.IndexFunc(y.state, func(o gtid.MariaGTID) bool { return o.Domain == g.Domain && o.Server == g.Server && o.Seq >= g.Seq })
-		if i < 0 {
-			out = append(out, "up to "+g.String())
-		}
-	}
-	return strings.Join(out, ", ")
+	return t.ByUUID(uuid).State.Errant.Set, nil
 }

@@ -38,6 +38,14 @@ func testNodes(t *testing.T, family fixtures.Family) {
 			}
 		}
 	})
+	r.on("not planned", func(r *rig) {
+		r.servers.Replicas = r.servers.Replicas[:2]
+		c := measured[gate.Nodes](r, "")
+		want := r.set.Replicas(fixtures.New)[1].Addr()
+		if len(c.Nodes) != 3 || c.Nodes[2].Planned || c.Nodes[2].Name != want || c.Nodes[2].Side != "new" || len(c.Unknown) > 0 {
+			r.Errorf("the plan does not name %s: %+v", want, c)
+		}
+	})
 	r.on("readers", readersOnReplicas)
 	first, second := r.set.Replicas(fixtures.New)[0], r.set.Replicas(fixtures.New)[1]
 	r.on("errant", func(r *rig) {
@@ -89,8 +97,7 @@ func testNodes(t *testing.T, family fixtures.Family) {
 }
 
 func well(n gate.ClusterNode) bool {
-	return n.Reachable && n.Link != nil && n.Link.Running && n.Link.LagKnown && n.Link.Error == "" && !n.Link.Skips && n.Errant == "" &&
-		n.ErrantUnseen == "" && len(n.Filters) == 0
+	return n.Reachable && n.Link != nil && n.Link.Running && n.Link.LagKnown && n.Link.Error == "" && !n.Link.Skips && n.Errant == "" && len(n.Filters) == 0
 }
 
 func stopWords(f fixtures.Family, sql string) string {
