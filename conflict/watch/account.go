@@ -83,6 +83,7 @@ func (e *engine) status(now time.Time) Status {
 		st.Sides[i] = e.sideStatus(conflict.Side(i), now)
 	}
 	st.Health = e.troubles(now)
+	st.Nodes, st.Unasked = slices.Clone(e.nodes.list), slices.Clone(e.nodes.unknown)
 	st.Forecast = e.forecast()
 	for _, b := range st.Account.Blind {
 		to := b.To.String()
@@ -198,9 +199,10 @@ func (e *engine) troubles(now time.Time) []Trouble {
 		add(conflict.New, TroubleStepOverlap, fmt.Sprintf("both sides can generate one key: old has %s, new has %s", a, b),
 			"set auto_increment_increment = 2 on both, auto_increment_offset = 1 on old and 2 on new, the offset first; not needed once old takes no more writes")
 	}
+	e.nodeTroubles(func(t Trouble) { out = append(out, t) })
 	have := map[string]time.Time{}
 	for i := range out {
-		id := out[i].ID + out[i].Side.String()
+		id := out[i].ID + out[i].Side.String() + out[i].Node
 		t, ok := e.health.since[id]
 		if !ok {
 			t = now

@@ -73,6 +73,7 @@ type engine struct {
 	rows   rechecks
 	sights [2]sight
 	health health
+	nodes  nodes
 	keys   [2]keySpace
 
 	async   chan func()
@@ -102,6 +103,7 @@ func (e *engine) close() {
 		}
 	}
 	e.workers.Wait()
+	e.nodes.close()
 }
 
 // run is the engine's loop.
@@ -336,6 +338,7 @@ func (e *engine) tick(ctx context.Context) error {
 			e.sample(ctx, s)
 		}
 	}
+	e.lookAtNodes(ctx, now)
 	e.pressKeys(ctx, now)
 	if err := e.drain(ctx); err != nil {
 		return err

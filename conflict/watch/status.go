@@ -52,7 +52,11 @@ type Status struct {
 	Account  conflict.Summary
 	Rows     Rechecks
 	Health   []Trouble // what is wrong with replication now
-	Forecast []string  // one line each: what will happen if nothing is done
+	// Nodes are those besides old and new: the replicas that are watched, and others that were found. Unasked says what the
+	// servers do not tell: there may be more.
+	Nodes    []Node
+	Unasked  []string
+	Forecast []string // one line each: what will happen if nothing is done
 	Blind    []string  // pieces of the logs that were not judged, "old: blind from … to …"
 	// Scopes are what was watched over time, the newest last, and Unverified the tables for whose rows the account does not
 	// speak: the check that it builds on did not compare them, or they were not watched all the time.
@@ -109,6 +113,7 @@ type Rechecks struct {
 type Trouble struct {
 	ID     string // stable name: replication_stopped, replication_lag, errors_skipped, idempotent, filtered …
 	Side   conflict.Side
+	Node   string // the label of a node besides old and new; "" for these
 	Detail string // one line
 	Advice string
 	Since  time.Time
@@ -130,6 +135,7 @@ const (
 	TroubleTail        = "tail_disconnected"
 	TroubleWorkerOrder = "commit_order_not_kept"
 	TroubleBlindWriter = "log_updates_off" // the side does not log what it applies: no echoes
+	TroubleErrant      = "errant_transactions"
 )
 
 // TroubleIDs lists the names of all troubles.
@@ -137,6 +143,7 @@ func TroubleIDs() []string {
 	return []string{
 		TroubleStopped, TroubleLag, TroubleSkipped, TroubleIdempotent, TroubleFiltered, TroubleNoChannel, TroubleStepIgnored,
 		TroubleStepOverlap, TroubleStepDriven, TroubleStepLost, TroubleHeadroom, TroubleTail, TroubleWorkerOrder, TroubleBlindWriter,
+		TroubleErrant,
 	}
 }
 

@@ -74,7 +74,7 @@ func troubles(s watch.Status) []string {
 	for _, t := range s.Health {
 		switch t.ID {
 		case watch.TroubleStopped, watch.TroubleLag, watch.TroubleSkipped, watch.TroubleIdempotent, watch.TroubleFiltered,
-			watch.TroubleNoChannel, watch.TroubleTail, watch.TroubleBlindWriter:
+			watch.TroubleNoChannel, watch.TroubleTail, watch.TroubleBlindWriter, watch.TroubleErrant:
 			out = append(out, fmt.Sprintf("%s on %s: %s", t.ID, t.Side, t.Detail))
 		}
 	}
