@@ -109,6 +109,12 @@ func specsOf(p plan.Plan) []spec {
 	return out
 }
 
+// Acceptable tells whether a plan may accept a name, "id:node", that a gate gives as a reason: of nodes, and not of data.
+func Acceptable(name string) bool {
+	id, node, _ := strings.Cut(name, ":")
+	return node != "" && (id == ReasonNodeUnplanned || id == ReasonReplicationLag)
+}
+
 // node is what is known of a replica that the plan names.
 func (c Nodes) node(name string) (ClusterNode, bool) {
 	i := slices.IndexFunc(c.Nodes, func(n ClusterNode) bool { return n.Name == name && n.Planned })
@@ -149,6 +155,15 @@ func judgeNodes(j *judge, e Evidence, side string) []Reason {
 	return out
 }
 
+// mendErrant is how a replica's own transactions are put out of the world once its rows are right.
+func mendErrant(n ClusterNode, source string) string {
+	if strings.Contains(n.Version, "MariaDB") {
+		return "then on " + n.Name + ": RESET MASTER"
+	}
+	first, _, _ := strings.Cut(n.Errant, ",")
+	return fmt.Sprintf("then on %s, for each of them, as for %s: SET gtid_next = 'UUID:NUMBER'; BEGIN; COMMIT; SET gtid_next = 'AUTOMATIC'", source, first)
+}
+
 func (j *judge) unreached(r plan.Replica, why string) *Reason {
 	return j.unknown(ReasonNodeMissing, colon(fmt.Sprintf("%s (%s) was not reached", r.Name, r.DSN), why),
 		"see that it runs and lets crosscheck's account in; a node that is gone for good: take it out of the plan")
@@ -177,8 +192,7 @@ func (j *judge) nodeReasons(n ClusterNode) []Reason {
 	}
 	if n.Errant != "" {
 		out = append(out, *j.fail(ReasonNodeErrant, fmt.Sprintf("%s has transactions that %s does not have: %s", n.Name, l.From, n.Errant),
-			fmt.Sprintf("rebuild %s from %s; or see that its rows are the same (%s), then commit an empty transaction for each of them on %s",
-				n.Name, l.From, j.measure("", KindCheck), n.Side)))
+			"end who writes to it, and build it anew from "+l.From+"; or mend its rows ("+mendErrant(n, l.From)+")"))
 	}
 	return out
 }

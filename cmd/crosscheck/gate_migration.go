@@ -142,6 +142,7 @@ func (m *migration) reach(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.Addr = config.Addr
 		if r.Server, r.Err = cluster.Open(ctx, config, m.log); ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -197,16 +197,15 @@ func runPlannedPreflight(ctx context.Context, g *globals, o *preflightFlags) err
 
 // plannedPreflight judges a plan's servers by what the plan says.
 func plannedPreflight(ctx context.Context, old, new *cluster.Server, p plan.Plan, filter cluster.Filter, log *slog.Logger) (preflight.Result, error) {
-	for _, a := range p.AcceptNames() {
-		if err := preflight.CheckAccept([]string{a}); err != nil {
-			return preflight.Result{}, usageError("the plan accepts what no preflight finds: %w", err)
-		}
+	accept := slices.DeleteFunc(p.AcceptNames(), gate.Acceptable) // what no preflight finds
+	if err := preflight.CheckAccept(accept); err != nil {
+		return preflight.Result{}, usageError("the plan accepts what no preflight finds: %w", err)
 	}
 	pair, err := inspect.Collect(ctx, old, new, inspect.Options{Filter: filter, Log: log})
 	if err != nil {
 		return preflight.Result{}, err
 	}
-	return preflight.Judge(pair, preflight.Options{Path: preflight.Path(p.Path), Duration: p.Limits.Duration, Accept: p.AcceptNames()}), nil
+	return preflight.Judge(pair, preflight.Options{Path: preflight.Path(p.Path), Duration: p.Limits.Duration, Accept: accept}), nil
 }
 
 // takePreflight is evidence of a plan's preflight.

@@ -31,6 +31,7 @@ type Servers struct {
 // Replica is a node that the plan names besides old and new.
 type Replica struct {
 	plan.Replica
+	Addr   string          // where it was looked for
 	Server *cluster.Server // nil: it was not reached
 	Err    error           // why
 }

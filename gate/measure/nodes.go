@@ -38,7 +38,9 @@ func (m *measurement) clusterNodes(ctx context.Context) (gate.Content, error) {
 		out.Nodes = append(out.Nodes, n)
 	}
 	for _, x := range t.Nodes() {
-		if !x.Named {
+		// A node that was found and does not answer may be the one that the plan names and that does not: that one tells.
+		missing := slices.ContainsFunc(out.Nodes, func(n gate.ClusterNode) bool { return n.Planned && !n.Reachable && n.Side == string(x.Side) })
+		if !x.Named && (x.Reached() || !missing) {
 			n := gate.ClusterNode{Name: x.Addr, Side: string(x.Side), UUID: x.UUID(), Version: x.Facts.Version, Reachable: x.Reached(), Trouble: x.Found}
 			out.Nodes = append(out.Nodes, n)
 		}
@@ -53,7 +55,7 @@ func (m *measurement) named() []topology.Named {
 		out = append(out, topology.Named{Side: topology.Old, Label: nodeConverter, Server: m.conv})
 	}
 	for _, r := range m.replicas {
-		out = append(out, topology.Named{Side: topology.Side(r.Side), Label: r.Name, Server: r.Server, Err: r.Err})
+		out = append(out, topology.Named{Side: topology.Side(r.Side), Label: r.Name, Addr: r.Addr, Server: r.Server, Err: r.Err})
 	}
 	return out
 }
