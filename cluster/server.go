@@ -230,6 +230,19 @@ func (s *Server) ConfigAt(label, host string, port int) Config {
 	return c
 }
 
+// Lend gives the login of this server, with the protection of the connection, to a configuration that has none: one
+// of the same user, without a password.
+func (s *Server) Lend(c Config) Config {
+	if c.Password != "" || c.User != s.cfg.User {
+		return c
+	}
+	c.Password = s.cfg.Password
+	if (c.TLS == "" || c.TLS == TLSAuto) && c.CAFile == "" && c.CertFile == "" {
+		c.TLS, c.CAFile, c.CertFile, c.KeyFile = s.asked, s.cfg.CAFile, s.cfg.CertFile, s.cfg.KeyFile
+	}
+	return c
+}
+
 // Rename gives a server that was found its label, before anybody else uses it.
 func (s *Server) Rename(label string, log *slog.Logger) {
 	s.cfg.Label, s.log = label, log.With("side", label, "addr", s.cfg.Addr)

@@ -15,12 +15,8 @@ import (
 // did not tell; peers that it returns all the same count.
 type Finder func(ctx context.Context, s *cluster.Server) ([]cluster.Peer, error)
 
-// Finders are the ways to ask, in the order in which they are tried.
-func Finders() []Finder { return []Finder{sources, replicas, galeraNodes, groupMembers} }
-
-func replicas(ctx context.Context, s *cluster.Server) ([]cluster.Peer, error) {
-	return s.Replicas(ctx)
-}
+// Finders are the ways to ask besides asking for replicas, which Discover does itself.
+func Finders() []Finder { return []Finder{sources, galeraNodes, groupMembers} }
 
 func sources(ctx context.Context, s *cluster.Server) ([]cluster.Peer, error) {
 	list, err := s.Channels(ctx)

@@ -115,7 +115,7 @@ func (d *discovery) open(ctx context.Context, group []claim) (*Node, error) {
 func (d *discovery) openAt(ctx context.Context, c claim, host string) (*cluster.Server, error) {
 	octx, cancel := context.WithTimeout(ctx, d.opt.Timeout)
 	defer cancel()
-	s, err := cluster.Open(octx, c.via.Server.ConfigAt("", host, c.peer.Port), d.opt.Log)
+	s, err := cluster.Open(octx, c.via.Server.ConfigAt(c.via.login.Label, host, c.peer.Port), d.opt.Log)
 	if err != nil {
 		return nil, err
 	}

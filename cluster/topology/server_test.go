@@ -114,6 +114,9 @@ new new-2 is lost, replica from new: replica of new
 			}
 			checkStates(t, top, f)
 			checkNamed(t, set, oldSide, newSide)
+			if f == fixtures.MariaDB {
+				checkUnlisted(t, set, oldSide, newSide)
+			}
 			checkReceiverStopped(t, set, oldSide, newSide)
 		})
 	}
@@ -184,6 +187,28 @@ func checkNamed(t *testing.T, set *fixtures.Set, oldSide, newSide Named) {
 	twice := Named{Side: New, Label: "new-2", Server: connect(t, set.Replicas(fixtures.New)[1], "new-2")}
 	if _, err := Discover(t.Context(), []Named{oldSide, newSide, lost, twice}, Options{}); err == nil || !strings.Contains(err.Error(), "name each node once") {
 		t.Errorf("named twice: %v", err)
+	}
+}
+
+// checkUnlisted: where the account may not list the replicas, connections that no known node has are named as nodes.
+func checkUnlisted(t *testing.T, set *fixtures.Set, oldSide, newSide Named) {
+	t.Helper()
+	grant := func(verb, word string) {
+		exec(t, set.Old, verb+" REPLICATION MASTER ADMIN ON *.* "+word+" crosscheck@'%'", "FLUSH PRIVILEGES")
+	}
+	grant("REVOKE", "FROM")
+	defer grant("GRANT", "TO")
+	label := string(fixtures.Replica(fixtures.Old, 1))
+	oldSide.Server = connect(t, set.Old, "old")
+	top := discover(t, oldSide, newSide)
+	gaps := strings.Join(top.Gaps(), "\n")
+	if !strings.Contains(gaps, "old-1 (127.0.0.1, replica of old) could not be reached: its port is not known; name it by a flag or in the plan, or "+
+		"let the account list the replicas: GRANT REPLICATION MASTER ADMIN") || strings.Count(gaps, "port is not known") != 1 {
+		t.Errorf("gaps: %s", gaps)
+	}
+	top = discover(t, oldSide, newSide, Named{Side: Old, Label: label, Server: connect(t, set.Replicas(fixtures.Old)[0], label)})
+	if gaps := strings.Join(top.Gaps(), "\n"); strings.Contains(gaps, "replica of old)") {
+		t.Errorf("although it is named: %s", gaps)
 	}
 }
 

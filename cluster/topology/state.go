@@ -22,8 +22,9 @@ type State struct {
 	Position                gtid.Position
 	Steps                   cluster.StepPair
 	Errant                  Errant
-	// Sessions are all connections of clients, without crosscheck's own.
-	Sessions []cluster.Session
+	// Sessions are all connections of clients, without crosscheck's own; SessionsKnown tells whether the node showed them.
+	Sessions      []cluster.Session
+	SessionsKnown bool
 	// Unknown says what it did not tell, one line each. What is not told is zero.
 	Unknown []string
 
@@ -103,7 +104,7 @@ func measure(ctx context.Context, s *cluster.Server) State {
 		out.told = note(err)
 	}
 	out.Sessions, err = s.Sessions(ctx)
-	note(err)
+	out.SessionsKnown = note(err)
 	return out
 }
 

@@ -6,8 +6,10 @@ package topology
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"crosscheck/cluster"
+	"crosscheck/internal/fault"
 )
 
 // Side is one of the two clusters.
@@ -57,6 +59,18 @@ func (n *Node) UUID() string { return n.Facts.ServerUUID }
 
 // Reached tells whether the node answers.
 func (n *Node) Reached() bool { return n.Server != nil }
+
+// Why says in a line why the node could not be reached; "" where it was.
+func (n *Node) Why() string {
+	if n.Err == nil {
+		return ""
+	}
+	text := fault.Line(n.Err.Error())
+	if i := strings.Index(text, n.Addr); i >= 0 && i <= len("converter (") { // whose address it is, is known
+		text = strings.TrimLeft(text[i+len(n.Addr):], "): ")
+	}
+	return text
+}
 
 // Cluster is one side.
 type Cluster struct {
@@ -109,7 +123,7 @@ func (t *Topology) Gaps() []string {
 	for _, c := range []*Cluster{&t.Old, &t.New} {
 		for _, n := range c.Nodes {
 			if !n.Reached() {
-				out = append(out, n.Label+" ("+n.Addr+", "+n.Found+") could not be reached: "+n.Err.Error())
+				out = append(out, n.Label+" ("+n.Addr+", "+n.Found+") could not be reached: "+n.Why())
 			}
 		}
 		out = append(out, c.Unknown...)
