@@ -9,8 +9,8 @@ import (
 	"crosscheck/fixtures"
 )
 
-// TestClusterScripts walks migrations of clusters with replicas, the same story on each family.
-func TestClusterScripts(t *testing.T) {
+// TestClusterMigrations walks migrations of clusters with replicas, the same story on each family.
+func TestClusterMigrations(t *testing.T) {
 	for _, family := range []fixtures.Family{fixtures.MySQL, fixtures.MariaDB} {
 		t.Run(string(family), func(t *testing.T) {
 			t.Parallel()
@@ -24,7 +24,7 @@ func TestClusterScripts(t *testing.T) {
 			commands["app"], commands["session"], commands["writer"] = app.run, app.session, app.write
 			commands["replication"], commands["caughtup"], commands["node"], commands["errant"] = app.replication, app.caughtUp, app.node, app.errant
 			testscript.Run(t, testscript.Params{
-				Dir: "testdata/clusters", RequireExplicitExec: true, Cmds: commands,
+				Dir: "testdata/migrations", RequireExplicitExec: true, Cmds: commands,
 				Setup: func(env *testscript.Env) error {
 					env.Defer(app.close)
 					return setUpScript(set)(env)

@@ -138,7 +138,11 @@ func (m *migration) reach(ctx context.Context) error {
 		if r.Server != nil {
 			continue
 		}
-		config, err := m.g.config(r.Name, r.DSN)
+		side := m.servers.Old
+		if r.Side == "new" {
+			side = m.servers.New
+		}
+		config, err := m.g.replicaConfig(r.Name, r.DSN, side)
 		if err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ type Status struct {
 	Nodes    []Node
 	Unasked  []string
 	Forecast []string // one line each: what will happen if nothing is done
-	Blind    []string  // pieces of the logs that were not judged, "old: blind from … to …"
+	Blind    []string // pieces of the logs that were not judged, "old: blind from … to …"
 	// Scopes are what was watched over time, the newest last, and Unverified the tables for whose rows the account does not
 	// speak: the check that it builds on did not compare them, or they were not watched all the time.
 	Scopes     []Scope

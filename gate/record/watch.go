@@ -75,7 +75,11 @@ func troubles(s watch.Status) []string {
 		switch t.ID {
 		case watch.TroubleStopped, watch.TroubleLag, watch.TroubleSkipped, watch.TroubleIdempotent, watch.TroubleFiltered,
 			watch.TroubleNoChannel, watch.TroubleTail, watch.TroubleBlindWriter, watch.TroubleErrant:
-			out = append(out, fmt.Sprintf("%s on %s: %s", t.ID, t.Side, t.Detail))
+			on := t.Side.String()
+			if t.Node != "" {
+				on = t.Node
+			}
+			out = append(out, fmt.Sprintf("%s on %s: %s", t.ID, on, t.Detail))
 		}
 	}
 	return out
