@@ -16,6 +16,7 @@ import (
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/gtid"
+	"crosscheck/cluster/topology"
 	"crosscheck/gate"
 	"crosscheck/gate/plan"
 )
@@ -34,6 +35,18 @@ type Replica struct {
 	Addr   string          // where it was looked for
 	Server *cluster.Server // nil: it was not reached
 	Err    error           // why
+}
+
+// Named are all of them, as a discovery of further nodes begins with them.
+func (s Servers) Named() []topology.Named {
+	out := []topology.Named{{Side: topology.Old, Label: nodeOld, Server: s.Old}, {Side: topology.New, Label: nodeNew, Server: s.New}}
+	if s.Converter != nil {
+		out = append(out, topology.Named{Side: topology.Old, Label: nodeConverter, Server: s.Converter})
+	}
+	for _, r := range s.Replicas {
+		out = append(out, topology.Named{Side: topology.Side(r.Side), Label: r.Name, Addr: r.Addr, Server: r.Server, Err: r.Err})
+	}
+	return out
 }
 
 // Request says for what evidence is taken.

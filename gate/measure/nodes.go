@@ -17,7 +17,7 @@ import (
 // clusterNodes measures the replicas that the plan names, and finds those that it does not name. One that does not answer is
 // evidence itself.
 func (m *measurement) clusterNodes(ctx context.Context) (gate.Content, error) {
-	t, err := topology.Discover(ctx, m.named(), topology.Options{})
+	t, err := topology.Discover(ctx, Servers{Old: m.old, New: m.new, Converter: m.conv, Replicas: m.replicas}.Named(), topology.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -46,18 +46,6 @@ func (m *measurement) clusterNodes(ctx context.Context) (gate.Content, error) {
 		}
 	}
 	return out, nil
-}
-
-// named are the nodes that the plan names.
-func (m *measurement) named() []topology.Named {
-	out := []topology.Named{{Side: topology.Old, Label: nodeOld, Server: m.old}, {Side: topology.New, Label: nodeNew, Server: m.new}}
-	if m.conv != nil {
-		out = append(out, topology.Named{Side: topology.Old, Label: nodeConverter, Server: m.conv})
-	}
-	for _, r := range m.replicas {
-		out = append(out, topology.Named{Side: topology.Side(r.Side), Label: r.Name, Addr: r.Addr, Server: r.Server, Err: r.Err})
-	}
-	return out
 }
 
 // replica measures one node. An error says that it cannot be measured.
