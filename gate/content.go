@@ -120,6 +120,8 @@ type Session struct {
 	ID   uint64 `json:"id"`
 	User string `json:"user"`
 	Host string `json:"host"`
+	// Node is the replica that it is connected to; "": it is old or new itself.
+	Node string `json:"node,omitempty"`
 }
 
 // BusySession is a live connection that is at a statement.
@@ -175,11 +177,14 @@ type Watch struct {
 // Traffic is who uses the servers, over the Window before the evidence was taken.
 type Traffic struct {
 	SessionsSeen bool      `json:"sessions_seen"` // the account sees all sessions on both sides
-	AppOnOld     []Session `json:"app_on_old"`
+	AppOnOld     []Session `json:"app_on_old"`    // on old and on its replicas
 	AppOnNew     int       `json:"app_on_new"`
-	WritesSeen   bool      `json:"writes_seen"` // the counts of writes were measured
-	OldWrites    int64     `json:"old_writes"`  // transactions of old's own
-	NewWrites    int64     `json:"new_writes"`
+	// ReadersOnNew are its sessions on replicas of new, and Unreached the replicas whose sessions are not known.
+	ReadersOnNew int      `json:"readers_on_new,omitempty"`
+	Unreached    []string `json:"unreached,omitempty"`
+	WritesSeen   bool     `json:"writes_seen"` // the counts of writes were measured
+	OldWrites    int64    `json:"old_writes"`  // transactions of old's own
+	NewWrites    int64    `json:"new_writes"`
 	// WritersTold says that new's log tells which session wrote, and NewByApp counts what sessions of the application wrote,
 	// as far as they were seen.
 	WritersTold bool          `json:"writers_told,omitempty"`
@@ -205,8 +210,9 @@ type WritesSwitch struct {
 type Drained struct {
 	Since        time.Time `json:"since"` // no write of old's own from here on
 	SessionsSeen bool      `json:"sessions_seen"`
-	AppOnOld     []Session `json:"app_on_old"`
-	OldWrites    int64     `json:"old_writes"` // since then; above 0 contradicts Since
+	AppOnOld     []Session `json:"app_on_old"`          // on old and on its replicas
+	Unreached    []string  `json:"unreached,omitempty"` // replicas of old whose sessions are not known
+	OldWrites    int64     `json:"old_writes"`          // since then; above 0 contradicts Since
 	// EchoesComplete says that all of old's transactions through OldThrough are known to have been applied on new.
 	EchoesComplete bool   `json:"echoes_complete"`
 	OldThrough     string `json:"old_through"`

@@ -45,6 +45,8 @@ const (
 	KindHook         Kind = "hook"
 	KindAction       Kind = "action"
 	KindDecision     Kind = "decision"
+	KindNodes        Kind = "nodes"
+	KindCopy         Kind = "copy"
 )
 
 // Content is what one kind of evidence says. Its types are those of this package.
@@ -229,6 +231,10 @@ func decodeFurther(k Kind, text []byte) (Content, error) {
 		return decode[Action](text)
 	case KindDecision:
 		return decode[Decision](text)
+	case KindNodes:
+		return decode[Nodes](text)
+	case KindCopy:
+		return decode[Copy](text)
 	default:
 		return nil, fmt.Errorf("kind %q is unknown to this version", k)
 	}

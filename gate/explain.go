@@ -8,7 +8,7 @@ import (
 // explain says of gates that are shut what a look at them alone does not tell: that they were open, and what keeps them no
 // longer; and what is the matter with the one that a later gate waits for. It changes no state.
 func (h *history) explain(j *judge, s *Status) {
-	specs := gates(s.Path)
+	specs := specsOf(h.plan)
 	for i := range s.Gates {
 		if r := &s.Gates[i]; !r.State.Open() {
 			if why := h.lost(j, specs[i], s); why != nil {

@@ -76,7 +76,7 @@ func (h *history) judge(now time.Time, evidence []piece, before time.Time) (Stat
 	}
 	j.bind()
 	s := Status{Path: h.plan.Path, PlanHash: h.hash, Old: j.old, New: j.new, At: now, Overrides: j.overrides()}
-	specs := gates(h.plan.Path)
+	specs := specsOf(h.plan)
 	own, held := make([]Result, len(specs)), make([]*Result, len(specs))
 	open := make(map[string]bool)
 	for i, spec := range slices.Backward(specs) { // what keeps a gate stands behind it, or is itself

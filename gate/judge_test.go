@@ -40,7 +40,7 @@ func TestEveryGateOpensOnItsProof(t *testing.T) {
 			t.Errorf("%s: the plan's gates and ours: %s", path, d)
 		}
 		for name, kinds := range needs(path) {
-			if d := cmp.Diff(kinds, Needs(path, name)); d != "" {
+			if d := cmp.Diff(kinds, Needs(p, name)); d != "" {
 				t.Errorf("%s %s rests on other kinds: %s", path, name, d)
 			}
 		}

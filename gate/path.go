@@ -169,9 +169,9 @@ func KeptBy(p plan.Path, name string) []string {
 	return out
 }
 
-// Needs lists the kinds of evidence that a gate needs, so that a caller knows what to measure.
-func Needs(p plan.Path, name string) []Kind {
-	for _, s := range gates(p) {
+// Needs lists the kinds of evidence that a gate of a plan needs, so that a caller knows what to measure.
+func Needs(p plan.Plan, name string) []Kind {
+	for _, s := range specsOf(p) {
 		if s.name != name {
 			continue
 		}
@@ -193,6 +193,7 @@ func describe(k Kind) string {
 		KindGTID: "the GTID modes", KindConverter: "the converter", KindSchema: "the schemas", KindConfig: "the configurations",
 		KindRestoredCopy: "a restored copy", KindRehearsal: "a rehearsal", KindHealth: "new's health", KindSignOff: "a signature",
 		KindOverride: "an override", KindHook: "a hook", KindAction: "an action", KindDecision: "a decision",
+		KindNodes: "the nodes of both clusters", KindCopy: "a check of new's replicas",
 	}[k]
 }
 
@@ -201,8 +202,8 @@ func (j *judge) measure(gate string, k Kind) string {
 	switch k {
 	case KindPreflight, KindSchema, KindConfig:
 		return "crosscheck preflight --plan PLAN"
-	case KindCheck, KindRestoredCopy: // new is the restored copy
-		return "crosscheck check " + j.pair()
+	case KindCheck, KindRestoredCopy, KindCopy: // new is the restored copy
+		return "crosscheck check " + j.pair() + j.copies()
 	case KindRehearsal:
 		return fmt.Sprintf("crosscheck gate check %s --certificate FILE --plan PLAN", gate)
 	case KindWatch:
@@ -212,6 +213,15 @@ func (j *judge) measure(gate string, k Kind) string {
 	default:
 		return fmt.Sprintf("crosscheck gate check %s --plan PLAN", gate)
 	}
+}
+
+// copies are the flags that name the replicas of new, so that they are compared in the same pass.
+func (j *judge) copies() string {
+	var b strings.Builder
+	for _, r := range j.plan.New.Replicas {
+		fmt.Fprintf(&b, " --new-replica '%s'", r)
+	}
+	return b.String()
 }
 
 // pair are the flags that name both sides and the plan's tables.

@@ -71,7 +71,7 @@ func (c Traffic) problem(switched, taken time.Time) string {
 	switch {
 	case switched.After(taken):
 		return "it tells of a switch after its end"
-	case c.AppOnNew < 0 || c.OldWrites < 0 || c.NewWrites < 0 || c.NewByApp < 0 || c.Window < 0:
+	case c.AppOnNew < 0 || c.ReadersOnNew < 0 || c.OldWrites < 0 || c.NewWrites < 0 || c.NewByApp < 0 || c.Window < 0:
 		return "it has counts below zero"
 	}
 	return ""

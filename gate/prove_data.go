@@ -265,24 +265,32 @@ func judgeLinks(j *judge, e Evidence, links [][2]string) []Reason {
 	}
 	var out []Reason
 	for _, want := range links {
-		name := want[0] + "→" + want[1]
 		l, there := c.link(want)
-		switch {
-		case !there:
-			out = append(out, *j.unknown(ReasonReplicationMissing, "replication "+name+" was not seen", "on "+want[1]+": "+l.Words.show()))
+		if !there {
+			out = append(out, *j.unknown(ReasonReplicationMissing, "replication "+want[0]+"→"+want[1]+" was not seen", "on "+want[1]+": "+l.Words.show()))
 			continue
-		case !l.Running || l.Error != "":
-			out = append(out, *j.fail(ReasonReplicationStopped, colon("replication "+name+" does not run", l.Error), "on "+want[1]+": "+j.yields(want)+l.Words.start()))
-		case !l.LagKnown:
-			out = append(out, *j.unknown(ReasonReplicationLagUnseen, "how far "+want[1]+" is behind "+want[0]+" is not known", "on "+want[1]+": "+l.Words.show()))
-		case l.Lag > j.plan.Limits.MaxLag:
-			out = append(out, *j.fail(ReasonReplicationLag, fmt.Sprintf("%s is %s behind %s; the plan allows %s", want[1], l.Lag, want[0], j.plan.Limits.MaxLag),
-				"wait until it has caught up"))
 		}
-		if l.Skips {
-			out = append(out, *j.fail(ReasonReplicationSkips, "replication "+name+" skips errors, transactions or rows",
-				fmt.Sprintf("on %s: SET GLOBAL %s = 'STRICT', and remove %s", want[1], l.Words.variable("exec_mode"), l.Words.variable("skip_errors"))))
-		}
+		out = append(out, j.linkReasons(want, l)...)
+	}
+	return out
+}
+
+// linkReasons judges one direction of replication, which was seen.
+func (j *judge) linkReasons(want [2]string, l Link) []Reason {
+	var out []Reason
+	name := want[0] + "→" + want[1]
+	switch {
+	case !l.Running || l.Error != "":
+		out = append(out, *j.fail(ReasonReplicationStopped, colon("replication "+name+" does not run", l.Error), "on "+want[1]+": "+j.yields(want)+l.Words.start()))
+	case !l.LagKnown:
+		out = append(out, *j.unknown(ReasonReplicationLagUnseen, "how far "+want[1]+" is behind "+want[0]+" is not known", "on "+want[1]+": "+l.Words.show()))
+	case l.Lag > j.plan.Limits.MaxLag:
+		out = append(out, *j.fail(ReasonReplicationLag, fmt.Sprintf("%s is %s behind %s; the plan allows %s", want[1], l.Lag, want[0], j.plan.Limits.MaxLag),
+			"wait until it has caught up"))
+	}
+	if l.Skips {
+		out = append(out, *j.fail(ReasonReplicationSkips, "replication "+name+" skips errors, transactions or rows",
+			fmt.Sprintf("on %s: SET GLOBAL %s = 'STRICT', and remove %s", want[1], l.Words.variable("exec_mode"), l.Words.variable("skip_errors"))))
 	}
 	return out
 }

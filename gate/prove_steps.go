@@ -120,7 +120,11 @@ func (j *judge) staleSessions(side string, s StepSide) []Reason {
 func people(list []Session) string {
 	names := make([]string, 0, len(list))
 	for _, s := range list {
-		names = append(names, fmt.Sprintf("%d %s@%s", s.ID, s.User, s.Host))
+		name := fmt.Sprintf("%d %s@%s", s.ID, s.User, s.Host)
+		if s.Node != "" {
+			name += " on " + s.Node
+		}
+		names = append(names, name)
 	}
 	return some(names)
 }

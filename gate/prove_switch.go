@@ -15,7 +15,8 @@ func (j *judge) declared(gate, what, by string, switched time.Time, t Traffic) [
 		out = append(out, *j.unknown(ReasonNotDeclared, "nobody said when the "+what+" were switched", j.measure(gate, KindWritesSwitch)))
 	}
 	out = append(out, j.sessions(t.SessionsSeen)...)
-	if t.SessionsSeen && t.AppOnNew == 0 {
+	out = append(out, j.unreachedNodes(t.Unreached)...)
+	if t.SessionsSeen && t.AppOnNew == 0 && (t.ReadersOnNew == 0 || what == "writes") {
 		out = append(out, *j.fail(ReasonNoAppOnNew, "the application has no session on new", "point the application's "+what+" at new"))
 	}
 	return out
@@ -40,7 +41,12 @@ func judgeReads(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	return j.declared(plan.GateReadsSwitched, "reads", c.By, c.Switched, c.Traffic)
+	out := j.declared(plan.GateReadsSwitched, "reads", c.By, c.Switched, c.Traffic)
+	if left := readers(c.AppOnOld); len(left) > 0 {
+		out = append(out, *j.fail(ReasonAppOnOld, fmt.Sprintf("the application has %d sessions on replicas of old: %s", len(left), people(left)),
+			"point its reads at new, then "+ends(left, "old")))
+	}
+	return out
 }
 
 // judgeWrites judges the switch of writes while both sides still take them.
@@ -84,7 +90,7 @@ func (j *judge) newWritten(t Traffic) []Reason {
 func (j *judge) offOld(sessions []Session, writes int64, since string) []Reason {
 	var out []Reason
 	if len(sessions) > 0 {
-		out = append(out, *j.fail(ReasonAppOnOld, fmt.Sprintf("the application has %d sessions on old: %s", len(sessions), people(sessions)), "on old: "+kill(sessions)))
+		out = append(out, *j.fail(ReasonAppOnOld, fmt.Sprintf("the application has %d sessions on old: %s", len(sessions), people(sessions)), ends(sessions, "old")))
 	}
 	if writes > 0 {
 		out = append(out, *j.fail(ReasonOldWritten, fmt.Sprintf("old took %d writes of its own %s", writes, since), "find who writes to old: on old: SHOW PROCESSLIST"))
@@ -151,6 +157,7 @@ func judgeDrainedReadOnly(j *judge, e Evidence) []Reason {
 		return j.wrongType(e)
 	}
 	out := append(j.offOld(c.AppOnOld, c.OldWrites, "up to "+moment(e.Taken)+", since it was looked at before"), j.sessions(c.SessionsSeen)...)
+	out = append(out, j.unreachedNodes(c.Unreached)...)
 	if c.Since.IsZero() {
 		out = append(out, *j.unknown(ReasonWritesUnseen, "since when old takes no write is not known", j.measure("", KindWatch)))
 	}

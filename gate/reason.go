@@ -98,6 +98,10 @@ const (
 	ReasonPositionsDiffer      = "positions_differ"
 	ReasonExtraTransactions    = "extra_transactions"
 	ReasonNodeMissing          = "node_missing"
+	ReasonNodeUnplanned        = "node_not_planned"
+	ReasonNodeErrant           = "node_errant"
+	ReasonNodesUnseen          = "nodes_unseen"
+	ReasonReplicationFiltered  = "replication_filtered"
 	ReasonGTIDOff              = "gtid_mode_not_on"
 	ReasonAnonymous            = "anonymous_transactions"
 	ReasonAnonymousUnseen      = "anonymous_unseen"
@@ -187,6 +191,10 @@ func Reasons() []ReasonInfo {
 		{ReasonPositionsDiffer, f, "new has not applied exactly what old has"},
 		{ReasonExtraTransactions, f, "new has transactions that old does not have"},
 		{ReasonNodeMissing, u, "a node was not reached"},
+		{ReasonNodeUnplanned, u, "a node was found that the plan does not name"},
+		{ReasonNodeErrant, f, "a node has transactions that its source does not have"},
+		{ReasonNodesUnseen, u, "a server does not tell which nodes replicate from it"},
+		{ReasonReplicationFiltered, f, "a node leaves out changes"},
 		{ReasonGTIDOff, f, "GTIDs are not on"},
 		{ReasonAnonymous, f, "anonymous transactions are under way"},
 		{ReasonAnonymousUnseen, u, "whether anonymous transactions are under way is not known"},

@@ -109,6 +109,7 @@ type WatchSummary struct {
 	Doubts      int            `json:"doubts"`
 	WindowBytes int            `json:"window_bytes"`
 	Rechecks    WatchRechecks  `json:"rechecks"`
+	Nodes       []WatchNode    `json:"nodes"` // besides old and new
 	Health      []WatchTrouble `json:"health"`
 	Forecast    []string       `json:"forecast"`
 	Blind       []string       `json:"blind"`
@@ -162,6 +163,41 @@ type WatchSide struct {
 	EchoedChanges         uint64         `json:"echoed_changes"`
 	ThirdSource           uint64         `json:"third_source_changes"`
 	ForeignEchoes         uint64         `json:"echoes_of_earlier"`
+}
+
+// WatchNode is a node besides old and new.
+type WatchNode struct {
+	Node       string   `json:"node"` // "new-1"
+	Side       string   `json:"side"`
+	Addr       string   `json:"addr"`
+	ServerUUID string   `json:"server_uuid"`
+	Version    string   `json:"version"`
+	Watched    bool     `json:"watched"` // false: it was found, and is only named
+	Reached    bool     `json:"reached"`
+	Trouble    string   `json:"trouble"` // why it was not reached, or what stops its replication
+	LagSeconds *int64   `json:"lag_seconds"`
+	ReadOnly   bool     `json:"read_only"`
+	Filters    []string `json:"filters"`
+	Errant     string   `json:"errant"` // transactions that no node above it has
+	Sessions   int      `json:"sessions"`
+	Position   string   `json:"position"`
+}
+
+// state is how the node is, in a few words.
+func (n *WatchNode) state() string {
+	switch {
+	case !n.Watched:
+		return "not watched"
+	case !n.Reached:
+		return "does not answer"
+	case n.Trouble != "":
+		return n.Trouble
+	case n.Errant != "":
+		return "has transactions of its own"
+	case n.LagSeconds == nil:
+		return "lag not known"
+	}
+	return number(*n.LagSeconds) + " s behind"
 }
 
 // WatchBase is the check that the account builds on.

@@ -274,6 +274,9 @@ func (d *WatchSummary) remarks() []remark {
 	if line := recheckText(d.Rechecks); line != "" {
 		out = append(out, remark{"doubts", line, d.Rechecks.Differ+d.Rechecks.Unknown > 0})
 	}
+	for _, n := range d.Nodes {
+		out = append(out, remark{"node", n.Node + " " + n.Addr + ": " + n.state(), false})
+	}
 	for _, h := range d.Health {
 		text := h.Side + " " + h.ID + ": " + h.Detail
 		if h.Advice != "" {

@@ -110,6 +110,11 @@ func failedStatus() watch.Status {
 		{ID: watch.TroubleStopped, Side: conflict.Old, Detail: "the applier stopped at error 1062 in table shop.orders", Advice: "compare the row, then START REPLICA", Since: started.Add(4 * time.Minute)},
 		{ID: watch.TroubleLag, Side: conflict.New, Detail: "94 s behind"},
 	}
+	s.Nodes = []watch.Node{
+		{Label: "old-1", Addr: "10.0.0.3:3306", Watched: true, Reached: true, UUID: "cccc", Version: "5.7.44", Lag: &lag, ReadOnly: true, Sessions: 7},
+		{Label: "new-1", Side: conflict.New, Addr: "10.0.0.4:3306", Watched: true, Trouble: "connection refused"},
+		{Label: "new-2", Side: conflict.New, Addr: "10.0.0.5:3306", Reached: true, UUID: "dddd", Version: "8.4.5"},
+	}
 	s.Forecast = []string{"new: 1 stale session will go on making keys of another step, about 2 a second, the next within 1s"}
 	s.Blind = []string{"old: blind from binlog.000001:4 to binlog.000002:4"}
 	return s

@@ -275,6 +275,13 @@ func (s *watchScreen) health() []screenLine {
 			out = append(out, screenLine{{s.paint.bold, "  → "}, {"", t.Advice}})
 		}
 	}
+	var nodes []string
+	for i := range s.sum.Nodes {
+		nodes = append(nodes, s.sum.Nodes[i].Node+" "+s.sum.Nodes[i].state())
+	}
+	if len(nodes) > 0 {
+		out = append(out, screenLine{{s.paint.dim, "nodes "}, {"", strings.Join(nodes, " · ")}})
+	}
 	for _, f := range s.sum.Forecast {
 		out = append(out, screenLine{{s.paint.yellow, "forecast "}, {"", f}})
 	}

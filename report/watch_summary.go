@@ -39,9 +39,17 @@ func NewWatchSummary(s watch.Status, listed []WatchFinding) WatchSummary {
 	if b := s.Base; b != nil {
 		d.Base = &WatchBase{Run: b.Run, Finished: whenKnown(b.Finished), Tables: b.Tables, Rows: b.Rows, Gap: b.Gap}
 	}
+	d.Nodes = make([]WatchNode, 0, len(s.Nodes))
+	for _, n := range s.Nodes {
+		d.Nodes = append(d.Nodes, WatchNode{
+			Node: n.Label, Side: n.Side.String(), Addr: n.Addr, ServerUUID: n.UUID, Version: n.Version, Watched: n.Watched, Reached: n.Reached,
+			Trouble: n.Trouble, LagSeconds: n.Lag, ReadOnly: n.ReadOnly, Filters: orEmpty(n.Filters), Errant: n.Errant, Sessions: n.Sessions,
+			Position: n.Position,
+		})
+	}
 	for _, t := range s.Health {
 		d.Health = append(d.Health, WatchTrouble{
-			ID: t.ID, Side: t.Side.String(), Detail: t.Detail, Advice: t.Advice, Since: when(t.Since),
+			ID: t.ID, Side: orElse(t.Node, t.Side.String()), Detail: t.Detail, Advice: t.Advice, Since: when(t.Since),
 		})
 	}
 	d.weaken()

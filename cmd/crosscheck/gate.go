@@ -223,7 +223,7 @@ func (o *gateCheckFlags) validate(p plan.Plan, name string) error {
 	if err := knownGate(p, name); err != nil {
 		return err
 	}
-	needs := gate.Needs(p.Path, name)
+	needs := gate.Needs(p, name)
 	declares := slices.ContainsFunc(needs, func(k gate.Kind) bool {
 		return k == gate.KindReadsSwitch || k == gate.KindWritesSwitch || k == gate.KindSignOff
 	})
@@ -286,7 +286,7 @@ func runGateCheck(ctx context.Context, g *globals, o *gateCheckFlags, name strin
 	if err != nil {
 		return err
 	}
-	if o.by != "" && slices.Contains(gate.Needs(p.Path, name), gate.KindSignOff) {
+	if o.by != "" && slices.Contains(gate.Needs(p, name), gate.KindSignOff) {
 		if s, err = m.sign(ctx, s, name, o); err != nil {
 			return err
 		}

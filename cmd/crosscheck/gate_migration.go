@@ -125,6 +125,32 @@ func (m *migration) connect(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, r := range m.plan.Replicas() {
+		m.servers.Replicas = append(m.servers.Replicas, measure.Replica{Replica: r})
+	}
+	return m.reach(ctx)
+}
+
+// reach connects to those of the plan's replicas that were not reached yet. One that does not answer is evidence itself.
+func (m *migration) reach(ctx context.Context) error {
+	for i := range m.servers.Replicas {
+		r := &m.servers.Replicas[i]
+		if r.Server != nil {
+			continue
+		}
+		side := m.servers.Old
+		if r.Side == "new" {
+			side = m.servers.New
+		}
+		config, err := m.g.replicaConfig(r.Name, r.DSN, side)
+		if err != nil {
+			return err
+		}
+		r.Addr = config.Addr
+		if r.Server, r.Err = cluster.Open(ctx, config, m.log); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
 	return nil
 }
 
@@ -147,7 +173,11 @@ func (m *migration) stateDir() (string, error) {
 }
 
 func (m *migration) close() {
-	for _, s := range []*cluster.Server{m.servers.Old, m.servers.New, m.servers.Converter} {
+	open := []*cluster.Server{m.servers.Old, m.servers.New, m.servers.Converter}
+	for _, r := range m.servers.Replicas {
+		open = append(open, r.Server)
+	}
+	for _, s := range open {
 		if s != nil {
 			_ = s.Close()
 		}
@@ -198,6 +228,9 @@ func (m *migration) derive(ctx context.Context) error {
 	for _, e := range record.Checks(m.plan, m.chooses, runs) {
 		m.keep(e, false)
 	}
+	if err = m.deriveCopies(ctx, s); err != nil {
+		return err
+	}
 	watches, err := m.book.Watches(ctx)
 	if err != nil {
 		return err
@@ -224,6 +257,31 @@ func (m *migration) derive(ctx context.Context) error {
 		m.keep(record.Check(run), false)
 	}
 	return err
+}
+
+// deriveCopies adds what stored checks of the replicas prove. Which servers they are, the newest look at them says.
+func (m *migration) deriveCopies(ctx context.Context, s gate.Status) error {
+	var seen gate.Nodes
+	for e := range m.evidence.Backward() {
+		if c, ok := e.Content.(gate.Nodes); ok && e.Plan == m.hash {
+			seen = c
+			break
+		}
+	}
+	for _, n := range seen.Nodes {
+		if !n.Planned || n.UUID == "" {
+			continue
+		}
+		runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: n.UUID},
+			func(r record.Run) bool { return record.Enough(r, m.plan) })
+		if err != nil {
+			return err
+		}
+		for _, e := range record.Copies(m.plan, m.chooses, n, runs, s.New) {
+			m.keep(e, false)
+		}
+	}
+	return nil
 }
 
 // chooses tells whether the plan names a table.
@@ -275,6 +333,9 @@ func (m *migration) account(ctx context.Context, s ledger.WatchSummary) (a recor
 // the named gate only. What could not be measured is in notes; the error is the context's, or one of storing.
 func (m *migration) measure(ctx context.Context, name, by string) error {
 	m.notes = nil
+	if err := m.reach(ctx); err != nil {
+		return err
+	}
 	said := time.Now()
 	for _, want := range m.wanted(name) { // none if offline
 		request := measure.Request{Plan: m.plan, Gate: want.gate, Earlier: m.evidence.All()}
@@ -297,7 +358,7 @@ func (m *migration) measure(ctx context.Context, name, by string) error {
 
 func (m *migration) take(ctx context.Context, kind gate.Kind, r measure.Request) (gate.Evidence, error) {
 	if kind == gate.KindPreflight {
-		return takePreflight(ctx, m.servers.Old, m.servers.New, m.plan, m.filter, m.log)
+		return takePreflight(ctx, m.servers, m.plan, m.filter, m.log)
 	}
 	return measure.Take(ctx, m.servers, kind, r)
 }
@@ -317,7 +378,7 @@ func (m *migration) wanted(name string) []want {
 	}
 	status := m.judge()
 	for _, g := range m.plan.Path.Gates() {
-		for _, kind := range gate.Needs(m.plan.Path, g) {
+		for _, kind := range gate.Needs(m.plan, g) {
 			if r, _ := status.Gate(g); kind == gate.KindPreflight && r.State.Open() && g != name {
 				continue
 			}

@@ -127,10 +127,14 @@ func (a *application) server(ts *testscript.TestScript, side string) *fixtures.S
 	if a.rehearsal != nil {
 		servers["rehearsal-old"], servers["rehearsal-new"] = a.rehearsal.Old, a.rehearsal.New
 	}
-	if servers[side] == nil {
+	if s := servers[side]; s != nil {
+		return s
+	}
+	s := a.set.Server(fixtures.Side(side)) // a replica
+	if s == nil {
 		ts.Fatalf("no side %s", side)
 	}
-	return servers[side]
+	return s
 }
 
 func (a *application) open(ts *testscript.TestScript, side string) *sql.DB {

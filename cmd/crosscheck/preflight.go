@@ -15,7 +15,9 @@ import (
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/inspect"
+	"crosscheck/cluster/topology"
 	"crosscheck/gate"
+	"crosscheck/gate/measure"
 	"crosscheck/gate/plan"
 	"crosscheck/gate/preflight"
 	"crosscheck/gate/record"
@@ -25,6 +27,7 @@ import (
 // preflightFlags are the flags of preflight.
 type preflightFlags struct {
 	endpoints
+	replicas        replicaFlags
 	path            string
 	duration        spanFlag
 	accept          []string
@@ -89,7 +92,7 @@ something could not be found out (the GRANT is named), 3 could not run, 64 usage
 				}
 				return runPreflight(c.Context(), g, &o)
 			}
-			for _, name := range []string{"old", "new", "path", "duration", "accept", "table", "exclude"} {
+			for _, name := range []string{"old", "new", "old-replica", "new-replica", "path", "duration", "accept", "table", "exclude"} {
 				if c.Flags().Changed(name) {
 					return usageError("--%s: the plan says it; change the plan", name)
 				}
@@ -99,6 +102,7 @@ something could not be found out (the GRANT is named), 3 could not run, 64 usage
 	}
 	f := c.Flags()
 	o.endpoints.register(f)
+	o.replicas.register(f)
 	f.StringVar(&o.path, "path", string(preflight.DualWrite), "way to migrate: dual-write, gtid-restart, gtid-converter or rolling-upgrade")
 	f.Var(&o.duration, "duration", "how long the migration is to last; binary logs must be kept that long")
 	f.StringArrayVar(&o.accept, "accept", nil, "accept a finding, ID or ID:OBJECT; it stays listed; may be repeated")
@@ -147,7 +151,28 @@ func runPreflight(ctx context.Context, g *globals, o *preflightFlags) error {
 	if err != nil {
 		return err
 	}
+	found, err := o.replicas.open(ctx, g, log, old, new, connectFor)
+	if err != nil {
+		return err
+	}
+	defer found.close()
+	opt.Unnamed = unnamed(found.Topology)
 	return showPreflight(g, o, preflight.Judge(pair, opt))
+}
+
+// unnamed are the nodes that were found and that nobody named. One that does not answer may be a named one that does not.
+func unnamed(t *topology.Topology) []preflight.Node {
+	var out []preflight.Node
+	for _, side := range []topology.Side{topology.Old, topology.New} {
+		list := t.Side(side).Nodes
+		lost := slices.ContainsFunc(list, func(n *topology.Node) bool { return n.Named && !n.Reached() })
+		for _, n := range list {
+			if !n.Named && (n.Reached() || !lost) {
+				out = append(out, preflight.Node{Side: string(side), Addr: n.Addr, Found: n.Found})
+			}
+		}
+	}
+	return out
 }
 
 // showPreflight renders a result and ends with its verdict's exit code.
@@ -184,7 +209,7 @@ func runPlannedPreflight(ctx context.Context, g *globals, o *preflightFlags) err
 		return err
 	}
 	defer m.close()
-	result, err := plannedPreflight(ctx, m.servers.Old, m.servers.New, m.plan, m.filter, m.log)
+	result, err := plannedPreflight(ctx, m.servers, m.plan, m.filter, m.log)
 	if err != nil {
 		return err
 	}
@@ -196,22 +221,26 @@ func runPlannedPreflight(ctx context.Context, g *globals, o *preflightFlags) err
 }
 
 // plannedPreflight judges a plan's servers by what the plan says.
-func plannedPreflight(ctx context.Context, old, new *cluster.Server, p plan.Plan, filter cluster.Filter, log *slog.Logger) (preflight.Result, error) {
-	for _, a := range p.AcceptNames() {
-		if err := preflight.CheckAccept([]string{a}); err != nil {
-			return preflight.Result{}, usageError("the plan accepts what no preflight finds: %w", err)
-		}
+func plannedPreflight(ctx context.Context, s measure.Servers, p plan.Plan, filter cluster.Filter, log *slog.Logger) (preflight.Result, error) {
+	accept := slices.DeleteFunc(p.AcceptNames(), gate.Acceptable) // what no preflight finds
+	if err := preflight.CheckAccept(accept); err != nil {
+		return preflight.Result{}, usageError("the plan accepts what no preflight finds: %w", err)
 	}
-	pair, err := inspect.Collect(ctx, old, new, inspect.Options{Filter: filter, Log: log})
+	pair, err := inspect.Collect(ctx, s.Old, s.New, inspect.Options{Filter: filter, Log: log})
 	if err != nil {
 		return preflight.Result{}, err
 	}
-	return preflight.Judge(pair, preflight.Options{Path: preflight.Path(p.Path), Duration: p.Limits.Duration, Accept: p.AcceptNames()}), nil
+	found, err := topology.Discover(ctx, s.Named(), topology.Options{Log: log})
+	if err != nil {
+		return preflight.Result{}, err
+	}
+	defer found.Close()
+	return preflight.Judge(pair, preflight.Options{Path: preflight.Path(p.Path), Duration: p.Limits.Duration, Accept: accept, Unnamed: unnamed(found)}), nil
 }
 
 // takePreflight is evidence of a plan's preflight.
-func takePreflight(ctx context.Context, old, new *cluster.Server, p plan.Plan, filter cluster.Filter, log *slog.Logger) (gate.Evidence, error) {
-	result, err := plannedPreflight(ctx, old, new, p, filter, log)
+func takePreflight(ctx context.Context, s measure.Servers, p plan.Plan, filter cluster.Filter, log *slog.Logger) (gate.Evidence, error) {
+	result, err := plannedPreflight(ctx, s, p, filter, log)
 	if err != nil {
 		return gate.Evidence{}, err
 	}

@@ -76,6 +76,9 @@ func setUpScript(set *fixtures.Set) func(*testscript.Env) error {
 			env.Setenv(name+"_PW", s.Password(fixtures.Crosscheck))
 			env.Setenv(name+"_DSN", s.DSN(fixtures.Crosscheck))
 		}
+		for i, s := range set.Replicas(fixtures.New) {
+			env.Setenv(fmt.Sprintf("NEW_%d_ADDR", i+1), s.Addr())
+		}
 		return nil
 	}
 }
@@ -91,10 +94,12 @@ func scriptCommands(set *fixtures.Set) map[string]func(*testscript.TestScript, b
 			if len(args) < 2 {
 				ts.Fatalf("usage: sql old|new|both STATEMENT…")
 			}
-			for side, s := range map[string]*fixtures.Server{"old": set.Old, "new": set.New} {
-				if args[0] == side || args[0] == "both" {
-					unlogged(scriptT{ts: ts}, s, args[1:]...)
-				}
+			sides := []string{args[0]}
+			if args[0] == "both" {
+				sides = []string{"old", "new"}
+			}
+			for _, side := range sides {
+				unlogged(scriptT{ts: ts}, set.Server(fixtures.Side(side)), args[1:]...)
 			}
 		},
 	}

@@ -28,6 +28,7 @@ const watchMemory = 225 << 20
 // watchFlags are the command line of watch.
 type watchFlags struct {
 	endpoints
+	replicas               replicaFlags
 	tables, exclude        []string
 	state                  string
 	fresh                  bool
@@ -59,6 +60,7 @@ Exit codes: 0 everything was judged and nothing collided, 1 collisions, 2 undeci
 	}
 	f := c.Flags()
 	o.endpoints.register(f)
+	o.replicas.register(f)
 	f.StringArrayVar(&o.tables, "table", nil, "watch only tables that match this glob, db.table; may be repeated")
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out tables that match this glob; may be repeated")
 	f.StringVar(&o.state, "state", "", "folder that keeps the account (default below ~/.local/state/crosscheck, that of check)")
@@ -119,7 +121,11 @@ func runWatch(ctx context.Context, g *globals, o *watchFlags) error {
 	}
 	defer old.Close()
 	defer new.Close()
-	status, listed, err := watchServers(ctx, old, new, filter, o, out, log)
+	replicas, err := o.replicas.watched(ctx, g, log, old, new)
+	if err != nil {
+		return failWatch(ctx, err)
+	}
+	status, listed, err := watchServers(ctx, old, new, replicas, filter, o, out, log)
 	if err = failWatch(ctx, err); err != nil && status.At.IsZero() {
 		return err
 	}
@@ -152,7 +158,7 @@ func failWatch(ctx context.Context, err error) error {
 }
 
 // watchServers watches two connected servers and keeps the account in the ledger.
-func watchServers(ctx context.Context, old, new *cluster.Server, filter cluster.Filter, o *watchFlags, out *watchOutput,
+func watchServers(ctx context.Context, old, new *cluster.Server, replicas []watch.Replica, filter cluster.Filter, o *watchFlags, out *watchOutput,
 	log *slog.Logger,
 ) (status watch.Status, listed []report.WatchFinding, err error) {
 	survey, err := checksum.Look(ctx, old, new)
@@ -180,7 +186,7 @@ func watchServers(ctx context.Context, old, new *cluster.Server, filter cluster.
 	defer rows.Close()
 	opt := watch.Options{
 		Filter: filter, Scope: watch.Scope{Include: o.tables, Exclude: o.exclude}, Store: account, Observer: &statusKeeper{Observer: out.view, ctx: ctx, account: account, log: log}, Rechecker: rows, For: o.span, SettleFor: o.settle,
-		RetryFor: o.retryFor, MaxLag: o.maxLag, Members: [2][]string{o.oldMembers, o.newMembers}, Since: account.Since(), Log: log,
+		RetryFor: o.retryFor, MaxLag: o.maxLag, Members: [2][]string{o.oldMembers, o.newMembers}, Replicas: replicas, Since: account.Since(), Log: log,
 	}
 	if err = resumeAccount(ctx, book, account, survey, foldsCase(old, new), &opt); err != nil {
 		return status, nil, err

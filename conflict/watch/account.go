@@ -84,6 +84,7 @@ func (e *engine) status(now time.Time) Status {
 		st.Sides[i] = e.sideStatus(conflict.Side(i), now)
 	}
 	st.Health = e.troubles(now)
+	st.Nodes, st.Unasked = slices.Clone(e.nodes.list), slices.Clone(e.nodes.unknown)
 	st.Forecast = e.forecast()
 	for _, b := range st.Account.Blind {
 		to := b.To.String()
@@ -200,9 +201,10 @@ func (e *engine) troubles(now time.Time) []Trouble {
 			"set auto_increment_increment = 2 on both, auto_increment_offset = 1 on old and 2 on new, the offset first; not needed once old takes no more writes")
 	}
 	e.sequenceTrouble(add)
+	e.nodeTroubles(func(t Trouble) { out = append(out, t) })
 	have := map[string]time.Time{}
 	for i := range out {
-		id := out[i].ID + out[i].Side.String()
+		id := out[i].ID + out[i].Side.String() + out[i].Node
 		t, ok := e.health.since[id]
 		if !ok {
 			t = now

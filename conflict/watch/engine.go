@@ -73,6 +73,7 @@ type engine struct {
 	rows   rechecks
 	sights [2]sight
 	health health
+	nodes  nodes
 	keys   [2]keySpace
 	draws  map[string]*draw // by the sequence's name
 
@@ -103,6 +104,7 @@ func (e *engine) close() {
 		}
 	}
 	e.workers.Wait()
+	e.nodes.close()
 }
 
 // run is the engine's loop.
@@ -341,6 +343,7 @@ func (e *engine) tick(ctx context.Context) error {
 			e.sample(ctx, s)
 		}
 	}
+	e.lookAtNodes(ctx, now)
 	e.pressKeys(ctx, now)
 	if err := e.drain(ctx); err != nil { // with it the collisions are known of all that was read
 		return err

@@ -20,6 +20,7 @@ func newEngine(ctx context.Context, servers Sides, opt Options) (*engine, error)
 		e.opt.Since = e.started
 	}
 	e.health.since, e.kept.at = map[string]time.Time{}, e.started
+	e.nodes.servers = map[string]*cluster.Server{}
 	if err := e.prepare(ctx); err != nil {
 		return nil, err
 	}

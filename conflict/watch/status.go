@@ -52,8 +52,12 @@ type Status struct {
 	Account  conflict.Summary
 	Rows     Rechecks
 	Health   []Trouble // what is wrong with replication now
-	Forecast []string  // one line each: what will happen if nothing is done
-	Blind    []string  // pieces of the logs that were not judged, "old: blind from … to …"
+	// Nodes are those besides old and new: the replicas that are watched, and others that were found. Unasked says what the
+	// servers do not tell: there may be more.
+	Nodes    []Node
+	Unasked  []string
+	Forecast []string // one line each: what will happen if nothing is done
+	Blind    []string // pieces of the logs that were not judged, "old: blind from … to …"
 	// Scopes are what was watched over time, the newest last, and Unverified the tables for whose rows the account does not
 	// speak: the check that it builds on did not compare them, or they were not watched all the time.
 	Scopes     []Scope
@@ -110,6 +114,7 @@ type Rechecks struct {
 type Trouble struct {
 	ID     string // stable name: replication_stopped, replication_lag, errors_skipped, idempotent, filtered …
 	Side   conflict.Side
+	Node   string // the label of a node besides old and new; "" for these
 	Detail string // one line
 	Advice string
 	Since  time.Time
@@ -132,6 +137,7 @@ const (
 	TroubleWorkerOrder = "commit_order_not_kept"
 	TroubleSequence    = "sequence_shared" // both sides draw from a sequence that gives both the same
 	TroubleBlindWriter = "log_updates_off" // the side does not log what it applies: no echoes
+	TroubleErrant      = "errant_transactions"
 )
 
 // TroubleIDs lists the names of all troubles.
@@ -139,6 +145,7 @@ func TroubleIDs() []string {
 	return []string{
 		TroubleStopped, TroubleLag, TroubleSkipped, TroubleIdempotent, TroubleFiltered, TroubleNoChannel, TroubleStepIgnored,
 		TroubleStepOverlap, TroubleStepDriven, TroubleStepLost, TroubleHeadroom, TroubleTail, TroubleWorkerOrder, TroubleSequence, TroubleBlindWriter,
+		TroubleErrant,
 	}
 }
 

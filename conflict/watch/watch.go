@@ -45,6 +45,8 @@ type Options struct {
 	MaxLag time.Duration
 	// Members are further servers of each side, by server_uuid or server_id: transactions that they made count as the side's.
 	Members [2][]string
+	// Replicas are nodes whose state is watched, too.
+	Replicas []Replica
 	// WindowBytes bounds the detector's memory; 0: its default.
 	WindowBytes int
 	Log         *slog.Logger

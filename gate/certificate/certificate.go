@@ -36,6 +36,7 @@ type Document struct {
 	Verdict    gate.State          `json:"verdict"`
 	Old        Server              `json:"old"`
 	New        Server              `json:"new"`
+	Nodes      []Node              `json:"nodes"` // of both clusters, besides old and new themselves
 	Gates      []Gate              `json:"gates"`
 	Evidence   []Item              `json:"evidence"`
 	Coverage   *gate.Coverage      `json:"coverage"` // of the check that the gates rest on; null without one
@@ -53,6 +54,17 @@ type Server struct {
 	DSN        string `json:"dsn"` // as the plan names it; never with a password
 	Version    string `json:"version,omitempty"`
 	Position   string `json:"position,omitempty"` // of the newest evidence that the gates rest on
+}
+
+// Node is a replica of one side, as it was seen last.
+type Node struct {
+	Name string `json:"name"`
+	Side string `json:"side"`
+	Server
+	// Check says what the newest check of it proved; Verdict is "" if nobody compared it.
+	Verdict string    `json:"verdict"`
+	Check   string    `json:"check"`
+	Began   time.Time `json:"began,omitzero"` // of that check: nothing later is proven
 }
 
 // Gate is a gate's result with the age of its oldest evidence at the time of issue, in seconds.
@@ -147,7 +159,7 @@ func New(s gate.Status, p plan.Plan, evidence []gate.Evidence, opt Options) Docu
 		Old:       Server{ServerUUID: s.Old, DSN: p.Old.DSN, Version: opt.OldVersion},
 		New:       Server{ServerUUID: s.New, DSN: p.New.DSN, Version: opt.NewVersion},
 		Overrides: append([]gate.OverrideNote{}, s.Overrides...), CannotSee: append(CannotSee(), opt.Further...),
-		Gates: []Gate{}, Evidence: []Item{}, Checks: append([]Checked{}, opt.Checks...), Watches: append([]Watched{}, opt.Watches...),
+		Nodes: nodesOf(p, s, evidence), Gates: []Gate{}, Evidence: []Item{}, Checks: append([]Checked{}, opt.Checks...), Watches: append([]Watched{}, opt.Watches...),
 	}
 	rested := make(map[gate.EvidenceID]bool)
 	for _, r := range s.Gates {
@@ -253,6 +265,10 @@ func (d Document) Summary() string {
 	fmt.Fprintf(&b, "signed by   %s\n", d.Key)
 	serverLine(&b, "old", d.Old)
 	serverLine(&b, "new", d.New)
+	for _, n := range d.Nodes {
+		serverLine(&b, n.Name, n.Server)
+		fmt.Fprintf(&b, "              %s\n", n.Check)
+	}
 	for _, g := range d.Gates {
 		fmt.Fprintf(&b, "gate        %-22s %s", g.Gate, g.State)
 		if !g.Stays.IsZero() {

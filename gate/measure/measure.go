@@ -16,6 +16,7 @@ import (
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/gtid"
+	"crosscheck/cluster/topology"
 	"crosscheck/gate"
 	"crosscheck/gate/plan"
 )
@@ -24,6 +25,28 @@ import (
 type Servers struct {
 	Old, New  *cluster.Server
 	Converter *cluster.Server // nil outside of the converter path
+	// Replicas are those that the plan names.
+	Replicas []Replica
+}
+
+// Replica is a node that the plan names besides old and new.
+type Replica struct {
+	plan.Replica
+	Addr   string          // where it was looked for
+	Server *cluster.Server // nil: it was not reached
+	Err    error           // why
+}
+
+// Named are all of them, as a discovery of further nodes begins with them.
+func (s Servers) Named() []topology.Named {
+	out := []topology.Named{{Side: topology.Old, Label: nodeOld, Server: s.Old}, {Side: topology.New, Label: nodeNew, Server: s.New}}
+	if s.Converter != nil {
+		out = append(out, topology.Named{Side: topology.Old, Label: nodeConverter, Server: s.Converter})
+	}
+	for _, r := range s.Replicas {
+		out = append(out, topology.Named{Side: topology.Side(r.Side), Label: r.Name, Addr: r.Addr, Server: r.Server, Err: r.Err})
+	}
+	return out
 }
 
 // Request says for what evidence is taken.
@@ -107,8 +130,10 @@ func taker(kind gate.Kind) func(*measurement, context.Context) (gate.Content, er
 		return (*measurement).restoredCopy
 	case gate.KindHealth:
 		return (*measurement).health
+	case gate.KindNodes:
+		return (*measurement).clusterNodes
 	case gate.KindPreflight, gate.KindCheck, gate.KindWatch, gate.KindRehearsal, gate.KindSignOff, gate.KindOverride,
-		gate.KindHook, gate.KindAction, gate.KindDecision:
+		gate.KindHook, gate.KindAction, gate.KindDecision, gate.KindCopy:
 	}
 	return nil
 }
@@ -118,18 +143,19 @@ type measurement struct {
 	old, new *cluster.Server
 	conv     *cluster.Server // nil where there is none, or none answers
 	// given is the converter as it was opened; it differs from conv where it does not answer.
-	given   *cluster.Server
-	r       Request
-	now     func() time.Time
-	earlier []gate.Evidence // of these servers, oldest first
-	copied  *gate.Evidence  // what the evidence repeats
+	given    *cluster.Server
+	replicas []Replica
+	r        Request
+	now      func() time.Time
+	earlier  []gate.Evidence // of these servers, oldest first
+	copied   *gate.Evidence  // what the evidence repeats
 }
 
 func begin(ctx context.Context, s Servers, r Request) (*measurement, error) {
 	if s.Old == nil || s.New == nil {
 		return nil, errors.New("take evidence: old and new must both be connected")
 	}
-	m := &measurement{old: s.Old, new: s.New, conv: s.Converter, given: s.Converter, r: r}
+	m := &measurement{old: s.Old, new: s.New, conv: s.Converter, given: s.Converter, replicas: s.Replicas, r: r}
 	clock := r.Now
 	if clock == nil {
 		clock = time.Now

@@ -184,8 +184,9 @@ func passesOver(c cluster.ReplicaChannel) bool {
 // as far as earlier evidence goes. Where the age of the threads is not told, it is since the first look that saw the same
 // ones. Zero: not known.
 func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, *gate.Threads, error) {
-	if !h.link.Direct() {
-		return time.Time{}, nil, nil // servers in between are not asked
+	// Servers in between are not asked. Replicas of a side are nodes themselves, each judged by the channel that it has.
+	if !h.link.Direct() && !m.isReplica(h.to) {
+		return time.Time{}, nil, nil
 	}
 	c, err := h.link.Channel(ctx)
 	if err != nil {
@@ -201,7 +202,10 @@ func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, *gate.Thr
 		floor = now
 	}
 	since := floor
-	for _, e := range m.past(gate.KindSync) {
+	for _, e := range m.earlier {
+		if e.Kind() != gate.KindSync && e.Kind() != gate.KindNodes {
+			continue
+		}
 		l, ok := linkOf(e, h)
 		same := ok && sameThreads(l.Threads, ids)
 		switch {
@@ -215,8 +219,14 @@ func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, *gate.Thr
 	return since, ids, nil
 }
 
-// linkOf is what earlier evidence says of a hop.
+// linkOf is what earlier evidence says of a hop. A replica's name may be another server's by now.
 func linkOf(e gate.Evidence, h hop) (gate.Link, bool) {
+	nodes, _ := e.Content.(gate.Nodes)
+	for _, n := range nodes.Nodes {
+		if n.Name == h.to.name && n.UUID == h.to.server.Facts().ServerUUID && n.Link != nil {
+			return *n.Link, true
+		}
+	}
 	s, _ := e.Content.(gate.Sync)
 	for _, l := range s.Links {
 		if l.From == h.from.name && l.To == h.to.name {

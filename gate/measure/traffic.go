@@ -3,6 +3,7 @@ package measure
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,24 +24,22 @@ const (
 
 // users are the application's sessions, over all looks of a measurement.
 type users struct {
-	seen  bool
-	onOld map[uint64]cluster.Session
-	onNew int             // the most at once
-	ids   map[uint64]bool // of all that were seen on new
+	seen      bool
+	onOld     map[gate.Session]bool
+	onNew     int             // the most at once
+	readers   int             // the same, of new's replicas
+	ids       map[uint64]bool // of all that were seen on new
+	unreached []string        // replicas whose sessions are not known
 }
 
 func (u *users) list() []gate.Session {
-	out := []gate.Session{}
-	for _, c := range u.onOld {
-		out = append(out, session(c))
-	}
-	slices.SortFunc(out, func(a, b gate.Session) int { return cmp.Compare(a.ID, b.ID) })
-	return out
+	out := slices.SortedFunc(maps.Keys(u.onOld), func(a, b gate.Session) int { return cmp.Or(strings.Compare(a.Node, b.Node), cmp.Compare(a.ID, b.ID)) })
+	return append([]gate.Session{}, out...)
 }
 
 // watchSessions looks at the application's sessions again and again for a time.
 func (m *measurement) watchSessions(ctx context.Context, d time.Duration) (users, error) {
-	u := users{seen: true, onOld: map[uint64]cluster.Session{}, ids: map[uint64]bool{}}
+	u := users{seen: true, onOld: map[gate.Session]bool{}, ids: map[uint64]bool{}}
 	for _, s := range []*cluster.Server{m.old, m.new} {
 		ok, err := seesAll(ctx, s)
 		if err != nil {
@@ -50,6 +49,9 @@ func (m *measurement) watchSessions(ctx context.Context, d time.Duration) (users
 	}
 	for begin := time.Now(); ; {
 		if err := m.look(ctx, &u); err != nil {
+			return u, err
+		}
+		if err := m.lookAtReplicas(ctx, &u); err != nil {
 			return u, err
 		}
 		if time.Since(begin) >= d {
@@ -69,7 +71,7 @@ func (m *measurement) look(ctx context.Context, u *users) error {
 	}
 	for _, c := range list {
 		if m.r.Plan.Application(c.User, c.Host) {
-			u.onOld[c.ID] = c
+			u.onOld[session(c)] = true
 		}
 	}
 	if list, err = m.new.Sessions(ctx); err != nil {
@@ -84,6 +86,59 @@ func (m *measurement) look(ctx context.Context, u *users) error {
 	}
 	u.onNew = max(u.onNew, n)
 	return nil
+}
+
+// lookAtReplicas adds the sessions on the plan's replicas. One that does not answer, or does not show all sessions, is named.
+func (m *measurement) lookAtReplicas(ctx context.Context, u *users) error {
+	readers := 0
+	for _, r := range m.replicas {
+		if slices.Contains(u.unreached, r.Name) {
+			continue
+		}
+		list, err := sessionsOn(ctx, r.Server)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil || list == nil:
+			u.unreached = append(u.unreached, r.Name)
+			continue
+		}
+		for _, c := range list {
+			s := session(c)
+			s.Node = r.Name
+			switch app := m.r.Plan.Application(c.User, c.Host); {
+			case app && r.Side == nodeOld:
+				u.onOld[s] = true
+			case app && !c.MayBeOwn:
+				readers++
+			}
+		}
+	}
+	u.readers = max(u.readers, readers)
+	return nil
+}
+
+// sessionsOn are a server's sessions; nil if it is not connected or does not show all of them.
+func sessionsOn(ctx context.Context, s *cluster.Server) ([]cluster.Session, error) {
+	if s == nil {
+		return nil, nil
+	}
+	if ok, err := seesAll(ctx, s); err != nil || !ok {
+		return nil, err
+	}
+	list, err := s.Sessions(ctx)
+	return append([]cluster.Session{}, list...), err
+}
+
+// unreachedOf are the replicas of one side whose sessions are not known.
+func (m *measurement) unreachedOf(u users, sides ...string) []string {
+	var out []string
+	for _, r := range m.replicas {
+		if slices.Contains(u.unreached, r.Name) && slices.Contains(sides, r.Side) {
+			out = append(out, r.Name)
+		}
+	}
+	return out
 }
 
 // start is where the counting of writes begins.
@@ -110,7 +165,10 @@ func (m *measurement) traffic(ctx context.Context, since time.Time) (gate.Traffi
 	if err != nil {
 		return gate.Traffic{}, err
 	}
-	t := gate.Traffic{SessionsSeen: u.seen, AppOnOld: u.list(), AppOnNew: u.onNew}
+	t := gate.Traffic{
+		SessionsSeen: u.seen, AppOnOld: u.list(), AppOnNew: u.onNew, ReadersOnNew: u.readers,
+		Unreached: m.unreachedOf(u, nodeOld, nodeNew),
+	}
 	to, err := m.startNow(ctx)
 	if err != nil {
 		return t, err
@@ -230,7 +288,7 @@ func (m *measurement) beforeWindow(kind gate.Kind, when time.Time) bool {
 func switchOf(e gate.Evidence) (by string, when time.Time, seen bool) {
 	switch c := e.Content.(type) {
 	case gate.ReadsSwitch:
-		return c.By, c.Switched, c.SessionsSeen && c.AppOnNew > 0
+		return c.By, c.Switched, c.SessionsSeen && c.AppOnNew+c.ReadersOnNew > 0
 	case gate.WritesSwitch:
 		return c.By, c.Switched, c.SessionsSeen && c.AppOnNew > 0 && c.WritesSeen && c.NewWrites > 0 && (!c.WritersTold || c.NewByApp > 0)
 	}
@@ -270,7 +328,7 @@ func (m *measurement) drained(ctx context.Context) (gate.Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := gate.Drained{SessionsSeen: u.seen, AppOnOld: u.list(), Since: since}
+	out := gate.Drained{SessionsSeen: u.seen, AppOnOld: u.list(), Unreached: m.unreachedOf(u, nodeOld), Since: since}
 	to, known, err := position(ctx, m.old)
 	if err != nil || !known {
 		out.Since = time.Time{}

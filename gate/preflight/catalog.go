@@ -118,6 +118,10 @@ func replicationEntries() []Entry {
 			"Set the replication up after the copy.",
 		},
 		{
+			"node_not_named", Warning, "a node of a cluster that nobody named", "It serves rows, and nobody compares it, watches it or judges it: the gates open without it.",
+			"Name it: replicas of [old] or [new] in the plan, or --old-replica and --new-replica. One that no reader uses can be accepted.",
+		},
+		{
 			"replication_stopped", Warning, "replication is set up and does not run", "The sides drift apart until it runs again.", "Mend what the message says and start the replica.",
 		},
 		{

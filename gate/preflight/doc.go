@@ -123,7 +123,12 @@ type Options struct {
 	Path     Path          // empty: DualWrite
 	Duration time.Duration // of the whole migration; 0: DefaultDuration
 	Accept   []string      // names of findings that are known and accepted: id, or id:object
+	// Unnamed are nodes of the two clusters that were found besides those that are named.
+	Unnamed []Node
 }
+
+// Node is a node of one cluster.
+type Node struct{ Side, Addr, Found string }
 
 // Result is a judged pair.
 type Result struct {
@@ -172,6 +177,9 @@ func Judge(pair inspect.Pair, opt Options) Result {
 	}
 	j := &judge{pair: &pair, old: &pair.Old, new: &pair.New, path: opt.Path, duration: opt.Duration}
 	j.run()
+	for _, n := range opt.Unnamed {
+		j.add(Finding{ID: "node_not_named", Side: n.Side, Object: n.Addr, Found: fmt.Sprintf("%s: %s, %s", n.Side, n.Addr, n.Found)})
+	}
 	r := Result{
 		Path: opt.Path, Duration: opt.Duration, Taken: pair.Taken, Old: server(&pair.Old), New: server(&pair.New),
 		Relation: pair.Relation.Reason, Findings: j.findings,

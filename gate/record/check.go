@@ -119,6 +119,18 @@ func Checks(p plan.Plan, chooses func(table string) bool, runs []Run) []gate.Evi
 	return out
 }
 
+// Copies is what runs of a replica prove, newest first, as Checks does it of old and new. The evidence is of the plan's two
+// servers, and names the replica.
+func Copies(p plan.Plan, chooses func(table string) bool, n gate.ClusterNode, runs []Run, newUUID string) []gate.Evidence {
+	out := Checks(p, chooses, runs)
+	for i := range out {
+		c, _ := out[i].Content.(gate.Check)
+		out[i].New, out[i].Positions = newUUID, map[string]string{n.Name: out[i].Positions["new"]}
+		out[i].Content = gate.Copy{Node: n.Name, UUID: n.UUID, Check: c}
+	}
+	return out
+}
+
 // differing lists the run's different tables among those that are chosen, and when the newest difference was proven.
 func (r Run) differing(chooses func(table string) bool) (tables []string, at time.Time) {
 	for _, d := range r.Differs {

@@ -74,8 +74,12 @@ func troubles(s watch.Status) []string {
 	for _, t := range s.Health {
 		switch t.ID {
 		case watch.TroubleStopped, watch.TroubleLag, watch.TroubleSkipped, watch.TroubleIdempotent, watch.TroubleFiltered,
-			watch.TroubleNoChannel, watch.TroubleTail, watch.TroubleBlindWriter:
-			out = append(out, fmt.Sprintf("%s on %s: %s", t.ID, t.Side, t.Detail))
+			watch.TroubleNoChannel, watch.TroubleTail, watch.TroubleBlindWriter, watch.TroubleErrant:
+			on := t.Side.String()
+			if t.Node != "" {
+				on = t.Node
+			}
+			out = append(out, fmt.Sprintf("%s on %s: %s", t.ID, on, t.Detail))
 		}
 	}
 	return out

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/topology"
+	"crosscheck/conflict"
+	"crosscheck/conflict/watch"
+)
+
+// watched are the nodes besides old and new whose state a watch keeps an eye on: those that are named, and with auto all that
+// are found when it begins. Each is connected to when it is looked at first, and again where it was gone.
+func (r *replicaFlags) watched(ctx context.Context, g *globals, log *slog.Logger, old, new *cluster.Server) ([]watch.Replica, error) {
+	var out []watch.Replica
+	add := func(side topology.Side, label string, config cluster.Config) {
+		w := watch.Replica{Label: label, Addr: config.Addr, Open: func(ctx context.Context) (*cluster.Server, error) { return cluster.Open(ctx, config, log) }}
+		if side == topology.New {
+			w.Side = conflict.New
+		}
+		out = append(out, w)
+	}
+	anyAuto := false
+	for _, side := range []topology.Side{topology.Old, topology.New} {
+		server := old
+		if side == topology.New {
+			server = new
+		}
+		dsns, auto := r.of(side)
+		anyAuto = anyAuto || auto
+		for i, dsn := range dsns {
+			label := fmt.Sprintf("%s-%d", side, i+1)
+			config, err := g.replicaConfig(label, dsn, server)
+			if err != nil {
+				return nil, err
+			}
+			add(side, label, config)
+		}
+	}
+	if !anyAuto {
+		return out, nil
+	}
+	found, err := r.open(ctx, g, log, old, new, connectFor)
+	if err != nil {
+		return nil, err
+	}
+	defer found.close()
+	for _, side := range []topology.Side{topology.Old, topology.New} {
+		for _, n := range found.chosen(side) {
+			if !n.Named && n.Reached() {
+				add(side, n.Label, n.Server.Config())
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,158 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/topology"
+	"crosscheck/gate"
+	"crosscheck/internal/fault"
+)
+
+// clusterNodes measures the replicas that the plan names, and finds those that it does not name. One that does not answer is
+// evidence itself.
+func (m *measurement) clusterNodes(ctx context.Context) (gate.Content, error) {
+	t, err := topology.Discover(ctx, Servers{Old: m.old, New: m.new, Converter: m.conv, Replicas: m.replicas}.Named(), topology.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	out := gate.Nodes{Nodes: []gate.ClusterNode{}, Unknown: slices.Concat(t.Old.Unknown, t.New.Unknown)}
+	for _, r := range m.replicas {
+		n := gate.ClusterNode{Name: r.Name, Side: r.Side, Planned: true}
+		err := r.Err
+		if err == nil {
+			err = m.replica(ctx, r, t, &n)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			n = gate.ClusterNode{Name: r.Name, Side: r.Side, Planned: true, UUID: n.UUID, Version: n.Version, Trouble: fault.Line(err.Error())}
+		}
+		out.Nodes = append(out.Nodes, n)
+	}
+	for _, x := range t.Nodes() {
+		// A node that was found and does not answer may be the one that the plan names and that does not: that one tells.
+		missing := slices.ContainsFunc(out.Nodes, func(n gate.ClusterNode) bool { return n.Planned && !n.Reachable && n.Side == string(x.Side) })
+		if !x.Named && (x.Reached() || !missing) {
+			n := gate.ClusterNode{Name: x.Addr, Side: string(x.Side), UUID: x.UUID(), Version: x.Facts.Version, Reachable: x.Reached(), Trouble: x.Found}
+			out.Nodes = append(out.Nodes, n)
+		}
+	}
+	return out, nil
+}
+
+// replica measures one node. An error says that it cannot be measured.
+func (m *measurement) replica(ctx context.Context, r Replica, t *topology.Topology, n *gate.ClusterNode) error {
+	s := r.Server
+	n.UUID, n.Version = s.Facts().ServerUUID, s.Facts().Version
+	if err := s.SameServer(ctx); err != nil {
+		return err
+	}
+	h, err := m.sourceOf(ctx, r)
+	if err != nil {
+		return err
+	}
+	if h.link != nil {
+		l, err := m.link(ctx, h)
+		if err != nil {
+			return err
+		}
+		n.Link = &l
+		if n.Errant, err = m.errant(ctx, h, t); err != nil {
+			return err
+		}
+	}
+	st := t.ByUUID(n.UUID).State
+	n.ReadOnly = st.ReadOnly
+	if !st.Position.IsZero() {
+		n.Position = st.Position.String()
+	}
+	for _, c := range st.Channels {
+		n.Delay = max(n.Delay, time.Duration(c.DelaySeconds)*time.Second)
+	}
+	n.Filters = filters(st.Channels)
+	n.Reachable = len(st.Unknown) == 0
+	n.Trouble = strings.Join(st.Unknown, "; ")
+	return nil
+}
+
+// sourceOf is the hop by which a replica gets its changes: from the node of its side that is its source, else from the writer
+// over servers in between. Its link is nil where there is none.
+func (m *measurement) sourceOf(ctx context.Context, r Replica) (hop, error) {
+	sources := []node{{nodeOld, m.old}}
+	if r.Side == nodeNew {
+		sources = []node{{nodeNew, m.new}}
+	}
+	for _, x := range m.replicas {
+		if x.Side == r.Side && x.Server != nil && x.Server != r.Server {
+			sources = append(sources, node{x.Name, x.Server})
+		}
+	}
+	out := hop{from: sources[0], to: node{r.Name, r.Server}}
+	for i, from := range sources {
+		rel, err := cluster.Relate(ctx, from.server, r.Server)
+		if err != nil {
+			if i == 0 {
+				return out, err
+			}
+			continue // another replica: it tells of itself
+		}
+		if l := rel.OldToNew; l != nil && (l.Direct() || i == 0) {
+			if out = (hop{from: from, to: out.to, link: l}); l.Direct() {
+				return out, nil
+			}
+		}
+	}
+	return out, nil
+}
+
+// isReplica tells whether a node is one of the plan's replicas.
+func (m *measurement) isReplica(n node) bool {
+	return slices.ContainsFunc(m.replicas, func(r Replica) bool { return r.Server == n.server })
+}
+
+// filters are what channels leave out of what they receive.
+func filters(list []cluster.ReplicaChannel) []string {
+	var out []string
+	for _, c := range list {
+		out = append(out, c.Filters...)
+		for _, x := range []struct {
+			what string
+			ids  []uint32
+		}{{"IGNORE_SERVER_IDS", c.IgnoreServers}, {"DO_DOMAIN_IDS", c.DoDomains}, {"IGNORE_DOMAIN_IDS", c.IgnoreDomains}} {
+			if len(x.ids) > 0 {
+				out = append(out, x.what+"="+strings.Trim(fmt.Sprint(x.ids), "[]"))
+			}
+		}
+	}
+	return out
+}
+
+// errantTimeout is how long a source may take to commit what its replica shows already.
+const errantTimeout = 5 * time.Second
+
+// errant are transactions of the end of a hop that no node above it has; "" also where nobody can tell, as without GTIDs. A
+// transaction may reach a replica before its source shows it: so what looks errant is looked at again once the source has
+// committed what it had logged.
+func (m *measurement) errant(ctx context.Context, h hop, t *topology.Topology) (string, error) {
+	uuid := h.to.server.Facts().ServerUUID
+	if t.ByUUID(uuid).State.Errant.Set == "" {
+		return "", nil
+	}
+	err := h.link.WaitCommitted(ctx, cluster.WaitOptions{Timeout: errantTimeout})
+	var fence *cluster.FenceError
+	if err != nil && !errors.As(err, &fence) {
+		return "", err
+	}
+	if err := topology.Measure(ctx, t); err != nil {
+		return "", err
+	}
+	return t.ByUUID(uuid).State.Errant.Set, nil
+}
