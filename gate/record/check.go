@@ -78,19 +78,23 @@ func RunName(id int64, finished time.Time) string {
 	return fmt.Sprintf("%d of %s", id, finished.UTC().Format(time.RFC3339Nano))
 }
 
-// Base is the run that a watch may build on, of runs of its two servers, newest first: the newest that came to a decision,
-// if that was "same" and no run since, whatever became of it, holds a difference.
+// Base is the run that a watch may build on, of runs of its two servers, newest first: the newest that came to a
+// decision, if that was "same" and no run holds a difference that is newer than what it proved first, whatever became of it.
 func Base(runs []Run) (Run, bool) {
+	i := slices.IndexFunc(runs, Run.Decided)
+	if i < 0 {
+		return Run{}, false
+	}
+	base := runs[i]
 	for _, r := range runs {
-		switch {
-		case len(r.Differs) > 0:
+		if list, _ := r.differing(everything, base.Began); len(list) > 0 {
 			return Run{}, false
-		case r.Decided():
-			return r, r.Verdict == checksum.Same && r.Old.Position != "" && r.New.Position != ""
 		}
 	}
-	return Run{}, false
+	return base, base.Verdict == checksum.Same && base.Old.Position != "" && base.New.Position != ""
 }
+
+func everything(string) bool { return true }
 
 // Enough tells that what is older than a run says nothing more for a plan.
 func Enough(r Run, p plan.Plan) bool { return r.Whole() && Covers(r.Scope, p) }
@@ -104,23 +108,31 @@ func Checks(p plan.Plan, chooses func(table string) bool, runs []Run) []gate.Evi
 		counts = slices.IndexFunc(runs, Run.Whole)
 	}
 	var out []gate.Evidence
-	for i, r := range runs {
-		if tables, at := r.differing(chooses); len(tables) > 0 {
+	var began time.Time
+	if counts >= 0 {
+		began = runs[counts].Began
+	}
+	for _, r := range runs {
+		if tables, at := r.differing(chooses, began); len(tables) > 0 {
 			out = append(out, different(r, tables, at))
 			break
 		}
-		if i == counts {
-			break
-		}
 	}
-	if counts >= 0 && (len(out) == 0 || out[0].Content.(gate.Check).Run != runs[counts].Name()) {
-		out = append(out, Check(runs[counts]))
+	if counts >= 0 {
+		// What a resumed run found the same before the difference was found is no later proof.
+		if e := Check(runs[counts]); len(out) == 0 || out[0].Taken.After(e.Taken) {
+			out = append(out, e)
+		}
 	}
 	return out
 }
 
-// differing lists the run's different tables among those that are chosen, and when the newest difference was proven.
-func (r Run) differing(chooses func(table string) bool) (tables []string, at time.Time) {
+// differing lists the run's different tables among those that are chosen, and when the newest difference was proven. Where no
+// process worked on the run since a moment, it says nothing against what was proven from then on.
+func (r Run) differing(chooses func(table string) bool, since time.Time) (tables []string, at time.Time) {
+	if r.Attempt.Before(since) {
+		return nil, at
+	}
 	for _, d := range r.Differs {
 		if !chooses(d.Table) {
 			continue

@@ -126,12 +126,14 @@ func TestWhatRunsProve(t *testing.T) {
 		{"behind others that found nothing", []Run{at(5, killed), at(4, of("shop.a")), at(3, killed, differs("shop.b")), full}, 3, gate.Different, 4},
 		{"one of an attempt that another scope left behind", []Run{at(3, of("shop.b"), resumed, differs("shop.a")), full}, 3, gate.Different, 0},
 		{"before the one that counts", []Run{full, at(0, killed, differs("shop.a"))}, 1, gate.Same, 1},
+		{"one that was taken up after the one that counts", []Run{at(0, killed, differs("shop.a"), func(r *Run) { r.Attempt = full.Finished.Add(time.Hour) }), full}, 0, gate.Different, 0},
+		{"between the beginning of the one that counts and its end", []Run{at(1, func(r *Run) { resumed(r); r.Finished = r.Began.Add(4 * time.Hour); r.Attempt = r.Finished }), at(3, cut, differs("shop.a"))}, 3, gate.Different, 0},
 		{"nothing but a killed one", []Run{at(3, killed, differs("shop.a"))}, 3, gate.Different, 0},
 		{"one of which nothing is known but that it differs", []Run{at(3, killed, func(r *Run) { r.Differs = []Differing{{Table: "shop.a"}} }), full}, 3, gate.Different, 0},
 	} {
 		got := Checks(shopPlan(), inShop, c.list)
 		if len(got) == 0 {
-			if c.want != 0 {
+			if c.verdict != "" {
 				t.Errorf("%s: nothing", c.name)
 			}
 			continue
