@@ -190,12 +190,12 @@ func (m *migration) keep(e gate.Evidence, stored bool) {
 // derive adds what stored checks and watches of the plan's servers prove.
 func (m *migration) derive(ctx context.Context) error {
 	s := m.judge()
-	runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: s.New},
-		func(r record.Run) bool { return record.Enough(r, m.plan) })
+	aim := record.Aim{Plan: m.plan, Chooses: m.chooses, Seen: m.seen(s)}
+	runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: s.New}, aim.Enough)
 	if err != nil {
 		return err
 	}
-	for _, e := range record.Checks(m.plan, m.chooses, runs) {
+	for _, e := range aim.Checks(runs) {
 		m.keep(e, false)
 	}
 	watches, err := m.book.Watches(ctx)
@@ -224,6 +224,16 @@ func (m *migration) derive(ctx context.Context) error {
 		m.keep(record.Check(run), false)
 	}
 	return err
+}
+
+// seen is the newest preflight of the plan and its servers.
+func (m *migration) seen(s gate.Status) gate.Preflight {
+	for e := range m.evidence.Backward() {
+		if c, ok := e.Content.(gate.Preflight); ok && e.Old == s.Old && e.New == s.New && (e.Plan == "" || e.Plan == m.hash) {
+			return c
+		}
+	}
+	return gate.Preflight{}
 }
 
 // chooses tells whether the plan names a table.

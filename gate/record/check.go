@@ -6,7 +6,6 @@ package record
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"crosscheck/checksum"
@@ -28,14 +27,7 @@ func Covers(s *Scope, p plan.Plan) bool {
 		return false
 	}
 	all := len(s.Include) == 0 && len(s.Exclude) == 0
-	return all || sameGlobs(s.Include, p.Include) && sameGlobs(s.Exclude, p.Exclude)
-}
-
-func sameGlobs(a, b []string) bool {
-	a, b = slices.Clone(a), slices.Clone(b)
-	slices.Sort(a)
-	slices.Sort(b)
-	return slices.Equal(slices.Compact(a), slices.Compact(b))
+	return all || gate.SameSet(s.Include, p.Include) && gate.SameSet(s.Exclude, p.Exclude)
 }
 
 // Run is a stored check. It may go on, or its process was killed: then Finished is zero.
@@ -96,14 +88,32 @@ func Base(runs []Run) (Run, bool) {
 
 func everything(string) bool { return true }
 
-// Enough tells that what is older than a run says nothing more for a plan.
-func Enough(r Run, p plan.Plan) bool { return r.Whole() && Covers(r.Scope, p) }
+// Aim is what runs are to prove.
+type Aim struct {
+	Plan    plan.Plan
+	Chooses func(table string) bool // tells whether the plan names a table
+	// Seen is the newest preflight of the two servers, which saw the plan's tables.
+	Seen gate.Preflight
+}
+
+// Enough tells that what is older than a run says nothing more: it came to its end, and compared all that the plan names, by its
+// patterns or by what tables there are.
+func (a Aim) Enough(r Run) bool {
+	if !r.Whole() {
+		return false
+	}
+	names := make([]string, 0, len(r.Tables))
+	for _, t := range r.Tables {
+		names = append(names, t.Table)
+	}
+	return Covers(r.Scope, a.Plan) || r.Scope != nil && a.Seen.Holds(names)
+}
 
 // Checks is what runs of the plan's two servers prove for it, newest first. The run that counts is the newest that compared
 // what the plan names, or where there is none, the newest that came to its end. Whatever run since, be it of other tables,
 // killed, or still under way, holds a difference of a table that the plan chooses, speaks against it.
-func Checks(p plan.Plan, chooses func(table string) bool, runs []Run) []gate.Evidence {
-	counts := slices.IndexFunc(runs, func(r Run) bool { return Enough(r, p) })
+func (a Aim) Checks(runs []Run) []gate.Evidence {
+	counts := slices.IndexFunc(runs, a.Enough)
 	if counts < 0 {
 		counts = slices.IndexFunc(runs, Run.Whole)
 	}
@@ -113,7 +123,7 @@ func Checks(p plan.Plan, chooses func(table string) bool, runs []Run) []gate.Evi
 		began = runs[counts].Began
 	}
 	for _, r := range runs {
-		if tables, at := r.differing(chooses, began); len(tables) > 0 {
+		if tables, at := r.differing(a.Chooses, began); len(tables) > 0 {
 			out = append(out, different(r, tables, at))
 			break
 		}
@@ -157,7 +167,7 @@ func different(r Run, tables []string, at time.Time) gate.Evidence {
 		}
 	}
 	if r.Verdict != checksum.Different || !r.Whole() {
-		c.Reason = fmt.Sprintf("check %d, which %s, has proven it of %s", r.ID, r.fate(), some(tables))
+		c.Reason = fmt.Sprintf("check %d, which %s, has proven it of %s", r.ID, r.fate(), gate.Some(tables))
 	}
 	e.Content = c
 	return e
@@ -172,15 +182,6 @@ func (r Run) fate() string {
 		return "was interrupted"
 	}
 	return "ended with " + r.Verdict.String()
-}
-
-// some names the first few of a list.
-func some(list []string) string {
-	const listed = 5
-	if len(list) <= listed {
-		return strings.Join(list, ", ")
-	}
-	return fmt.Sprintf("%s and %d more tables", strings.Join(list[:listed], ", "), len(list)-listed)
 }
 
 // Check is what one run proves. It is as old as when its first process began.
