@@ -37,6 +37,20 @@ func (j *judge) refuted(passed time.Time) bool {
 	return false
 }
 
+// reset lists the nodes whose log was seen to begin anew after a moment: nobody knows what was written on them before.
+func (j *judge) reset(since time.Time) []string {
+	var out []string
+	for _, list := range j.pieces {
+		for _, p := range list {
+			if p.Taken.After(since) && j.rejects(p) == "" {
+				out = append(out, p.Reset...)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // differs tells whether evidence says that rows are proven different.
 func differs(c Content) bool {
 	switch c := c.(type) {

@@ -76,6 +76,11 @@ func judgePositions(j *judge, e Evidence) []Reason {
 		out = append(out, *j.fail(ReasonExtraTransactions, "new has transactions that old does not have: "+c.Extra,
 			"find what wrote to new, and check the data again: "+j.measure("", KindCheck)))
 	}
+	check, _ := j.newest(KindCheck)
+	if on := j.reset(check.from()); len(on) > 0 {
+		out = append(out, *j.unknown(ReasonPositionsUnknown, "the log of "+strings.Join(on, " and of ")+" was reset: what was written there before that is not known",
+			"check the data again: "+j.measure("", KindCheck)))
+	}
 	return out
 }
 

@@ -315,6 +315,17 @@ func TestWindowsAreEpisodes(t *testing.T) {
 				x.shut(what, names[0])
 			}
 		}
+		reset := inside.fork() // whatever new's position is now, it does not tell what was there before
+		reset.later(time.Second)
+		reset.take(shut(t1, "b.1:9"))
+		reset.list[len(reset.list)-1].Reset = []string{"new"}
+		reset.shut("new's log was reset", names[1])
+		reset.later(time.Second)
+		reset.take(shut(t1, "b.1:9"))
+		reset.shut("new's log was reset before", names[1])
+		reset.later(time.Second)
+		reset.measure(KindCheck, KindDrained)
+		reset.open("and it was checked", names[:]...)
 		said := inside.fork()
 		sw := good(said.p, KindWritesSwitch, said.now).(WritesSwitch)
 		sw.Switched = said.now

@@ -42,7 +42,9 @@ type Run struct {
 	// nothing later is proven. "" if they are not known.
 	Old, New checksum.EndpointInfo
 	Scope    *Scope
-	Tables   []checksum.TableResult
+	// Links are the ways of replication of when its first process began; nil: not known.
+	Links  []gate.Link
+	Tables []checksum.TableResult
 	// Differs are the tables of which it holds a proven difference, be it one of an attempt before the last.
 	Differs []Differing
 }
@@ -186,7 +188,7 @@ func (r Run) fate() string {
 
 // Check is what one run proves. It is as old as when its first process began.
 func Check(r Run) gate.Evidence {
-	c := gate.Check{Run: r.Name(), Verdict: r.Verdict.String(), Reason: r.Reason}
+	c := gate.Check{Run: r.Name(), Verdict: r.Verdict.String(), Reason: r.Reason, Links: r.Links}
 	c.Tables = len(r.Tables)
 	for _, t := range r.Tables {
 		c.Rows += t.Counts.RowsOld

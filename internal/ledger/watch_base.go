@@ -113,6 +113,14 @@ func (l *Ledger) stored(ctx context.Context, s RunSummary) (record.Run, error) {
 		ID: s.ID, Began: s.Started, Attempt: s.Attempt, Finished: s.Finished, Interrupted: s.Interrupted, Verdict: s.Verdict,
 		Reason: s.Reason, Old: s.Old, New: s.New, Scope: s.Scope,
 	}
+	var links any
+	err := l.read.QueryRowContext(ctx, "SELECT links_json FROM runs WHERE id = ?", s.ID).Scan(&links)
+	if err == nil {
+		err = decodeJSON(links, &r.Links)
+	}
+	if err != nil {
+		return r, classify(l.path, "read how replication ran", err)
+	}
 	tables, err := l.loadTables(ctx, s)
 	if err != nil {
 		return r, err

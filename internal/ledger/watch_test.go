@@ -23,6 +23,7 @@ import (
 	"crosscheck/cluster/gtid"
 	"crosscheck/conflict"
 	"crosscheck/conflict/watch"
+	"crosscheck/gate"
 	"crosscheck/gate/record"
 )
 
@@ -560,7 +561,10 @@ func TestDifferenceOutlivesResuming(t *testing.T) {
 // compared before.
 func TestResumedRunIsProvenAsOfItsBeginning(t *testing.T) {
 	l := mustOpen(t, t.TempDir(), Options{})
-	mustStart(t, l, false) // and killed
+	links := []gate.Link{{From: "old", To: "new", Running: true, Since: aMoment, Threads: &gate.Threads{Receiver: 8, Applier: 9, Started: aMoment}}}
+	if err := mustStart(t, l, false).SetLinks(t.Context(), links); err != nil { // and killed
+		t.Fatal(err)
+	}
 	info := servers()
 	info.Resume, info.Old.Position, info.New.Position = true, "binlog.000009:4", "u:1-99"
 	r, err := l.StartRun(t.Context(), info)
@@ -574,6 +578,9 @@ func TestResumedRunIsProvenAsOfItsBeginning(t *testing.T) {
 	run, err := l.StoredRun(t.Context(), r.ID())
 	if err != nil || run.Old.Position != servers().Old.Position || run.New.Position != servers().New.Position || !run.Attempt.After(run.Began) {
 		t.Errorf("%+v, %v", run, err)
+	}
+	if diff := cmp.Diff(links, run.Links); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 	result, err := l.LoadResult(t.Context(), r.ID(), 0)
 	if err != nil || result.Old.Position != servers().Old.Position || result.New.Position != servers().New.Position {
