@@ -172,6 +172,10 @@ func (m *dual) moves() map[string]func() {
 			m.moves()["watch"]()
 			m.later(2 * time.Minute)
 		},
+		"watch without a base": func() { // its logs are gone
+			m.base = ""
+			m.moves()["watch for a while"]()
+		},
 		"kill the watch": func() {
 			if m.running {
 				m.running, m.died = false, m.now
@@ -231,7 +235,8 @@ func TestWalksOfDualWrite(t *testing.T) {
 		names := []string{
 			"look", "wait", "check", "check", "killed check", "skip a transaction", "restart replication", "collide", "repair", "watch", "watch",
 			"kill the watch", "resume the watch", "set steps", "set steps", "lose steps", "reads", "writes", "writes", "leave old", "back on old",
-			"somebody writes on old", "restore the step", "lose one and leave", "somebody changes new", "watch for a while", "watch for a while",
+			"somebody writes on old", "restore the step", "lose one and leave", "somebody changes new", "watch for a while", "watch without a base",
+			"watch without a base", "lose one and leave", "collide",
 		}
 		forward := []string{"check", "reads", "set steps", "watch", "writes", "wait", "leave old", "look", "wait", "restore the step"}
 		for _, name := range forward[:rapid.SampledFrom([]int{0, 6, 9, 9, 10}).Draw(t, "forward")] {
