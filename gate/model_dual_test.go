@@ -243,7 +243,10 @@ func TestWalksOfDualWrite(t *testing.T) {
 			do(name)
 		}
 		for range rapid.IntRange(1, 16).Draw(t, "length") {
-			do(rapid.SampledFrom(names).Draw(t, "step"))
+			name := rapid.SampledFrom(names).Draw(t, "step")
+			if do(name); name == "lose one and leave" && rapid.Bool().Draw(t, "unseen") {
+				do("watch without a base")
+			}
 		}
 		// Mended, what the gates advise leads to the end.
 		want := func(st Status, gate string) {
