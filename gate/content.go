@@ -77,6 +77,8 @@ type Check struct {
 	Run     string `json:"run"` // the ledger's name of it; a watch that builds on it names it
 	Verdict string `json:"verdict"`
 	Reason  string `json:"reason,omitempty"`
+	// Links are the ways of replication as they were when its first process began.
+	Links []Link `json:"links,omitempty"`
 	Coverage
 }
 

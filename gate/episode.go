@@ -3,8 +3,6 @@ package gate
 import (
 	"slices"
 	"time"
-
-	"crosscheck/gate/plan"
 )
 
 // What is kept is bound to one unbroken episode: one read-only window, one switch, one draining. Evidence that says that it
@@ -21,28 +19,49 @@ func (j *judge) takenAfter(k Kind, t time.Time) []piece {
 	return out
 }
 
-// refuted tells that the newest check was taken after a moment and found differences. What new takes by itself after a
-// one-way switch is no difference that speaks against what was proven before it.
+// refuted tells that what was proven up to a moment is contradicted by what was found after it: the newest check, of new or of
+// the copy, or the newest watch holds differences. Nobody can tell a row that was lost before a switch from one that new
+// changed by itself after it, so that a check speaks against all that is kept, whatever was switched.
 func (j *judge) refuted(passed time.Time) bool {
-	e, ok := j.newest(KindCheck)
-	c, isCheck := e.Content.(Check)
-	if !ok || !isCheck || c.Verdict != Different || !e.Taken.After(passed) {
-		return false
+	for _, k := range []Kind{KindCheck, KindRestoredCopy, KindWatch} {
+		newest, ok := j.newest(k)
+		if !ok {
+			continue
+		}
+		for _, p := range j.takenAfter(k, passed) {
+			if !p.Taken.Before(newest.from()) && differs(p.Content) {
+				return true
+			}
+		}
 	}
-	if j.plan.Path == plan.DualWrite {
-		return true
-	}
-	s, _ := j.newest(KindWritesSwitch)
-	said, _ := s.Content.(WritesSwitch)
-	return said.Switched.IsZero() || e.from().Before(said.Switched) || j.flowsBack()
+	return j.copiesDiffer(passed)
 }
 
-// flowsBack tells whether new replicates to old.
-func (j *judge) flowsBack() bool {
-	e, _ := j.newest(KindSync)
-	c, _ := e.Content.(Sync)
-	l, ok := c.link([2]string{"new", "old"})
-	return ok && l.Running
+// reset lists the nodes whose log was seen to begin anew after a moment: nobody knows what was written on them before.
+func (j *judge) reset(since time.Time) []string {
+	var out []string
+	for _, list := range j.pieces {
+		for _, p := range list {
+			if p.Taken.After(since) && j.rejects(p) == "" {
+				out = append(out, p.Reset...)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// differs tells whether evidence says that rows are proven different.
+func differs(c Content) bool {
+	switch c := c.(type) {
+	case Check:
+		return c.Verdict == Different
+	case RestoredCopy:
+		return c.Verdict == Different
+	case Watch:
+		return c.Differ > 0
+	}
+	return false
 }
 
 // sameWindow tells that the read-only window that was open at a moment is open still: old has been read only since before,
@@ -108,11 +127,19 @@ func sameSwitch(j *judge, passed time.Time) bool {
 	return notBack(j, passed)
 }
 
-// notBack tells that nothing was seen to be written to old since a moment at which it was drained. A session that came back
+// notBack tells that nothing was written to old since a moment at which it was drained: each look since counted all of its writes
+// from before that moment on, and there was none. A session that came back
 // shuts the gate that is about sessions, for as long as it is there.
 func notBack(j *judge, passed time.Time) bool {
+	counted := passed // up to the last look before
+	for _, p := range j.pieces[KindDrained] {
+		if !p.Taken.After(passed) && j.rejects(p) == "" {
+			counted = p.Taken
+			break
+		}
+	}
 	for _, p := range j.takenAfter(KindDrained, passed) {
-		if c, ok := p.Content.(Drained); !ok || c.OldWrites > 0 {
+		if c, ok := p.Content.(Drained); !ok || c.OldWrites > 0 || c.Since.IsZero() || c.Since.After(counted) {
 			return false
 		}
 	}

@@ -71,7 +71,9 @@ type Evidence struct {
 	Plan string
 	// Positions are where the servers stood, by "old", "new" or "converter", as gtid.Position prints them.
 	Positions map[string]string
-	Content   Content
+	// Reset names the nodes whose log began anew since the look before: what was written on them in between is not known.
+	Reset   []string
+	Content Content
 }
 
 // Kind is the content's kind; "" without content.
@@ -91,6 +93,7 @@ type envelope struct {
 	New       string            `json:"new"`
 	Plan      string            `json:"plan,omitempty"`
 	Positions map[string]string `json:"positions,omitempty"`
+	Reset     []string          `json:"reset,omitempty"`
 	Content   json.RawMessage   `json:"content"`
 }
 
@@ -101,7 +104,8 @@ func (e Evidence) MarshalJSON() ([]byte, error) {
 		return nil, fmt.Errorf("evidence %s: %w", e.Kind(), err)
 	}
 	env := envelope{
-		Kind: e.Kind(), Taken: e.Taken.UTC().Round(0), Old: e.Old, New: e.New, Plan: e.Plan, Positions: e.Positions, Content: content,
+		Kind: e.Kind(), Taken: e.Taken.UTC().Round(0), Old: e.Old, New: e.New, Plan: e.Plan, Positions: e.Positions, Reset: e.Reset,
+		Content: content,
 	}
 	if !e.From.IsZero() {
 		from := e.From.UTC().Round(0)
@@ -121,7 +125,7 @@ func (e *Evidence) UnmarshalJSON(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("evidence %s: %w", env.Kind, err)
 	}
-	*e = Evidence{Taken: env.Taken, Old: env.Old, New: env.New, Plan: env.Plan, Positions: env.Positions, Content: content}
+	*e = Evidence{Taken: env.Taken, Old: env.Old, New: env.New, Plan: env.Plan, Positions: env.Positions, Reset: env.Reset, Content: content}
 	if env.From != nil {
 		e.From = *env.From
 	}

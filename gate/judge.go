@@ -141,7 +141,7 @@ func (j *judge) moments(k keep, before time.Time) []piece {
 			continue
 		}
 		ended := k.by == gates[len(gates)-1] && k.while == nil // nothing reopens a migration that is over
-		if ended || !j.refuted(p.Taken) && (k.while == nil || k.while(j, p.Taken)) {
+		if ended || !j.refuted(p.Taken) && len(j.reset(p.Taken)) == 0 && (k.while == nil || k.while(j, p.Taken)) {
 			out = append(out, p)
 		}
 	}

@@ -416,6 +416,7 @@ func TestCheckCoversWhatIsThere(t *testing.T) {
 		there, compared []string
 		folds           bool
 		include         []string
+		earlier         time.Duration // that the preflight was taken
 		want            bool
 	}{
 		{name: "as before", include: p.Include, want: true},
@@ -424,7 +425,10 @@ func TestCheckCoversWhatIsThere(t *testing.T) {
 		{name: "one of all is left", there: []string{"shop.a", "shop.b"}, compared: []string{"shop.a"}},
 		{name: "letter case", there: []string{"shop.a"}, compared: []string{"Shop.A"}, include: p.Include},
 		{name: "letter case that does not count", there: []string{"shop.a"}, compared: []string{"Shop.A"}, folds: true, include: p.Include, want: true},
-		{name: "other patterns", there: []string{"shop.a"}, compared: []string{"shop.a"}, include: []string{"shop.a"}},
+		{name: "other patterns that hold all", there: []string{"shop.a"}, compared: []string{"shop.a", "blog.a"}, include: []string{"shop.?", "blog.*"}, want: true},
+		{name: "narrower ones", there: []string{"shop.a", "shop.b"}, compared: []string{"shop.a"}, include: []string{"shop.a"}},
+		{name: "other patterns, and a table may have come since it was looked", there: []string{"shop.a"}, compared: []string{"shop.a"}, include: []string{"shop.a"}, earlier: time.Second},
+		{name: "other patterns, and no preflight that tells the tables", compared: []string{"shop.a"}, include: []string{"shop.a"}},
 	} {
 		seen, pre := check, before
 		content, _ := check.Content.(Check)
@@ -432,7 +436,7 @@ func TestCheckCoversWhatIsThere(t *testing.T) {
 		seen.Content = content
 		pf, _ := before.Content.(Preflight)
 		pf.Tables, pf.Folds = c.there, c.folds
-		pre.Content = pf
+		pre.Content, pre.Taken = pf, pre.Taken.Add(-c.earlier)
 		s := Judge(p, replaced(replaced(base, KindCheck, seen), KindPreflight, pre), t0)
 		refused := slices.ContainsFunc(s.Gates, func(r Result) bool { return has(r, ReasonCheckScope) })
 		if refused == c.want {

@@ -149,7 +149,7 @@ func judgeNodes(j *judge, e Evidence, side string) []Reason {
 		}
 	}
 	if len(c.Unknown) > 0 {
-		out = append(out, *j.unknown(ReasonNodesUnseen, "there may be nodes that nobody saw: "+some(c.Unknown),
+		out = append(out, *j.unknown(ReasonNodesUnseen, "there may be nodes that nobody saw: "+Some(c.Unknown),
 			"on old, on new and on their replicas: GRANT PROCESS, REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO the account of crosscheck"))
 	}
 	return out
@@ -187,7 +187,7 @@ func (j *judge) nodeReasons(n ClusterNode) []Reason {
 		}
 	}
 	if len(n.Filters) > 0 {
-		out = append(out, *j.fail(ReasonReplicationFiltered, fmt.Sprintf("%s leaves out changes: %s", n.Name, some(n.Filters)),
+		out = append(out, *j.fail(ReasonReplicationFiltered, fmt.Sprintf("%s leaves out changes: %s", n.Name, Some(n.Filters)),
 			"end the filters of "+n.Name+", and compare it again: "+j.measure("", KindCheck)))
 	}
 	if n.Errant != "" {
@@ -222,7 +222,7 @@ func (j *judge) copyReasons(n ClusterNode) []Reason {
 	if !ok {
 		return []Reason{*j.unknown(ReasonEvidenceMissing, fmt.Sprintf("nobody compared %s with old", n.Name), again)}
 	}
-	out := j.compared(c.Verdict, c.Reason, c.Coverage, again, "rows differ between old and the node")
+	out := j.compared(p.from(), c.Verdict, c.Reason, c.Coverage, again, "rows differ between old and the node")
 	for i := range out {
 		out[i].Text = n.Name + ": " + out[i].Text
 	}
@@ -299,6 +299,6 @@ func (j *judge) unreachedNodes(names []string) []Reason {
 	if len(names) == 0 {
 		return nil
 	}
-	return []Reason{*j.unknown(ReasonNodeMissing, "the sessions on "+some(names)+" are not known: they were not reached",
+	return []Reason{*j.unknown(ReasonNodeMissing, "the sessions on "+Some(names)+" are not known: they were not reached",
 		"see that they run and let crosscheck's account in; a node that is gone for good: take it out of the plan")}
 }

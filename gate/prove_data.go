@@ -12,8 +12,8 @@ import (
 // listed bounds how many reasons or names of one sort a result lists.
 const listed = 20
 
-// some joins the first few of a list.
-func some(items []string) string {
+// Some joins the first few of a list.
+func Some(items []string) string {
 	if len(items) > listed {
 		return strings.Join(items[:listed], ", ") + fmt.Sprintf(" and %d more", len(items)-listed)
 	}
@@ -83,7 +83,7 @@ func judgeCheck(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	return j.compared(c.Verdict, c.Reason, c.Coverage, j.measure("", KindCheck), "rows differ between old and new")
+	return j.compared(e.from(), c.Verdict, c.Reason, c.Coverage, j.measure("", KindCheck), "rows differ between old and new")
 }
 
 // Proves tells whether a check proves by itself, beside other evidence, that all that the plan names is the same. Its age is not
@@ -115,11 +115,11 @@ func judgeCopy(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	return j.compared(c.Verdict, c.Reason, c.Coverage, j.measure(plan.GateRestoredCopy, KindRestoredCopy), "rows differ between old and the restored copy")
+	return j.compared(e.from(), c.Verdict, c.Reason, c.Coverage, j.measure(plan.GateRestoredCopy, KindRestoredCopy), "rows differ between old and the restored copy")
 }
 
 // compared judges what a check compared, and its verdict.
-func (j *judge) compared(verdict, why string, c Coverage, again, differ string) []Reason {
+func (j *judge) compared(began time.Time, verdict, why string, c Coverage, again, differ string) []Reason {
 	var out []Reason
 	switch verdict {
 	case Same:
@@ -130,42 +130,57 @@ func (j *judge) compared(verdict, why string, c Coverage, again, differ string) 
 	}
 	switch {
 	case !c.Complete || len(c.Missed) > 0:
-		out = append(out, *j.unknown(ReasonCheckIncomplete, colon("not all tables in scope were compared to their ends", some(c.Missed)), again))
+		out = append(out, *j.unknown(ReasonCheckIncomplete, colon("not all tables in scope were compared to their ends", Some(c.Missed)), again))
 	case c.Tables == 0:
 		out = append(out, *j.unknown(ReasonCheckIncomplete, "no table was compared", again))
 	}
-	left := j.uncovered(c)
+	left, seen := j.uncovered(c)
 	switch {
 	case len(left) > 0:
-		out = append(out, *j.unknown(ReasonCheckScope, "the plan's tables that the check did not compare: "+some(left), again))
-	case sameSet(c.Include, j.plan.Include) && sameSet(c.Exclude, j.plan.Exclude):
-	case len(c.Include) > 0 || len(c.Exclude) > 0: // all tables are more than the plan asks for
+		out = append(out, *j.unknown(ReasonCheckScope, "the plan's tables that the check did not compare: "+Some(left), again))
+	case SameSet(c.Include, j.plan.Include) && SameSet(c.Exclude, j.plan.Exclude):
+	case len(c.Include) == 0 && len(c.Exclude) == 0: // all tables are more than the plan asks for
+	case seen.IsZero():
 		out = append(out, *j.unknown(ReasonCheckScope, fmt.Sprintf("the check compared %s without %s; the plan names %s without %s",
 			scope(c.Include, "all"), scope(c.Exclude, "nothing"), scope(j.plan.Include, "all"), scope(j.plan.Exclude, "nothing")), again))
+	case seen.Before(began): // its patterns would have passed over a table that was made in between
+		out = append(out, *j.unknown(ReasonCheckScope, fmt.Sprintf("the check compared %s without %s, all of the plan's tables that were there at %s; which there were when it began is not known",
+			scope(c.Include, "all"), scope(c.Exclude, "nothing"), moment(seen)), j.measure("", KindPreflight)))
 	}
 	if len(c.Lossy) > 0 && !j.plan.Acknowledges(plan.AckCheckLossy) {
-		out = append(out, *j.unknown(ReasonCheckLossy, "compared through a conversion that loses information: "+some(c.Lossy),
+		out = append(out, *j.unknown(ReasonCheckLossy, "compared through a conversion that loses information: "+Some(c.Lossy),
 			`acknowledge it in the plan: [[acknowledge]] with id = "check_lossy", by, reason`))
 	}
 	return out
 }
 
 // uncovered lists the tables that the newest preflight saw in the plan's scope and that a check did not compare: patterns
-// that look alike may have chosen other tables at another time.
-func (j *judge) uncovered(c Coverage) (left []string) {
-	newest, ok := j.newest(KindPreflight)
-	p, isPreflight := newest.Content.(Preflight)
-	if !ok || !isPreflight || len(c.Names) == 0 {
-		return nil
+// that look alike may have chosen other tables at another time. It also returns when that was seen; zero where the tables are
+// not known.
+func (j *judge) uncovered(c Coverage) (left []string, seen time.Time) {
+	for _, e := range j.pieces[KindPreflight] {
+		p, ok := e.Content.(Preflight)
+		if !ok || j.rejects(e) != "" {
+			continue
+		}
+		if len(c.Names) == 0 || len(p.Tables) == 0 {
+			return nil, time.Time{}
+		}
+		return p.without(c.Names), e.Taken
 	}
-	compared := make(map[string]bool, len(c.Names))
-	for _, n := range c.Names {
-		if p.Folds {
+	return nil, time.Time{}
+}
+
+// without lists the tables that are not among names.
+func (c Preflight) without(names []string) (left []string) {
+	compared := make(map[string]bool, len(names))
+	for _, n := range names {
+		if c.Folds {
 			n = strings.ToLower(n)
 		}
 		compared[n] = true
 	}
-	for _, n := range p.Tables {
+	for _, n := range c.Tables {
 		if !compared[n] {
 			left = append(left, n)
 		}
@@ -173,11 +188,14 @@ func (j *judge) uncovered(c Coverage) (left []string) {
 	return left
 }
 
+// Holds tells whether names hold all tables that the plan had by a preflight. One that saw none says nothing.
+func (c Preflight) Holds(names []string) bool { return len(c.Tables) > 0 && len(c.without(names)) == 0 }
+
 func scope(globs []string, none string) string {
 	if len(globs) == 0 {
 		return none
 	}
-	return some(globs)
+	return Some(globs)
 }
 
 func colon(a, b string) string {
@@ -187,7 +205,8 @@ func colon(a, b string) string {
 	return a + ": " + b
 }
 
-func sameSet(a, b []string) bool {
+// SameSet tells whether two lists hold the same, in whatever order.
+func SameSet(a, b []string) bool {
 	a, b = slices.Clone(a), slices.Clone(b)
 	slices.Sort(a)
 	slices.Sort(b)
@@ -335,10 +354,10 @@ func (j *judge) watch(e Evidence, c Watch) []Reason {
 		out = append(out, *j.unknown(ReasonWatchNotRunning, "the watch has ended", again))
 	}
 	if len(c.Blind) > 0 {
-		out = append(out, *j.unknown(ReasonWatchBlind, "not judged: "+some(c.Blind), j.afresh()))
+		out = append(out, *j.unknown(ReasonWatchBlind, "not judged: "+Some(c.Blind), j.afresh()))
 	}
 	if len(c.Troubles) > 0 {
-		out = append(out, *j.fail(ReasonReplicationTrouble, "the watch sees: "+some(c.Troubles), "see the watch's page for what mends it"))
+		out = append(out, *j.fail(ReasonReplicationTrouble, "the watch sees: "+Some(c.Troubles), "see the watch's page for what mends it"))
 	}
 	if quiet := e.Taken.Sub(c.LastFailure); !c.LastFailure.IsZero() && quiet < j.plan.Limits.QuietPeriod {
 		out = append(out, *j.fail(ReasonCollision, fmt.Sprintf("the last finding that fails is %s old; the plan's quiet period is %s (%s)",
@@ -359,7 +378,7 @@ func counts(m map[string]int) string {
 		names = append(names, fmt.Sprintf("%s %d", name, n))
 	}
 	slices.Sort(names)
-	return some(names)
+	return Some(names)
 }
 
 func judgeSchema(j *judge, e Evidence) []Reason {

@@ -76,6 +76,11 @@ func judgePositions(j *judge, e Evidence) []Reason {
 		out = append(out, *j.fail(ReasonExtraTransactions, "new has transactions that old does not have: "+c.Extra,
 			"find what wrote to new, and check the data again: "+j.measure("", KindCheck)))
 	}
+	check, _ := j.newest(KindCheck)
+	if on := j.reset(check.from()); len(on) > 0 {
+		out = append(out, *j.unknown(ReasonPositionsUnknown, "the log of "+strings.Join(on, " and of ")+" was reset: what was written there before that is not known",
+			"check the data again: "+j.measure("", KindCheck)))
+	}
 	return out
 }
 
@@ -241,12 +246,12 @@ func judgeConverter(j *judge, e Evidence) []Reason {
 				" (where in old's log the converter stands)"))
 	case len(assigning) > 1:
 		others := slices.DeleteFunc(slices.Clone(assigning), func(n string) bool { return n == "converter" })
-		out = append(out, *j.fail(ReasonConverterSecond, "these nodes assign GTIDs: "+some(assigning), off(others...)))
+		out = append(out, *j.fail(ReasonConverterSecond, "these nodes assign GTIDs: "+Some(assigning), off(others...)))
 	case assigning[0] != "converter":
 		out = append(out, *j.fail(ReasonConverterWrong, assigning[0]+" assigns GTIDs, not the converter", off(assigning[0])))
 	}
 	if len(c.Alarms) > 0 {
-		out = append(out, *j.fail(ReasonConverterAlarm, some(c.Alarms), "stop replication to new, and rebuild it from the converter"))
+		out = append(out, *j.fail(ReasonConverterAlarm, Some(c.Alarms), "stop replication to new, and rebuild it from the converter"))
 	}
 	if c.Compared == 0 {
 		out = append(out, *j.unknown(ReasonConverterUnseen, "no transactions were compared by their fingerprints"+c.skipped(), j.measure(plan.GateSingleConverter, KindConverter)))

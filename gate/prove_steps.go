@@ -104,7 +104,7 @@ func (j *judge) staleSessions(side string, s StepSide) []Reason {
 				names = append(names, fmt.Sprintf("%d %s@%s for %s", b.ID, b.User, b.Host, time.Duration(b.Seconds)*time.Second))
 				list = append(list, b.Session)
 			}
-			text = fmt.Sprintf("%d sessions on %s do not show their step, since they are at a statement: %s", len(list), side, some(names))
+			text = fmt.Sprintf("%d sessions on %s do not show their step, since they are at a statement: %s", len(list), side, Some(names))
 			next = "wait until it has ended, or on " + side + ": " + kill(list)
 		}
 		if s.Hidden {
@@ -126,7 +126,7 @@ func people(list []Session) string {
 		}
 		names = append(names, name)
 	}
-	return some(names)
+	return Some(names)
 }
 
 // kill is the statements that end sessions.

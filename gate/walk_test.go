@@ -315,6 +315,17 @@ func TestWindowsAreEpisodes(t *testing.T) {
 				x.shut(what, names[0])
 			}
 		}
+		reset := inside.fork() // whatever new's position is now, it does not tell what was there before
+		reset.later(time.Second)
+		reset.take(shut(t1, "b.1:9"))
+		reset.list[len(reset.list)-1].Reset = []string{"new"}
+		reset.shut("new's log was reset", names[1])
+		reset.later(time.Second)
+		reset.take(shut(t1, "b.1:9"))
+		reset.shut("new's log was reset before", names[1])
+		reset.later(time.Second)
+		reset.measure(KindCheck, KindDrained)
+		reset.open("and it was checked", names[:]...)
 		said := inside.fork()
 		sw := good(said.p, KindWritesSwitch, said.now).(WritesSwitch)
 		sw.Switched = said.now
@@ -353,6 +364,37 @@ func TestSwitchesAreEpisodes(t *testing.T) {
 	first.later(time.Second)
 	worse(first)
 	first.open("new is in use, and goes its own way", "schema-parity", "config-parity", "health", "switched")
+
+	names := []string{"preflight", "schema-parity", "config-parity", "restored-copy-checked", "rehearsal", "health"}
+	for what, c := range map[string]Content{
+		"a check that differs":           Check{Run: "2", Verdict: Different},
+		"a check of the copy":            RestoredCopy{Copy: uuidNew, Version: "9", Verdict: Different},
+		"a watch that holds differences": Watch{Since: t0.Add(-time.Hour), Differ: 1},
+	} {
+		x := first.fork() // new replicates nothing back: who knows whose the rows are that differ?
+		x.take(Sync{Links: []Link{{From: "old", To: "new", Running: true, LagKnown: true}}})
+		x.later(time.Second)
+		x.measure(KindSchema, KindConfig)
+		worse(x)
+		x.take(c)
+		x.shut(what, names[1:3]...)
+		x.later(time.Hour)
+		x.take(good(x.p, KindWritesSwitch, t0))
+		x.shut(what+", long ago", names[1:3]...)
+	}
+	for what, c := range map[string]Drained{
+		"old's writes are not known": {SessionsSeen: true, EchoesComplete: true, OldThrough: "b.1:5"},
+		"nor those of a while":       {SessionsSeen: true, EchoesComplete: true, OldThrough: "b.1:5", Since: first.now},
+	} {
+		x := first.fork()
+		x.later(time.Second)
+		x.take(c)
+		x.shut(what, names[1:3]...)
+		x.later(time.Second)
+		c.Since = first.now
+		x.take(c)
+		x.shut(what+", and counted again", names[1:3]...)
+	}
 
 	w.later(time.Second)
 	w.take(WritesSwitch{By: "ann", Switched: t0.Add(-time.Hour), Traffic: Traffic{SessionsSeen: true, AppOnOld: []Session{{ID: 1}}, WritesSeen: true, OldWrites: 3, Window: 1}})

@@ -13,6 +13,7 @@ import (
 
 	"crosscheck/checksum"
 	"crosscheck/cluster"
+	"crosscheck/gate/measure"
 	"crosscheck/internal/ledger"
 	"crosscheck/report"
 )
@@ -175,6 +176,10 @@ func checkServers(ctx context.Context, started time.Time, old, new *cluster.Serv
 	if err != nil {
 		return checksum.Result{}, err
 	}
+	links, err := measure.Links(ctx, old, new) // before anything is compared
+	if err != nil { // it costs no comparison: gates have to see by themselves since when it runs
+		log.Debug("how replication runs is not recorded", "error", err)
+	}
 	run, err := book.StartRun(ctx, ledger.RunInfo{
 		Old: survey.Old, New: survey.New, Relation: survey.Relation.Mode.String(), Scope: scope, Resume: o.resume,
 	})
@@ -183,6 +188,11 @@ func checkServers(ctx context.Context, started time.Time, old, new *cluster.Serv
 	}
 	if o.resume {
 		view.Notice(trustText(run.Trusted()))
+	}
+	if !run.Trusted().Resumed { // of what was compared first, nothing is proven that came before its threads
+		if err = run.SetLinks(ctx, links); err != nil {
+			return checksum.Result{}, err
+		}
 	}
 	keep := run.SetKeySpaces
 	if run.Trusted().Resumed { // a watch must know those of when the run began

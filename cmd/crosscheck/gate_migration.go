@@ -220,15 +220,15 @@ func (m *migration) keep(e gate.Evidence, stored bool) {
 // derive adds what stored checks and watches of the plan's servers prove.
 func (m *migration) derive(ctx context.Context) error {
 	s := m.judge()
-	runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: s.New},
-		func(r record.Run) bool { return record.Enough(r, m.plan) })
+	aim := record.Aim{Plan: m.plan, Chooses: m.chooses, Seen: m.seen(s)}
+	runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: s.New}, aim.Enough)
 	if err != nil {
 		return err
 	}
-	for _, e := range record.Checks(m.plan, m.chooses, runs) {
+	for _, e := range aim.Checks(runs) {
 		m.keep(e, false)
 	}
-	if err = m.deriveCopies(ctx, s); err != nil {
+	if err = m.deriveCopies(ctx, s, aim); err != nil {
 		return err
 	}
 	watches, err := m.book.Watches(ctx)
@@ -260,7 +260,7 @@ func (m *migration) derive(ctx context.Context) error {
 }
 
 // deriveCopies adds what stored checks of the replicas prove. Which servers they are, the newest look at them says.
-func (m *migration) deriveCopies(ctx context.Context, s gate.Status) error {
+func (m *migration) deriveCopies(ctx context.Context, s gate.Status, aim record.Aim) error {
 	var seen gate.Nodes
 	for e := range m.evidence.Backward() {
 		if c, ok := e.Content.(gate.Nodes); ok && e.Plan == m.hash {
@@ -273,15 +273,25 @@ func (m *migration) deriveCopies(ctx context.Context, s gate.Status) error {
 			continue
 		}
 		runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: n.UUID},
-			func(r record.Run) bool { return record.Enough(r, m.plan) })
+			aim.Enough)
 		if err != nil {
 			return err
 		}
-		for _, e := range record.Copies(m.plan, m.chooses, n, runs, s.New) {
+		for _, e := range aim.Copies(n, runs, s.New) {
 			m.keep(e, false)
 		}
 	}
 	return nil
+}
+
+// seen is the newest preflight of the plan and its servers.
+func (m *migration) seen(s gate.Status) gate.Preflight {
+	for e := range m.evidence.Backward() {
+		if c, ok := e.Content.(gate.Preflight); ok && e.Old == s.Old && e.New == s.New && (e.Plan == "" || e.Plan == m.hash) {
+			return c
+		}
+	}
+	return gate.Preflight{}
 }
 
 // chooses tells whether the plan names a table.

@@ -32,6 +32,7 @@ func TestDualMySQL(t *testing.T) {
 	r.on("switches", switches)
 	r.on("drained", drains)
 	r.on("health", health)
+	r.on("reset", resets("new", r.set.New, "RESET BINARY LOGS AND GTIDS"))
 }
 
 func TestDualMariaDB(t *testing.T) {
@@ -78,6 +79,31 @@ func TestDualMariaDB(t *testing.T) {
 		}
 		r.exec(conn, "SET GLOBAL read_only = OFF")
 	})
+	r.on("reset", resets("new", r.set.New, "RESET MASTER"))
+}
+
+// resets resets the log of a node, by the statement of its server, and sees it once.
+func resets(name string, node *fixtures.Server, statement string) func(*rig) {
+	return func(r *rig) {
+		r.run(node, "FLUSH LOGS", r.row())
+		if e := r.take(gate.KindGTID, ""); len(e.Reset) > 0 {
+			r.Errorf("nothing was reset, and: %v", e.Reset)
+		}
+		for _, side := range []*fixtures.Server{r.set.Old, r.set.New} { // a 9.7 may lock itself up while replication runs
+			stop := "STOP SLAVE"
+			if side.Family() == fixtures.MySQL {
+				stop = "STOP REPLICA"
+			}
+			r.run(side, stop)
+		}
+		r.run(node, statement)
+		if e := r.take(gate.KindGTID, ""); !slices.Equal(e.Reset, []string{name}) {
+			r.Errorf("reset, and: %v at %v", e.Reset, e.Positions)
+		}
+		if e := r.take(gate.KindGTID, ""); len(e.Reset) > 0 {
+			r.Errorf("reset before, and: %v", e.Reset)
+		}
+	}
 }
 
 // syncBroken breaks both directions in all ways that matter, and sees each.
@@ -141,6 +167,25 @@ func syncBroken(r *rig) {
 		}}
 		if now := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); now.Since.Before(stopped) != (other == 0) {
 			r.Errorf("threads %+v before, and since: %+v", then, now)
+		}
+	}
+	// A check that saw them when it began knows as much, with no look besides; not one that saw others.
+	links, err := Links(ctx, r.servers.Old, r.servers.New)
+	if err != nil || len(links) != 2 || !sameThreads(links[0].Threads, seen.Threads) || !links[0].Running || links[0].Since.IsZero() {
+		r.Fatalf("%+v, %v, want the threads %+v", links, err, seen.Threads)
+	}
+	links[0].Since = stopped.Add(-time.Hour)
+	began := gate.Evidence{
+		Taken: time.Now(), From: stopped.Add(-time.Minute), Old: r.servers.Old.Facts().ServerUUID, New: r.servers.New.Facts().ServerUUID,
+		Content: gate.Check{Verdict: gate.Same, Links: links},
+	}
+	for _, other := range []int64{0, 1} {
+		then := *seen.Threads
+		then.Receiver += other
+		links[0].Threads = &then
+		r.earlier = []gate.Evidence{began}
+		if now := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); now.Since.Before(stopped) != (other == 0) {
+			r.Errorf("a check began with the threads %+v, and since: %+v", then, now)
 		}
 	}
 	r.earlier = before

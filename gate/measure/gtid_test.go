@@ -540,6 +540,7 @@ func TestPair56(t *testing.T) {
 	if g := measured[gate.GTID](r, ""); g.Nodes[1].Anonymous != -1 {
 		r.Errorf("a transaction is on its way, and: %+v", g)
 	}
+	r.on("reset", resets("old", r.set.Old, "RESET MASTER"))
 }
 
 // restartWith restarts a server with further lines in its option file.

@@ -93,7 +93,7 @@ func Take(ctx context.Context, s Servers, kind gate.Kind, r Request) (gate.Evide
 	}
 	e := gate.Evidence{
 		Taken: m.now(), Old: m.old.Facts().ServerUUID, New: m.new.Facts().ServerUUID, Plan: r.Plan.Hash(),
-		Positions: positions, Content: content,
+		Positions: positions, Reset: m.reset(positions), Content: content,
 	}
 	if m.copied != nil { // it tells of an earlier measurement, and is as old as that one
 		e.Taken, e.From, e.Positions = m.copied.Taken, m.copied.From, m.copied.Positions
@@ -195,6 +195,26 @@ func (m *measurement) same(ctx context.Context) error {
 	}
 	m.conv = nil
 	return nil
+}
+
+// reset lists the nodes whose log began anew since they were last looked at. What was recorded was read before the positions were.
+func (m *measurement) reset(positions map[string]string) []string {
+	var out []string
+	for _, n := range m.nodes() {
+		is, err := gtid.ParsePosition(cmp.Or(positions[n.name], "none"))
+		if err != nil {
+			continue
+		}
+		for _, e := range slices.Backward(m.earlier) {
+			if was := at(e, n.name); !was.IsZero() {
+				if is.Shrank(was) {
+					out = append(out, n.name)
+				}
+				break
+			}
+		}
+	}
+	return out
 }
 
 // positions are where the servers stand, as far as they tell.

@@ -202,16 +202,13 @@ func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, *gate.Thr
 		floor = now
 	}
 	since := floor
-	for _, e := range m.earlier {
-		if e.Kind() != gate.KindSync && e.Kind() != gate.KindNodes {
-			continue
-		}
-		l, ok := linkOf(e, h)
+	for _, seen := range m.sights() {
+		l, ok := linkOf(seen.links, h)
 		same := ok && sameThreads(l.Threads, ids)
 		switch {
-		case !ok || !same && e.Taken.Before(floor): // the threads began later: there was a break
+		case !ok || !same && seen.at.Before(floor): // the threads began later: there was a break
 		case !l.Running || l.Error != "":
-			floor, since = e.Taken, e.Taken
+			floor, since = seen.at, seen.at
 		case !l.Since.IsZero() && l.Since.Before(since):
 			since = l.Since
 		}
@@ -219,16 +216,77 @@ func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, *gate.Thr
 	return since, ids, nil
 }
 
-// linkOf is what earlier evidence says of a hop. A replica's name may be another server's by now.
-func linkOf(e gate.Evidence, h hop) (gate.Link, bool) {
-	nodes, _ := e.Content.(gate.Nodes)
-	for _, n := range nodes.Nodes {
-		if n.Name == h.to.name && n.UUID == h.to.server.Facts().ServerUUID && n.Link != nil {
-			return *n.Link, true
+// sight is what was seen of replication at a moment.
+type sight struct {
+	at    time.Time
+	links []gate.Link
+}
+
+// sights are those of earlier evidence, oldest first: of looks at replication, and of checks when they began.
+func (m *measurement) sights() []sight {
+	var out []sight
+	for _, e := range m.earlier {
+		switch c := e.Content.(type) {
+		case gate.Sync:
+			out = append(out, sight{e.Taken, c.Links})
+		case gate.Check:
+			out = append(out, sight{e.From, c.Links})
+		case gate.Nodes:
+			out = append(out, sight{e.Taken, m.linksOf(c)})
 		}
 	}
-	s, _ := e.Content.(gate.Sync)
-	for _, l := range s.Links {
+	slices.SortStableFunc(out, func(a, b sight) int { return a.at.Compare(b.at) })
+	return out
+}
+
+// linksOf are the links to those replicas that are the same servers still.
+func (m *measurement) linksOf(c gate.Nodes) []gate.Link {
+	var out []gate.Link
+	for _, n := range c.Nodes {
+		same := slices.ContainsFunc(m.replicas, func(r Replica) bool {
+			return r.Name == n.Name && r.Server != nil && r.Server.Facts().ServerUUID == n.UUID
+		})
+		if same && n.Link != nil {
+			out = append(out, *n.Link)
+		}
+	}
+	return out
+}
+
+// Links are both ways of replication between two servers as they are now, for what begins now: whether they run, and by which
+// threads since when. Lag is not waited for. A way that is not there, or cannot be seen, is left out.
+func Links(ctx context.Context, old, new *cluster.Server) ([]gate.Link, error) {
+	m, err := begin(ctx, Servers{Old: old, New: new}, Request{})
+	if err != nil {
+		return nil, err
+	}
+	hops, err := m.hops(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []gate.Link
+	for _, h := range hops {
+		if h.link == nil {
+			continue
+		}
+		st, err := h.link.State(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l := gate.Link{From: h.from.name, To: h.to.name, Running: st.Running, Error: st.Trouble, Words: words(h.to.server.Facts())}
+		if l.Running {
+			if l.Since, l.Threads, err = m.unbroken(ctx, h); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// linkOf is what is said of a hop.
+func linkOf(links []gate.Link, h hop) (gate.Link, bool) {
+	for _, l := range links {
 		if l.From == h.from.name && l.To == h.to.name {
 			return l, true
 		}

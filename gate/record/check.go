@@ -6,7 +6,6 @@ package record
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"crosscheck/checksum"
@@ -28,14 +27,7 @@ func Covers(s *Scope, p plan.Plan) bool {
 		return false
 	}
 	all := len(s.Include) == 0 && len(s.Exclude) == 0
-	return all || sameGlobs(s.Include, p.Include) && sameGlobs(s.Exclude, p.Exclude)
-}
-
-func sameGlobs(a, b []string) bool {
-	a, b = slices.Clone(a), slices.Clone(b)
-	slices.Sort(a)
-	slices.Sort(b)
-	return slices.Equal(slices.Compact(a), slices.Compact(b))
+	return all || gate.SameSet(s.Include, p.Include) && gate.SameSet(s.Exclude, p.Exclude)
 }
 
 // Run is a stored check. It may go on, or its process was killed: then Finished is zero.
@@ -50,7 +42,9 @@ type Run struct {
 	// nothing later is proven. "" if they are not known.
 	Old, New checksum.EndpointInfo
 	Scope    *Scope
-	Tables   []checksum.TableResult
+	// Links are the ways of replication of when its first process began; nil: not known.
+	Links  []gate.Link
+	Tables []checksum.TableResult
 	// Differs are the tables of which it holds a proven difference, be it one of an attempt before the last.
 	Differs []Differing
 }
@@ -78,51 +72,77 @@ func RunName(id int64, finished time.Time) string {
 	return fmt.Sprintf("%d of %s", id, finished.UTC().Format(time.RFC3339Nano))
 }
 
-// Base is the run that a watch may build on, of runs of its two servers, newest first: the newest that came to a decision,
-// if that was "same" and no run since, whatever became of it, holds a difference.
+// Base is the run that a watch may build on, of runs of its two servers, newest first: the newest that came to a
+// decision, if that was "same" and no run holds a difference that is newer than what it proved first, whatever became of it.
 func Base(runs []Run) (Run, bool) {
+	i := slices.IndexFunc(runs, Run.Decided)
+	if i < 0 {
+		return Run{}, false
+	}
+	base := runs[i]
 	for _, r := range runs {
-		switch {
-		case len(r.Differs) > 0:
+		if list, _ := r.differing(everything, base.Began); len(list) > 0 {
 			return Run{}, false
-		case r.Decided():
-			return r, r.Verdict == checksum.Same && r.Old.Position != "" && r.New.Position != ""
 		}
 	}
-	return Run{}, false
+	return base, base.Verdict == checksum.Same && base.Old.Position != "" && base.New.Position != ""
 }
 
-// Enough tells that what is older than a run says nothing more for a plan.
-func Enough(r Run, p plan.Plan) bool { return r.Whole() && Covers(r.Scope, p) }
+func everything(string) bool { return true }
+
+// Aim is what runs are to prove.
+type Aim struct {
+	Plan    plan.Plan
+	Chooses func(table string) bool // tells whether the plan names a table
+	// Seen is the newest preflight of the two servers, which saw the plan's tables.
+	Seen gate.Preflight
+}
+
+// Enough tells that what is older than a run says nothing more: it came to its end, and compared all that the plan names, by its
+// patterns or by what tables there are.
+func (a Aim) Enough(r Run) bool {
+	if !r.Whole() {
+		return false
+	}
+	names := make([]string, 0, len(r.Tables))
+	for _, t := range r.Tables {
+		names = append(names, t.Table)
+	}
+	return Covers(r.Scope, a.Plan) || r.Scope != nil && a.Seen.Holds(names)
+}
 
 // Checks is what runs of the plan's two servers prove for it, newest first. The run that counts is the newest that compared
 // what the plan names, or where there is none, the newest that came to its end. Whatever run since, be it of other tables,
 // killed, or still under way, holds a difference of a table that the plan chooses, speaks against it.
-func Checks(p plan.Plan, chooses func(table string) bool, runs []Run) []gate.Evidence {
-	counts := slices.IndexFunc(runs, func(r Run) bool { return Enough(r, p) })
+func (a Aim) Checks(runs []Run) []gate.Evidence {
+	counts := slices.IndexFunc(runs, a.Enough)
 	if counts < 0 {
 		counts = slices.IndexFunc(runs, Run.Whole)
 	}
 	var out []gate.Evidence
-	for i, r := range runs {
-		if tables, at := r.differing(chooses); len(tables) > 0 {
+	var began time.Time
+	if counts >= 0 {
+		began = runs[counts].Began
+	}
+	for _, r := range runs {
+		if tables, at := r.differing(a.Chooses, began); len(tables) > 0 {
 			out = append(out, different(r, tables, at))
 			break
 		}
-		if i == counts {
-			break
-		}
 	}
-	if counts >= 0 && (len(out) == 0 || out[0].Content.(gate.Check).Run != runs[counts].Name()) {
-		out = append(out, Check(runs[counts]))
+	if counts >= 0 {
+		// What a resumed run found the same before the difference was found is no later proof.
+		if e := Check(runs[counts]); len(out) == 0 || out[0].Taken.After(e.Taken) {
+			out = append(out, e)
+		}
 	}
 	return out
 }
 
 // Copies is what runs of a replica prove, newest first, as Checks does it of old and new. The evidence is of the plan's two
 // servers, and names the replica.
-func Copies(p plan.Plan, chooses func(table string) bool, n gate.ClusterNode, runs []Run, newUUID string) []gate.Evidence {
-	out := Checks(p, chooses, runs)
+func (a Aim) Copies(n gate.ClusterNode, runs []Run, newUUID string) []gate.Evidence {
+	out := a.Checks(runs)
 	for i := range out {
 		c, _ := out[i].Content.(gate.Check)
 		out[i].New, out[i].Positions = newUUID, map[string]string{n.Name: out[i].Positions["new"]}
@@ -131,8 +151,12 @@ func Copies(p plan.Plan, chooses func(table string) bool, n gate.ClusterNode, ru
 	return out
 }
 
-// differing lists the run's different tables among those that are chosen, and when the newest difference was proven.
-func (r Run) differing(chooses func(table string) bool) (tables []string, at time.Time) {
+// differing lists the run's different tables among those that are chosen, and when the newest difference was proven. Where no
+// process worked on the run since a moment, it says nothing against what was proven from then on.
+func (r Run) differing(chooses func(table string) bool, since time.Time) (tables []string, at time.Time) {
+	if r.Attempt.Before(since) {
+		return nil, at
+	}
 	for _, d := range r.Differs {
 		if !chooses(d.Table) {
 			continue
@@ -157,7 +181,7 @@ func different(r Run, tables []string, at time.Time) gate.Evidence {
 		}
 	}
 	if r.Verdict != checksum.Different || !r.Whole() {
-		c.Reason = fmt.Sprintf("check %d, which %s, has proven it of %s", r.ID, r.fate(), some(tables))
+		c.Reason = fmt.Sprintf("check %d, which %s, has proven it of %s", r.ID, r.fate(), gate.Some(tables))
 	}
 	e.Content = c
 	return e
@@ -174,18 +198,9 @@ func (r Run) fate() string {
 	return "ended with " + r.Verdict.String()
 }
 
-// some names the first few of a list.
-func some(list []string) string {
-	const listed = 5
-	if len(list) <= listed {
-		return strings.Join(list, ", ")
-	}
-	return fmt.Sprintf("%s and %d more tables", strings.Join(list[:listed], ", "), len(list)-listed)
-}
-
 // Check is what one run proves. It is as old as when its first process began.
 func Check(r Run) gate.Evidence {
-	c := gate.Check{Run: r.Name(), Verdict: r.Verdict.String(), Reason: r.Reason}
+	c := gate.Check{Run: r.Name(), Verdict: r.Verdict.String(), Reason: r.Reason, Links: r.Links}
 	c.Tables = len(r.Tables)
 	for _, t := range r.Tables {
 		c.Rows += t.Counts.RowsOld

@@ -103,6 +103,8 @@ func resumed(r *Run) {
 func TestWhatRunsProve(t *testing.T) {
 	inShop := func(table string) bool { return strings.HasPrefix(table, "shop.") }
 	full, all := at(1), at(2, of())
+	seen := gate.Preflight{Tables: []string{"shop.a", "shop.b"}}
+	narrow := func(r *Run) { of("shop.a")(r); r.Tables = r.Tables[:1] }
 	for _, c := range []struct {
 		name    string
 		list    []Run // newest first
@@ -112,26 +114,29 @@ func TestWhatRunsProve(t *testing.T) {
 	}{
 		{"none", nil, 0, "", 0},
 		{"the newest", []Run{all, full}, 2, gate.Same, 2},
-		{"a narrower one does not hide it", []Run{at(3, of("shop.a")), full}, 1, gate.Same, 3},
-		{"only a narrower one", []Run{at(3, of("shop.a"))}, 3, gate.Same, 3},
+		{"a narrower one does not hide it", []Run{at(3, narrow), full}, 1, gate.Same, 3},
+		{"one of other patterns that holds all tables does", []Run{at(3, of("shop.?", "blog.*")), full}, 3, gate.Same, 3},
+		{"only a narrower one", []Run{at(3, narrow)}, 3, gate.Same, 3},
 		{"an interrupted one does not", []Run{at(3, cut), full}, 1, gate.Same, 1},
 		{"nor does a killed one", []Run{at(3, killed), full}, 1, gate.Same, 1},
 		{"nor one that could not decide, for a watch", []Run{at(3, verdict(checksum.Undecided)), full}, 3, gate.Undecided, 1},
-		{"a narrower one that found a difference does", []Run{at(3, of("shop.a"), verdict(checksum.Different), differs("shop.a")), full}, 3, gate.Different, 0},
-		{"elsewhere it does not, but a watch sees it", []Run{at(3, of("blog.*"), verdict(checksum.Different), differs("blog.a")), full}, 1, gate.Same, 0},
+		{"a narrower one that found a difference does", []Run{at(3, narrow, verdict(checksum.Different), differs("shop.a")), full}, 3, gate.Different, 0},
+		{"elsewhere it does not, but a watch sees it", []Run{at(3, of("blog.*"), func(r *Run) { r.Tables = []checksum.TableResult{{Table: "blog.a"}} }, verdict(checksum.Different), differs("blog.a")), full}, 1, gate.Same, 0},
 		{"an interrupted one that found it", []Run{at(3, cut, differs("shop.a")), full}, 3, gate.Different, 0},
 		{"a killed one that found it", []Run{at(3, killed, differs("shop.a")), full}, 3, gate.Different, 0},
 		{"a killed one that was taken up", []Run{at(3, killed, resumed, differs("shop.a")), full}, 3, gate.Different, 0},
 		{"a killed one of all tables that found it elsewhere", []Run{at(3, of(), killed, differs("blog.a")), full}, 1, gate.Same, 0},
-		{"behind others that found nothing", []Run{at(5, killed), at(4, of("shop.a")), at(3, killed, differs("shop.b")), full}, 3, gate.Different, 4},
+		{"behind others that found nothing", []Run{at(5, killed), at(4, narrow), at(3, killed, differs("shop.b")), full}, 3, gate.Different, 4},
 		{"one of an attempt that another scope left behind", []Run{at(3, of("shop.b"), resumed, differs("shop.a")), full}, 3, gate.Different, 0},
 		{"before the one that counts", []Run{full, at(0, killed, differs("shop.a"))}, 1, gate.Same, 1},
+		{"one that was taken up after the one that counts", []Run{at(0, killed, differs("shop.a"), func(r *Run) { r.Attempt = full.Finished.Add(time.Hour) }), full}, 0, gate.Different, 0},
+		{"between the beginning of the one that counts and its end", []Run{at(1, func(r *Run) { resumed(r); r.Finished = r.Began.Add(4 * time.Hour); r.Attempt = r.Finished }), at(3, cut, differs("shop.a"))}, 3, gate.Different, 0},
 		{"nothing but a killed one", []Run{at(3, killed, differs("shop.a"))}, 3, gate.Different, 0},
 		{"one of which nothing is known but that it differs", []Run{at(3, killed, func(r *Run) { r.Differs = []Differing{{Table: "shop.a"}} }), full}, 3, gate.Different, 0},
 	} {
-		got := Checks(shopPlan(), inShop, c.list)
+		got := Aim{Plan: shopPlan(), Chooses: inShop, Seen: seen}.Checks(c.list)
 		if len(got) == 0 {
-			if c.want != 0 {
+			if c.verdict != "" {
 				t.Errorf("%s: nothing", c.name)
 			}
 			continue

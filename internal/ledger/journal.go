@@ -244,6 +244,11 @@ func (r *Run) Record(ctx context.Context, table string, c checksum.ProvenChunk) 
 	args[0] = t.id
 	next := r.stored
 	err := r.l.inTx(ctx, "record a chunk of "+table, func(tx *sql.Tx) error {
+		if c.Counts.Differences() > 0 || len(c.Differences) > 0 {
+			if err := differed(ctx, tx, t.id, c.At); err != nil {
+				return err
+			}
+		}
 		if !proven {
 			if err := r.insertAll(ctx, tx, &t, nil, c.Differences, &next); err != nil {
 				return err
@@ -272,6 +277,12 @@ func (r *Run) Record(ctx context.Context, table string, c checksum.ProvenChunk) 
 	r.warn(next)
 	r.stored, r.tables[table] = next, t
 	return nil
+}
+
+// differed keeps that a difference of a table was proven at a moment.
+func differed(ctx context.Context, tx *sql.Tx, table int64, at time.Time) error {
+	_, err := tx.ExecContext(ctx, "UPDATE tables SET differed_at = max(differed_at, ?) WHERE id = ?", timeText(at), table)
+	return err
 }
 
 // warn says once when a bound is reached.
@@ -324,6 +335,15 @@ func (r *Run) finish(ctx context.Context, tx *sql.Tx, result checksum.TableResul
 		return err
 	}
 	notes, err := json.Marshal(orEmptyList(result.Notes))
+	if err != nil {
+		return err
+	}
+	switch {
+	case result.Verdict == checksum.Different || result.Counts.Differences() > 0:
+		err = differed(ctx, tx, t.id, r.l.opts.now())
+	case result.Verdict == checksum.Same && result.Counts.Undecided == 0: // of all its rows, and later
+		_, err = tx.ExecContext(ctx, "UPDATE tables SET differed_at = '' WHERE id = ? AND differed_at <> ''", t.id)
+	}
 	if err != nil {
 		return err
 	}

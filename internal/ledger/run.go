@@ -12,6 +12,7 @@ import (
 
 	"crosscheck/checksum"
 	"crosscheck/cluster"
+	"crosscheck/gate"
 	"crosscheck/gate/record"
 )
 
@@ -153,6 +154,18 @@ func (r *Run) SetKeySpaces(ctx context.Context, old, new cluster.KeySpace) error
 	}
 	return r.l.inTx(ctx, "keep the highest keys", func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE runs SET key_space_json = ? WHERE id = ?", string(text), r.id)
+		return err
+	})
+}
+
+// SetLinks keeps the ways of replication as they are when the run begins.
+func (r *Run) SetLinks(ctx context.Context, links []gate.Link) error {
+	text, err := json.Marshal(links)
+	if err != nil {
+		return err
+	}
+	return r.l.inTx(ctx, "keep how replication runs", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE runs SET links_json = ? WHERE id = ?", string(text), r.id)
 		return err
 	})
 }

@@ -15,7 +15,8 @@ import (
 //
 //	runs           a check: when, of which servers, with what outcome. finished is NULL while it goes on, and stays so
 //	               if the process was killed. pruned is 1 once its chunks and row images were given up (retention.go).
-//	tables         the tables of a run that were begun, with the fingerprint under which their chunks may be trusted
+//	tables         the tables of a run that were begun, with the fingerprint under which their chunks may be trusted.
+//	               differed_at is when a difference was last proven; '' if none was, or all rows were found the same since.
 //	chunks         proven key ranges (lo, hi] and their numbers. lo and hi are chunker.Bound.Encode, x'' for no bound;
 //	               lo_text and hi_text say the same for people, shortened.
 //	differences    proven differences. chunk_id is NULL for those that came with a table's result and not with a proven
@@ -40,7 +41,7 @@ import (
 //	evidence       what gates are judged by, and every decision: rows are added and never changed or removed. id is the
 //	               SHA-256 of json, which is gate.Evidence. gate is the gate that it was recorded for, '' for none.
 //
-// scope_json of runs and watches is Scope, key_space_json of runs is KeySpaces; NULL where it was not recorded.
+// scope_json of runs and watches is Scope, key_space_json of runs is KeySpaces, links_json [gate.Link]; NULL where it was not recorded.
 //
 // Views: difference_list (differences with run and table name), run_progress (what is proven of each table),
 // finding_list (findings without their images).
@@ -52,7 +53,7 @@ const applicationID = 0x63726f73 // "cros", so that file(1) and we tell a ledger
 
 // migrations bring a file from user_version i to i+1.
 func migrations() []string {
-	return []string{schemaV1, schemaV2, schemaV3, schemaV4}
+	return []string{schemaV1, schemaV2, schemaV3, schemaV4, schemaV5}
 }
 
 const schemaV1 = `
@@ -254,6 +255,14 @@ CREATE TRIGGER evidence_kept BEFORE DELETE ON evidence BEGIN SELECT RAISE(ABORT,
 
 // schemaV4 adds what is known of generated keys when a check begins, by which a watch that builds on it judges keys.
 const schemaV4 = `ALTER TABLE runs ADD COLUMN key_space_json TEXT;`
+
+// schemaV5 adds when a difference of a table was last proven, which outlives what is read again when a run is resumed and what
+// is given up for newer runs: only a table whose every row was found the same has none. And the channels' threads of when a
+// check began.
+const schemaV5 = `
+ALTER TABLE tables ADD COLUMN differed_at TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN links_json TEXT;
+`
 
 // migrate brings the file to the newest layout, one transaction per step, and refuses files that are not ours or that
 // a newer crosscheck wrote.

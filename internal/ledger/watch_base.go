@@ -76,7 +76,7 @@ func (l *Ledger) SameTables(ctx context.Context, run int64) ([]SameTable, error)
 }
 
 // Stored returns what is kept of the runs of two servers, newest first, up to one that is enough. Runs that go on and those
-// that were killed are among them.
+// that were killed are among them. None that is older was worked on since: a decision ends what could be resumed before it.
 func (l *Ledger) Stored(ctx context.Context, old, new checksum.EndpointInfo, enough func(record.Run) bool) ([]record.Run, error) {
 	list, err := l.Runs(ctx)
 	if err != nil {
@@ -113,6 +113,14 @@ func (l *Ledger) stored(ctx context.Context, s RunSummary) (record.Run, error) {
 		ID: s.ID, Began: s.Started, Attempt: s.Attempt, Finished: s.Finished, Interrupted: s.Interrupted, Verdict: s.Verdict,
 		Reason: s.Reason, Old: s.Old, New: s.New, Scope: s.Scope,
 	}
+	var links any
+	err := l.read.QueryRowContext(ctx, "SELECT links_json FROM runs WHERE id = ?", s.ID).Scan(&links)
+	if err == nil {
+		err = decodeJSON(links, &r.Links)
+	}
+	if err != nil {
+		return r, classify(l.path, "read how replication ran", err)
+	}
 	tables, err := l.loadTables(ctx, s)
 	if err != nil {
 		return r, err
@@ -124,11 +132,13 @@ func (l *Ledger) stored(ctx context.Context, s RunSummary) (record.Run, error) {
 	return r, err
 }
 
-// differing lists the tables of which a run holds a difference, be it in a proven chunk, beside one, or in a table's result.
+// differing lists the tables of which a run holds a difference, be it in a proven chunk, beside one, or in a table's result,
+// and those of which it held one that was to be read again, and was not found the same since.
 func (l *Ledger) differing(ctx context.Context, run int64) ([]record.Differing, error) {
 	const op = "read which tables differ"
 	rows, err := l.read.QueryContext(ctx, `SELECT t.name, ifnull(max(x.at), '') FROM tables t JOIN (
 			SELECT table_id, proven_at AS at FROM chunks WHERE missing + extra + changed > 0
+			UNION ALL SELECT id, differed_at FROM tables WHERE differed_at <> ''
 			UNION ALL SELECT table_id, NULL FROM differences
 			UNION ALL SELECT table_id, NULL FROM table_results WHERE verdict = 'different' OR missing + extra + changed > 0
 		) x ON x.table_id = t.id WHERE t.run_id = ? GROUP BY t.id ORDER BY t.name`, run)

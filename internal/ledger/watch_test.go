@@ -23,6 +23,7 @@ import (
 	"crosscheck/cluster/gtid"
 	"crosscheck/conflict"
 	"crosscheck/conflict/watch"
+	"crosscheck/gate"
 	"crosscheck/gate/record"
 )
 
@@ -512,11 +513,58 @@ func TestKilledRunThatDiffers(t *testing.T) {
 	}
 }
 
+// TestDifferenceOutlivesResuming: what was found before a run was resumed is not forgotten when its rows are to be read again, nor
+// when the resumed run is killed too, was begun with another definition, or is given up for newer runs. It ends with a proof that all rows of the table are the same.
+func TestDifferenceOutlivesResuming(t *testing.T) {
+	undecided := chunk(0, 1)
+	undecided.Counts.Undecided = 1
+	for _, c := range []struct {
+		name string
+		next func(*testing.T, *Ledger, *Run)
+		base bool
+	}{
+		{"resumed and killed again", func(t *testing.T, _ *Ledger, r *Run) { mustBegin(t, r, "shop.orders", "f") }, false},
+		{"with another definition", func(t *testing.T, _ *Ledger, r *Run) { mustBegin(t, r, "shop.orders", "g") }, false},
+		{"of other tables", func(t *testing.T, _ *Ledger, r *Run) { finishRun(t, r, checksum.Same, false) }, false},
+		{"interrupted, and given up for newer ones", func(t *testing.T, l *Ledger, r *Run) {
+			mustBegin(t, r, "shop.orders", "f")
+			finishRun(t, r, checksum.Undecided, true)
+			mustStart(t, l, false)
+			mustStart(t, l, false)
+		}, false},
+		{"found the same then", func(t *testing.T, _ *Ledger, r *Run) {
+			mustBegin(t, r, "shop.orders", "f")
+			if err := r.Finish(t.Context(), checksum.TableResult{Table: "shop.orders", Verdict: checksum.Same}); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"undecided then", func(t *testing.T, _ *Ledger, r *Run) {
+			mustBegin(t, r, "shop.orders", "f")
+			if err := r.Finish(t.Context(), checksum.TableResult{Table: "shop.orders", Verdict: checksum.Undecided}); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+	} {
+		l := mustOpen(t, t.TempDir(), Options{})
+		finishRun(t, mustStart(t, l, false), checksum.Same, false)
+		r := mustStart(t, l, false)
+		mustBegin(t, r, "shop.orders", "f")
+		mustRecord(t, r, "shop.orders", undecided)
+		c.next(t, l, mustStart(t, l, true))
+		if b, ok, err := l.BaseCheck(t.Context(), servers().Old, servers().New); ok != c.base || err != nil {
+			t.Errorf("%s: base %+v, %v, %v", c.name, b, ok, err)
+		}
+	}
+}
+
 // TestResumedRunIsProvenAsOfItsBeginning: where the sides stand when another process goes on says nothing of what was
 // compared before.
 func TestResumedRunIsProvenAsOfItsBeginning(t *testing.T) {
 	l := mustOpen(t, t.TempDir(), Options{})
-	mustStart(t, l, false) // and killed
+	links := []gate.Link{{From: "old", To: "new", Running: true, Since: aMoment, Threads: &gate.Threads{Receiver: 8, Applier: 9, Started: aMoment}}}
+	if err := mustStart(t, l, false).SetLinks(t.Context(), links); err != nil { // and killed
+		t.Fatal(err)
+	}
 	info := servers()
 	info.Resume, info.Old.Position, info.New.Position = true, "binlog.000009:4", "u:1-99"
 	r, err := l.StartRun(t.Context(), info)
@@ -530,6 +578,9 @@ func TestResumedRunIsProvenAsOfItsBeginning(t *testing.T) {
 	run, err := l.StoredRun(t.Context(), r.ID())
 	if err != nil || run.Old.Position != servers().Old.Position || run.New.Position != servers().New.Position || !run.Attempt.After(run.Began) {
 		t.Errorf("%+v, %v", run, err)
+	}
+	if diff := cmp.Diff(links, run.Links); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 	result, err := l.LoadResult(t.Context(), r.ID(), 0)
 	if err != nil || result.Old.Position != servers().Old.Position || result.New.Position != servers().New.Position {
