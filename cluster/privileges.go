@@ -162,6 +162,9 @@ func (s *Server) grantFor(p Privilege) string {
 // one of its own.
 func (f Facts) hasReplicaMonitor() bool { return f.IsMariaDB() && f.AtLeast(10, 5, 9) }
 
+// Grant is the statement that gives the account privileges on everything.
+func (s *Server) Grant(privileges string) string { return grantStatement(privileges, s.facts.Account) }
+
 func grantStatement(privileges, account string) string {
 	return fmt.Sprintf("GRANT %s ON *.* TO %s", privileges, quoteAccount(account))
 }
