@@ -172,6 +172,9 @@ func (f Facts) hasReplicaMonitor() bool { return f.IsMariaDB() && f.AtLeast(10, 
 // hasReplicationMaster tells whether the right to list the replicas is one of its own.
 func (f Facts) hasReplicationMaster() bool { return f.IsMariaDB() && f.AtLeast(10, 5, 2) }
 
+// Grant is the statement that gives the account privileges on everything.
+func (s *Server) Grant(privileges string) string { return grantStatement(privileges, s.facts.Account) }
+
 func grantStatement(privileges, account string) string {
 	return fmt.Sprintf("GRANT %s ON *.* TO %s", privileges, quoteAccount(account))
 }

@@ -76,8 +76,22 @@ func (s *Server) openPool() (*sql.DB, error) {
 	}
 	db := sql.OpenDB(&connector{Connector: inner, setup: &s.setup, same: s.same, limit: s.setUpLimit()})
 	db.SetMaxOpenConns(maxConns)
-	db.SetMaxIdleConns(maxConns / 2)
+	db.SetMaxIdleConns(maxIdle)
+	db.SetConnMaxLifetime(sessionLife)
 	return db, nil
+}
+
+// A server tells a session of most privileges as they were when it began. So sessions of the pool do not grow old: what is granted
+// while a long run goes on is known soon.
+const sessionLife = 15 * time.Second
+
+// maxIdle bounds the sessions of the pool that are kept for the next statement.
+const maxIdle = maxConns / 2
+
+// Renew has the statements that follow run in new sessions, which have the privileges of now.
+func (s *Server) Renew() {
+	s.db.SetMaxIdleConns(0)
+	s.db.SetMaxIdleConns(maxIdle)
 }
 
 // connector sets up each session of the pool. Behind a load balancer each

@@ -90,12 +90,14 @@ type Link struct {
 	Lag      time.Duration `json:"lag"`
 	LagKnown bool          `json:"lag_known"`
 	Error    string        `json:"error,omitempty"`
-	Skips    bool          `json:"skips,omitempty"` // errors or transactions are skipped, or rows applied idempotently
+	Skips    bool          `json:"skips,omitempty"`  // errors or transactions are skipped, or rows applied idempotently
+	Strict   []string      `json:"strict,omitempty"` // what ends that: statements at To, or words
 	// Since is from when on the link is known to have run without a break; zero: not known.
 	Since time.Time `json:"since,omitzero"`
 	// Threads are the ids of its receiver and its applier at To, with when that server was started: the same ids of the same
 	// start are an unbroken run. nil: not known.
 	Threads *Threads `json:"threads,omitempty"`
+	Grant   string   `json:"grant,omitempty"` // lets the account see them at To; "" if it lacks no privilege
 	Words   Words    `json:"words,omitempty"` // of the server at To
 }
 
@@ -148,6 +150,8 @@ type StepSide struct {
 	Overridden string `json:"overridden,omitempty"` // what sets the step besides us, such as Galera
 	// Busy are sessions that did not show their step, since they are at a statement, with how long they have been.
 	Busy []BusySession `json:"busy,omitempty"`
+	// Grant is the statement that lets the account see the steps; "" if it lacks no privilege.
+	Grant string `json:"grant,omitempty"`
 }
 
 // Steps are both sides' steps.
@@ -172,6 +176,7 @@ type Watch struct {
 	Open        int            `json:"open"`                  // rows under doubt
 	Blind       []string       `json:"blind,omitempty"`       // pieces of the logs that were not judged
 	Troubles    []string       `json:"troubles,omitempty"`    // of replication and steps, now
+	Mend        []string       `json:"mend,omitempty"`        // statements with their sides that mend troubles, as far as there are
 	OldThrough  string         `json:"old_through,omitempty"` // verified through these positions
 	NewThrough  string         `json:"new_through,omitempty"`
 }
@@ -192,6 +197,10 @@ type Traffic struct {
 	WritersTold bool          `json:"writers_told,omitempty"`
 	NewByApp    int64         `json:"new_by_app,omitempty"`
 	Window      time.Duration `json:"window"` // nanoseconds
+	// Grants are the statements, each with its side, that let the account see the sessions that it does not, Count what lets
+	// writes be counted that were not.
+	Grants []string `json:"grants,omitempty"`
+	Count  []string `json:"count,omitempty"`
 }
 
 // ReadsSwitch is somebody's word that the application reads from new, with what was seen.
@@ -216,8 +225,9 @@ type Drained struct {
 	Unreached    []string  `json:"unreached,omitempty"` // replicas of old whose sessions are not known
 	OldWrites    int64     `json:"old_writes"`          // since then; above 0 contradicts Since
 	// EchoesComplete says that all of old's transactions through OldThrough are known to have been applied on new.
-	EchoesComplete bool   `json:"echoes_complete"`
-	OldThrough     string `json:"old_through"`
+	EchoesComplete bool     `json:"echoes_complete"`
+	OldThrough     string   `json:"old_through"`
+	Grants         []string `json:"grants,omitempty"` // that let the account see the sessions that it does not, each with its side
 }
 
 // ReadOnly is a window in which old takes no writes, with both servers' positions. Its t2 is
@@ -231,8 +241,9 @@ type ReadOnly struct {
 	NoSuper     bool      `json:"no_super,omitempty"`
 	Above       []Session `json:"above,omitempty"`
 	AboveUnseen string    `json:"above_unseen,omitempty"`
-	Since       time.Time `json:"since"`  // old is known to be read only from here on
-	OldT1       string    `json:"old_t1"` // old's position at t1
+	AboveGrant  string    `json:"above_grant,omitempty"` // with its side: lets the account see them
+	Since       time.Time `json:"since"`                 // old is known to be read only from here on
+	OldT1       string    `json:"old_t1"`                // old's position at t1
 	OldT2       string    `json:"old_t2"`
 	// NewApplied is how far new has applied old's log at t2, in the form of OldT2, so that equal texts mean equal positions.
 	NewApplied string `json:"new_applied"`
@@ -279,6 +290,7 @@ type ConverterNode struct {
 	// Channels are the names of those that have, with how many channels the node has at all.
 	Channels []string `json:"channels,omitempty"`
 	Of       int      `json:"of,omitempty"`
+	FromOld  []string `json:"from_old,omitempty"` // of Channels, those of another node than the converter that read from old itself
 }
 
 // Converter is the proof that one node alone assigns GTIDs.

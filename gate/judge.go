@@ -290,7 +290,7 @@ func (j *judge) hook(r *Result) {
 	if !ok || !h.Veto {
 		return
 	}
-	next := "run it: crosscheck gate check " + r.Gate + " --plan PLAN"
+	next := "let it pass: crosscheck gate check " + r.Gate + " --plan PLAN"
 	var last piece
 	var worst *Reason
 	for _, p := range j.pieces[KindHook] {

@@ -200,7 +200,7 @@ func describe(k Kind) string {
 // measure is the command that takes evidence of a kind anew. PLAN stands for the plan's file.
 func (j *judge) measure(gate string, k Kind) string {
 	switch k {
-	case KindPreflight, KindSchema, KindConfig:
+	case KindPreflight:
 		return "crosscheck preflight --plan PLAN"
 	case KindCheck, KindRestoredCopy, KindCopy: // new is the restored copy
 		return "crosscheck check " + j.pair() + j.copies()

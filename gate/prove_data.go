@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ func (j *judge) findings(list []Finding, bad, unseen, next string) []Reason {
 			out[0] = *j.fail(bad, f.name()+": "+f.Found, next)
 			continue
 		}
-		do := next
+		do := fmt.Sprintf("mend it, or accept it in the plan: [[accept]] with name = %q, reason%s%s", f.name(), Then, next)
 		if f.Fix != "" {
 			do = f.Fix
 			if f.Side != "" {
@@ -124,7 +125,7 @@ func (j *judge) compared(began time.Time, verdict, why string, c Coverage, again
 	switch verdict {
 	case Same:
 	case Different:
-		out = append(out, *j.fail(ReasonCheckDifferent, colon(differ, why), "mend the rows: crosscheck repair --state DIR; then "+again))
+		out = append(out, *j.fail(ReasonCheckDifferent, colon(differ, why), "mend the rows on new as what this writes says: crosscheck repair --state DIR; "+again))
 	default:
 		out = append(out, *j.unknown(ReasonCheckUndecided, colon("the check could not decide about all rows", why), again))
 	}
@@ -254,8 +255,12 @@ func judgeSync(j *judge, e Evidence, base Kind, links [][2]string) []Reason {
 	for _, want := range links {
 		// What the check compared first it knows since it began: a break after that may have passed over a change of it.
 		if l, there := c.link(want); there && l.Running && (l.Since.IsZero() || l.Since.After(check.from())) {
+			next := j.measure("", base)
+			if l.Grant != "" { // else no check would help
+				next = "on " + l.To + ": " + l.Grant + Then + next
+			}
 			out = append(out, *j.unknown(ReasonReplicationBroken, fmt.Sprintf("replication %s→%s is known to run without a break only since %s, the check began at %s",
-				l.From, l.To, moment(l.Since), moment(check.from())), j.measure("", base)))
+				l.From, l.To, moment(l.Since), moment(check.from())), next))
 		}
 	}
 	return out
@@ -286,7 +291,7 @@ func judgeLinks(j *judge, e Evidence, links [][2]string) []Reason {
 	for _, want := range links {
 		l, there := c.link(want)
 		if !there {
-			out = append(out, *j.unknown(ReasonReplicationMissing, "replication "+want[0]+"→"+want[1]+" was not seen", "on "+want[1]+": "+l.Words.show()))
+			out = append(out, *j.unknown(ReasonReplicationMissing, "replication "+want[0]+"→"+want[1]+" was not seen", "set up replication "+want[0]+"→"+want[1]+"; on "+want[1]+": "+l.Words.show()))
 			continue
 		}
 		out = append(out, j.linkReasons(want, l)...)
@@ -309,9 +314,17 @@ func (j *judge) linkReasons(want [2]string, l Link) []Reason {
 	}
 	if l.Skips {
 		out = append(out, *j.fail(ReasonReplicationSkips, "replication "+name+" skips errors, transactions or rows",
-			fmt.Sprintf("on %s: SET GLOBAL %s = 'STRICT', and remove %s", want[1], l.Words.variable("exec_mode"), l.Words.variable("skip_errors"))))
+			l.strict()))
 	}
 	return out
+}
+
+// strict is what ends that a link's applier passes over something.
+func (l Link) strict() string {
+	if len(l.Strict) > 0 {
+		return "on " + l.To + ": " + strings.Join(l.Strict, Then)
+	}
+	return fmt.Sprintf("on %s: SET GLOBAL %s = 'STRICT'; remove %s from the option file and restart it", l.To, l.Words.variable("exec_mode"), l.Words.variable("skip_errors"))
 }
 
 // yields is the statement after which new takes transactions of old that have no GTID; "" where it takes them, or old has GTIDs.
@@ -343,7 +356,7 @@ func judgeWatch(j *judge, e Evidence) []Reason {
 
 // afresh are the commands after which a watch knows of all that it did not see: it must build on a check that came later.
 func (j *judge) afresh() string {
-	return j.measure("", KindCheck) + "; then end the watch and begin a new account: " + j.measure("", KindWatch) + " --fresh"
+	return j.measure("", KindCheck) + Then + "end the watch and begin a new account: " + j.measure("", KindWatch) + " --fresh"
 }
 
 // watch judges all of a watch but its length.
@@ -357,14 +370,14 @@ func (j *judge) watch(e Evidence, c Watch) []Reason {
 		out = append(out, *j.unknown(ReasonWatchBlind, "not judged: "+Some(c.Blind), j.afresh()))
 	}
 	if len(c.Troubles) > 0 {
-		out = append(out, *j.fail(ReasonReplicationTrouble, "the watch sees: "+Some(c.Troubles), "see the watch's page for what mends it"))
+		out = append(out, *j.fail(ReasonReplicationTrouble, "the watch sees: "+Some(c.Troubles), cmp.Or(strings.Join(c.Mend, Then), "see the watch's page for what mends it")))
 	}
 	if quiet := e.Taken.Sub(c.LastFailure); !c.LastFailure.IsZero() && quiet < j.plan.Limits.QuietPeriod {
 		out = append(out, *j.fail(ReasonCollision, fmt.Sprintf("the last finding that fails is %s old; the plan's quiet period is %s (%s)",
-			quiet.Round(time.Second), j.plan.Limits.QuietPeriod, counts(c.Failures)), "mend its cause, then wait"))
+			quiet.Round(time.Second), j.plan.Limits.QuietPeriod, counts(c.Failures)), "mend its cause; wait"))
 	}
 	if c.Differ > 0 {
-		out = append(out, *j.fail(ReasonRowsDiffer, fmt.Sprintf("%d rows are proven different", c.Differ), "repair them: crosscheck repair --state DIR"))
+		out = append(out, *j.fail(ReasonRowsDiffer, fmt.Sprintf("%d rows are proven different", c.Differ), "mend the rows on new as what this writes says: crosscheck repair --state DIR; wait until the watch has checked them again"))
 	}
 	if c.Open > 0 {
 		out = append(out, *j.unknown(ReasonRowsUndecided, fmt.Sprintf("%d rows are under doubt", c.Open), "wait until the watch has checked them again"))
@@ -386,7 +399,7 @@ func judgeSchema(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	next := "crosscheck preflight --plan PLAN"
+	next := j.measure(plan.GateSchemaParity, KindSchema)
 	out := j.findings(c.Differences, ReasonSchemaDifference, ReasonSchemaUnseen, next)
 	if !c.Complete || c.Tables == 0 {
 		out = append(out, *j.unknown(ReasonSchemaUnseen, fmt.Sprintf("only %d tables were compared", c.Tables), next))
@@ -399,7 +412,7 @@ func judgeConfig(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	next := "crosscheck preflight --plan PLAN"
+	next := j.measure(plan.GateConfigParity, KindConfig)
 	out := j.findings(c.Differences, ReasonConfigDifference, ReasonConfigUnseen, next)
 	if !c.Complete || c.Variables == 0 {
 		out = append(out, *j.unknown(ReasonConfigUnseen, fmt.Sprintf("only %d variables were compared", c.Variables), next))

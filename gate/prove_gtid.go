@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ func judgeReadOnly(j *judge, e Evidence) []Reason {
 		out = append(out, *j.unknown(ReasonPositionsUnknown, "old's position is not known", again))
 	case c.OldT1 != c.OldT2:
 		out = append(out, *j.fail(ReasonPositionMoved, fmt.Sprintf("old's position was %s at the beginning of the window and is %s", c.OldT1, c.OldT2),
-			"find who writes to old: on old: SHOW PROCESSLIST; then begin a new window: on old: SET GLOBAL read_only = OFF; "+again+"; on old: SET GLOBAL "+c.shutBy()+" = ON"))
+			"find who writes to old; on old: SHOW PROCESSLIST; begin a new window; on old: SET GLOBAL read_only = OFF; "+again+"; on old: SET GLOBAL "+c.shutBy()+" = ON"))
 	}
 	return out
 }
@@ -53,7 +54,7 @@ func (j *judge) takesWrites(c ReadOnly) *Reason {
 			people(c.Above), "on old: "+kill(c.Above))
 	case c.AboveUnseen != "":
 		return j.unknown(ReasonSessionsUnseen, "old is read only, but has no super_read_only, and whether somebody may write all the same is not known: "+
-			c.AboveUnseen, "let the account see it, or end all other sessions with SUPER on old")
+			c.AboveUnseen, cmp.Or(c.AboveGrant, "end all other sessions with SUPER on old"))
 	}
 	return j.fail(ReasonNotReadOnly, "old is not known to refuse writes of accounts with SUPER", "on old: end all sessions with SUPER")
 }
@@ -74,7 +75,7 @@ func judgePositions(j *judge, e Evidence) []Reason {
 	}
 	if c.Extra != "" {
 		out = append(out, *j.fail(ReasonExtraTransactions, "new has transactions that old does not have: "+c.Extra,
-			"find what wrote to new, and check the data again: "+j.measure("", KindCheck)))
+			"find what wrote to new and undo it; "+j.measure("", KindCheck)))
 	}
 	check, _ := j.newest(KindCheck)
 	if on := j.reset(check.from()); len(on) > 0 {
@@ -201,15 +202,19 @@ func (c Converter) skipped() string {
 // channel that brings anonymous transactions to a server that has GTIDs stops without the setting: it must go.
 func (n ConverterNode) stopAssigning() string {
 	const off = "CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = OFF"
-	if n.Of < 2 && !slices.ContainsFunc(n.Channels, func(c string) bool { return c != "" }) {
+	if n.Of < 2 && len(n.FromOld) == 0 && !slices.ContainsFunc(n.Channels, func(c string) bool { return c != "" }) {
 		return "on " + n.Name + ": STOP REPLICA; " + off + "; START REPLICA"
 	}
 	var out []string
 	for _, c := range n.Channels {
 		of := " FOR CHANNEL '" + strings.ReplaceAll(c, "'", "''") + "'"
-		out = append(out, "STOP REPLICA"+of+"; "+off+of+"; START REPLICA"+of+" (or, where it reads from old itself, RESET REPLICA ALL"+of+")")
+		if slices.Contains(n.FromOld, c) {
+			out = append(out, "STOP REPLICA"+of, "RESET REPLICA ALL"+of)
+		} else {
+			out = append(out, "STOP REPLICA"+of, off+of, "START REPLICA"+of)
+		}
 	}
-	return "on " + n.Name + ": " + strings.Join(out, "; ")
+	return "on " + n.Name + ": " + strings.Join(out, Then)
 }
 
 func judgeConverter(j *judge, e Evidence) []Reason {
@@ -243,7 +248,7 @@ func judgeConverter(j *judge, e Evidence) []Reason {
 	case len(assigning) == 0:
 		out = append(out, *j.fail(ReasonConverterMissing, "no node assigns GTIDs",
 			assign("converter", "SOURCE_AUTO_POSITION = 0, ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = LOCAL, SOURCE_LOG_FILE = FILE, SOURCE_LOG_POS = POSITION")+
-				" (where in old's log the converter stands)"))
+				"; FILE and POSITION are where in old's log the converter stands: on converter: SHOW REPLICA STATUS"))
 	case len(assigning) > 1:
 		others := slices.DeleteFunc(slices.Clone(assigning), func(n string) bool { return n == "converter" })
 		out = append(out, *j.fail(ReasonConverterSecond, "these nodes assign GTIDs: "+Some(assigning), off(others...)))
@@ -254,7 +259,7 @@ func judgeConverter(j *judge, e Evidence) []Reason {
 		out = append(out, *j.fail(ReasonConverterAlarm, Some(c.Alarms), "stop replication to new, and rebuild it from the converter"))
 	}
 	if c.Compared == 0 {
-		out = append(out, *j.unknown(ReasonConverterUnseen, "no transactions were compared by their fingerprints"+c.skipped(), j.measure(plan.GateSingleConverter, KindConverter)))
+		out = append(out, *j.unknown(ReasonConverterUnseen, "no transactions were compared by their fingerprints"+c.skipped(), "wait until rows were written on old; "+j.measure(plan.GateSingleConverter, KindConverter)))
 	}
 	return out
 }

@@ -42,9 +42,9 @@ func TestStepsByTheirStatements(t *testing.T) {
 	maria := judgeSteps(j, made(p, t0, Steps{Old: StepSide{Global: Step{1, 1}, SessionsSeen: true}, New: StepSide{Global: Step{1, 1}, SessionsSeen: true}}))
 	for i, want := range []string{
 		"on old: SET GLOBAL auto_increment_offset = 1; SET GLOBAL auto_increment_increment = 2",
-		"write auto_increment_offset = 1 and auto_increment_increment = 2 into old's option file, ",
+		"write auto_increment_offset = 1 and auto_increment_increment = 2 into old's option file; ",
 		"on new: SET GLOBAL auto_increment_offset = 2; SET GLOBAL auto_increment_increment = 2",
-		"write auto_increment_offset = 2 and auto_increment_increment = 2 into new's option file, ",
+		"write auto_increment_offset = 2 and auto_increment_increment = 2 into new's option file; ",
 	} {
 		if len(maria) != 4 || !strings.HasPrefix(maria[i].Next, want) {
 			t.Errorf("where nothing can be persisted: %+v, want %s", maria, want)
@@ -73,7 +73,7 @@ func TestSessionAtAStatement(t *testing.T) {
 	c := good(p, KindSteps, t0).(Steps)
 	c.New.SessionsSeen, c.New.Busy = false, []BusySession{{Session{ID: 7, User: "app", Host: "h"}, 300}}
 	got := judgeSteps(j, made(p, t0, c))
-	if len(got) != 1 || got[0].ID != ReasonStaleSessionsUnseen || !strings.Contains(got[0].Text, "7 app@h for 5m0s") || got[0].Next != "wait until it has ended, or on new: KILL 7" {
+	if len(got) != 1 || got[0].ID != ReasonStaleSessionsUnseen || !strings.Contains(got[0].Text, "7 app@h for 5m0s") || got[0].Next != "wait until it has ended, or end it; on new: KILL 7" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -96,6 +96,8 @@ func TestWordsOfTheServer(t *testing.T) {
 	}
 	second := assigns("converter", "new")
 	second.Nodes[2].Channels, second.Nodes[2].Of = []string{"it's"}, 2
+	straight := assigns("converter", "new")
+	straight.Nodes[2].Channels, straight.Nodes[2].Of, straight.Nodes[2].FromOld = []string{"it's"}, 2, []string{"it's"}
 	without := node("OFF", false, LadderRestart)
 	without.Nodes[1].Anonymous = -1
 	root := []Session{{ID: 12, User: "root", Host: "localhost"}, {ID: 15, User: "root", Host: "10.0.0.1"}}
@@ -118,8 +120,8 @@ func TestWordsOfTheServer(t *testing.T) {
 		},
 		{
 			"not known who is above it", plan.GateReadOnly, judgeReadOnly,
-			ReadOnly{ReadOnly: true, NoSuper: true, AboveUnseen: "no PROCESS"},
-			ReasonSessionsUnseen, Unknown, "let the account see it, or end all other sessions with SUPER on old",
+			ReadOnly{ReadOnly: true, NoSuper: true, AboveUnseen: "no PROCESS", AboveGrant: "on old: GRANT PROCESS ON *.* TO 'c'@'%'"},
+			ReasonSessionsUnseen, Unknown, "on old: GRANT PROCESS ON *.* TO 'c'@'%'",
 		},
 		{"MySQL 8", plan.GateGTIDOn, judgeGTID, node("OFF", false, LadderPersist), ReasonGTIDOff, Fail, "on new: SET PERSIST enforce_gtid_consistency = ON; SET PERSIST gtid_mode = OFF_PERMISSIVE"},
 		{"MySQL 8, half way", plan.GateGTIDOn, judgeGTID, node("OFF_PERMISSIVE", true, LadderPersist), ReasonGTIDOff, Fail, "on new: SET PERSIST gtid_mode = ON_PERMISSIVE"},
@@ -142,11 +144,11 @@ func TestWordsOfTheServer(t *testing.T) {
 		},
 		{
 			"MariaDB that skips", plan.GateCaughtUp, judgeOldToNew, skipping(WordsMixed), ReasonReplicationSkips, Fail,
-			"on new: SET GLOBAL slave_exec_mode = 'STRICT', and remove slave_skip_errors",
+			"on new: SET GLOBAL slave_exec_mode = 'STRICT'; remove slave_skip_errors from the option file and restart it",
 		},
 		{
 			"MySQL 8 that skips", plan.GateCaughtUp, judgeOldToNew, skipping(WordsReplica), ReasonReplicationSkips, Fail,
-			"on new: SET GLOBAL replica_exec_mode = 'STRICT', and remove replica_skip_errors",
+			"on new: SET GLOBAL replica_exec_mode = 'STRICT'; remove replica_skip_errors from the option file and restart it",
 		},
 		{
 			"a second converter", plan.GateSingleConverter, judgeConverter, assigns("converter", "new"), ReasonConverterSecond, Fail,
@@ -155,7 +157,11 @@ func TestWordsOfTheServer(t *testing.T) {
 		{
 			"a second converter with two channels", plan.GateSingleConverter, judgeConverter, second, ReasonConverterSecond, Fail,
 			"on new: STOP REPLICA FOR CHANNEL 'it''s'; CHANGE REPLICATION SOURCE TO ASSIGN_GTIDS_TO_ANONYMOUS_TRANSACTIONS = OFF FOR CHANNEL 'it''s'; " +
-				"START REPLICA FOR CHANNEL 'it''s' (or, where it reads from old itself, RESET REPLICA ALL FOR CHANNEL 'it''s')",
+				"START REPLICA FOR CHANNEL 'it''s'",
+		},
+		{
+			"and one of them from old", plan.GateSingleConverter, judgeConverter, straight, ReasonConverterSecond, Fail,
+			"on new: STOP REPLICA FOR CHANNEL 'it''s'; RESET REPLICA ALL FOR CHANNEL 'it''s'",
 		},
 		{
 			"new converts", plan.GateSingleConverter, judgeConverter, assigns("new"), ReasonConverterWrong, Fail,

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,7 +80,7 @@ func (j *judge) persisted(side string, s StepSide, want Step) []Reason {
 	next := "on " + side + ": " + s.set(want)
 	text := side + "'s step is not persisted: a restart loses it"
 	if !s.PersistedKnown {
-		next = fmt.Sprintf("write auto_increment_offset = %d and auto_increment_increment = %d into %s's option file, and acknowledge it in the plan: "+
+		next = fmt.Sprintf("write auto_increment_offset = %d and auto_increment_increment = %d into %s's option file; acknowledge it in the plan: "+
 			`[[acknowledge]] with id = "step_not_persisted", by, reason`, want.Offset, want.Increment, side)
 		text = side + " cannot tell whether its step is persisted"
 	}
@@ -96,7 +97,7 @@ func (j *judge) staleSessions(side string, s StepSide) []Reason {
 		out = append(out, *j.fail(ReasonStaleSessions, fmt.Sprintf(text, len(s.Stale), side, people(s.Stale)), "on "+side+": "+kill(s.Stale)))
 	}
 	if !s.SessionsSeen && !j.plan.Acknowledges(plan.AckSessionsUnseen) {
-		text, next := "the steps of the live sessions on "+side+" are not known", "on "+side+": GRANT PROCESS ON *.* and SELECT ON performance_schema.* to the account of crosscheck"
+		text, next := "the steps of the live sessions on "+side+" are not known", "on "+side+": "+cmp.Or(s.Grant, "SHOW PROCESSLIST")
 		if len(s.Busy) > 0 {
 			var names []string
 			var list []Session
@@ -105,11 +106,11 @@ func (j *judge) staleSessions(side string, s StepSide) []Reason {
 				list = append(list, b.Session)
 			}
 			text = fmt.Sprintf("%d sessions on %s do not show their step, since they are at a statement: %s", len(list), side, Some(names))
-			next = "wait until it has ended, or on " + side + ": " + kill(list)
+			next = "wait until it has ended, or end it; on " + side + ": " + kill(list)
 		}
-		if s.Hidden {
+		if s.Hidden && s.Grant == "" {
 			text = side + " does not show its sessions' steps: whether one of them set its own is not known"
-			next = `see that the application sets none, and acknowledge it in the plan: [[acknowledge]] with id = "stale_sessions_unseen", by, reason`
+			next = `see that the application sets none; acknowledge it in the plan: [[acknowledge]] with id = "stale_sessions_unseen", by, reason`
 		}
 		out = append(out, *j.unknown(ReasonStaleSessionsUnseen, text, next))
 	}

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ func (j *judge) declared(gate, what, by string, switched time.Time, t Traffic) [
 	if strings.TrimSpace(by) == "" || switched.IsZero() {
 		out = append(out, *j.unknown(ReasonNotDeclared, "nobody said when the "+what+" were switched", j.measure(gate, KindWritesSwitch)))
 	}
-	out = append(out, j.sessions(t.SessionsSeen)...)
+	out = append(out, j.sessions(t.SessionsSeen, t.Grants)...)
 	out = append(out, j.unreachedNodes(t.Unreached)...)
 	if t.SessionsSeen && t.AppOnNew == 0 && (t.ReadersOnNew == 0 || what == "writes") {
 		out = append(out, *j.fail(ReasonNoAppOnNew, "the application has no session on new", "point the application's "+what+" at new"))
@@ -23,7 +24,7 @@ func (j *judge) declared(gate, what, by string, switched time.Time, t Traffic) [
 }
 
 // sessions judges whether the application's sessions can be told at all.
-func (j *judge) sessions(seen bool) []Reason {
+func (j *judge) sessions(seen bool, grants []string) []Reason {
 	var out []Reason
 	if len(j.plan.Accounts) == 0 {
 		out = append(out, *j.unknown(ReasonAccountsUnknown, "the plan does not name the application's accounts",
@@ -31,7 +32,7 @@ func (j *judge) sessions(seen bool) []Reason {
 	}
 	if !seen {
 		out = append(out, *j.unknown(ReasonSessionsUnseen, "the account cannot see other accounts' sessions",
-			"on old and on new: GRANT PROCESS ON *.* TO the account of crosscheck"))
+			cmp.Or(strings.Join(grants, Then), "measure again")))
 	}
 	return out
 }
@@ -77,12 +78,12 @@ func (j *judge) newWritten(t Traffic) []Reason {
 	switch {
 	case !t.WritesSeen || t.Window <= 0:
 		return []Reason{*j.unknown(ReasonWritesUnseen, "the writes on both sides were not counted",
-			"on old and on new: GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO the account of crosscheck")}
+			cmp.Or(strings.Join(t.Count, Then), "measure again"))}
 	case t.NewWrites == 0:
-		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took no write within %s", t.Window.Round(time.Millisecond)), "point the application's writes at new, then wait")}
+		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took no write within %s", t.Window.Round(time.Millisecond)), "point the application's writes at new; wait")}
 	case t.WritersTold && t.NewByApp == 0:
 		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took %d writes within %s, none of them by a session of the application that was seen",
-			t.NewWrites, t.Window.Round(time.Millisecond)), "point the application's writes at new, then wait; see that the plan names all of its accounts under [application]")}
+			t.NewWrites, t.Window.Round(time.Millisecond)), "point the application's writes at new; see that the plan names all of its accounts under [application]")}
 	}
 	return nil
 }
@@ -93,7 +94,7 @@ func (j *judge) offOld(sessions []Session, writes int64, since string) []Reason 
 		out = append(out, *j.fail(ReasonAppOnOld, fmt.Sprintf("the application has %d sessions on old: %s", len(sessions), people(sessions)), ends(sessions, "old")))
 	}
 	if writes > 0 {
-		out = append(out, *j.fail(ReasonOldWritten, fmt.Sprintf("old took %d writes of its own %s", writes, since), "find who writes to old: on old: SHOW PROCESSLIST"))
+		out = append(out, *j.fail(ReasonOldWritten, fmt.Sprintf("old took %d writes of its own %s", writes, since), "find who writes to old; on old: SHOW PROCESSLIST; end it; wait"))
 	}
 	return out
 }
@@ -133,7 +134,7 @@ func (j *judge) window(lasted time.Duration) []Reason {
 		return nil
 	}
 	return []Reason{*j.fail(ReasonWindowExceeded, fmt.Sprintf("old was read only for %s; the plan allows %s", lasted.Round(time.Second), j.plan.Limits.ReadOnlyWindow),
-		"go back: on old: SET GLOBAL read_only = OFF (it ends super_read_only as well)")}
+		"go back; on old: SET GLOBAL read_only = OFF")}
 }
 
 func judgeDrained(j *judge, e Evidence) []Reason {
@@ -156,7 +157,7 @@ func judgeDrainedReadOnly(j *judge, e Evidence) []Reason {
 	if !ok {
 		return j.wrongType(e)
 	}
-	out := append(j.offOld(c.AppOnOld, c.OldWrites, "up to "+moment(e.Taken)+", since it was looked at before"), j.sessions(c.SessionsSeen)...)
+	out := append(j.offOld(c.AppOnOld, c.OldWrites, "up to "+moment(e.Taken)+", since it was looked at before"), j.sessions(c.SessionsSeen, c.Grants)...)
 	out = append(out, j.unreachedNodes(c.Unreached)...)
 	if c.Since.IsZero() {
 		out = append(out, *j.unknown(ReasonWritesUnseen, "since when old takes no write is not known", j.measure("", KindWatch)))

@@ -75,7 +75,7 @@ func (j *judge) metrics(c Health) []Reason {
 			out = append(out, *j.unknown(ReasonHealthUnseen, m.Name+" was not measured", cmp.Or(m.Need, j.measure(plan.GateHealth, KindHealth))))
 		case m.Bad:
 			out = append(out, *j.fail(ReasonHealthRegressed, fmt.Sprintf("%s is %g on new; it was %g on old, and %g is the limit", m.Name, m.New, m.Old, m.Limit),
-				"find its cause on new, then wait for a watch period without it"))
+				"find its cause on new; wait for a watch period without it"))
 		}
 	}
 	return out

@@ -26,6 +26,9 @@ type Reason struct {
 	judged bool // it is what evidence says, not that there is none
 }
 
+// Then parts what a reason says to do next: each part is one statement or command, or words to a person.
+const Then = "; "
+
 // ReasonInfo is an entry of the registry of reasons.
 type ReasonInfo struct {
 	ID      string

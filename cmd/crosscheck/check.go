@@ -177,7 +177,7 @@ func checkServers(ctx context.Context, started time.Time, old, new *cluster.Serv
 		return checksum.Result{}, err
 	}
 	links, err := measure.Links(ctx, old, new) // before anything is compared
-	if err != nil { // it costs no comparison: gates have to see by themselves since when it runs
+	if err != nil {                            // it costs no comparison: gates have to see by themselves since when it runs
 		log.Debug("how replication runs is not recorded", "error", err)
 	}
 	run, err := book.StartRun(ctx, ledger.RunInfo{

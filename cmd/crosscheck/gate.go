@@ -90,21 +90,23 @@ func (m *migration) exit(s gate.State) error {
 	return nil
 }
 
-// command completes a command line that a reason names, so that it can be pasted.
+// command completes the command lines that a reason names, so that each can be pasted. What is to be done comes in parts.
 func (m *migration) command(next string) string {
 	next = strings.ReplaceAll(next, "--plan PLAN", "--plan "+shellWord(m.flags.file))
 	next = strings.ReplaceAll(next, "--state DIR", "--state "+shellWord(m.dir))
-	at := strings.Index(next, "crosscheck ")
-	if at < 0 {
-		return next
+	parts := strings.Split(next, gate.Then)
+	for i, part := range parts {
+		if !strings.Contains(part, "crosscheck ") {
+			continue
+		}
+		if m.g.defaultsFile != "" {
+			parts[i] += " --defaults-file " + shellWord(m.g.defaultsFile)
+		}
+		if m.flags.state != "" && !strings.Contains(part, "--state ") {
+			parts[i] += " --state " + shellWord(m.flags.state)
+		}
 	}
-	if m.g.defaultsFile != "" {
-		next += " --defaults-file " + shellWord(m.g.defaultsFile)
-	}
-	if m.flags.state != "" && !strings.Contains(next, "--state ") {
-		next += " --state " + shellWord(m.flags.state)
-	}
-	return next
+	return strings.Join(parts, gate.Then)
 }
 
 func newGateStatusCommand(g *globals) *cobra.Command {

@@ -368,6 +368,8 @@ func (m *migration) measure(ctx context.Context, name, by string) error {
 
 func (m *migration) take(ctx context.Context, kind gate.Kind, r measure.Request) (gate.Evidence, error) {
 	if kind == gate.KindPreflight {
+		m.servers.Old.Renew()
+		m.servers.New.Renew()
 		return takePreflight(ctx, m.servers, m.plan, m.filter, m.log)
 	}
 	return measure.Take(ctx, m.servers, kind, r)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -65,6 +66,8 @@ func TestGateScripts(t *testing.T) {
 			commands["app"], commands["session"], commands["writer"] = app.run, app.session, app.write
 			commands["replication"], commands["caughtup"], commands["restart"] = app.replication, app.caughtUp, app.restart
 			commands["collide"] = app.collide
+			commands["admin"] = app.admin
+			commands["follow"], commands["watching"] = app.follow, app.watching
 			for _, name := range []string{"sql", "caughtup"} {
 				commands[name] = app.leaving(commands[name])
 			}
@@ -88,6 +91,7 @@ type application struct {
 	rehearsal *fixtures.Set // nil in most scripts
 	sessions  map[string]*session
 	writers   map[string]*writer
+	watch     *exec.Cmd // that an advice began; nil if none
 }
 
 // session is one that stays.
@@ -145,6 +149,10 @@ func (a *application) open(ts *testscript.TestScript, side string) *sql.DB {
 }
 
 func (a *application) close() {
+	if a.watch != nil {
+		_ = a.watch.Process.Kill()
+		_ = a.watch.Wait()
+	}
 	for _, s := range a.sessions {
 		_ = s.db.Close()
 	}

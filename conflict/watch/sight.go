@@ -181,9 +181,21 @@ func (e *engine) newStep(s conflict.Side, w *watermark, now conflict.Step, anew 
 	case !anew: // else the server came up with it: nobody has the one before
 		w.ID, w.Before = got.newest(), w.Seen
 	}
+	e.setBack(s, w.Seen, now, anew)
 	w.Seen = now
 	e.feed(s, conflict.StepInForce{Step: now})
 	e.kept.dirty = true
+}
+
+// setBack takes note that new's step was set back to 1 from one that was apart from old's, as a migration ends: both sides can
+// generate one key from then on only if old is written to again.
+func (e *engine) setBack(s conflict.Side, before, now conflict.Step, anew bool) {
+	e.mem.SetBack = nil
+	old := e.mem.Watermarks[conflict.Old].Seen
+	if s == conflict.New && !anew && now.Increment == 1 && before.Increment > 1 && old.Increment > 0 && !conflict.Overlap(old, before) {
+		n := e.det.Summary().Sides[conflict.Old].Transactions
+		e.mem.SetBack = &n
+	}
 }
 
 // restarted tells whether the server was started since the last look. The ids of its connections begin anew then, and

@@ -101,6 +101,8 @@ type memory struct {
 	Watermarks [2]watermark `json:"watermarks"`
 	Rows       Rechecks     `json:"rows"`
 	Given      [2]uint64    `json:"given"` // keys outside the step that were given, not generated
+	// SetBack is how many transactions old had made when new's step was set back to 1; nil if it was not, or is something else.
+	SetBack *uint64 `json:"set_back,omitempty"`
 	// Stale are the tables whose definitions in the snapshot may be older than where reading goes on.
 	Stale [2][]string `json:"stale,omitempty"`
 	// Begin is where the account begins on old, without GTIDs. The two positions are not of one moment: what old wrote

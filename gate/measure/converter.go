@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"crosscheck/cluster"
@@ -25,9 +26,15 @@ func (m *measurement) converter(ctx context.Context) (gate.Content, error) {
 			return nil, err
 		}
 		if a == assignsUnknown {
-			return nil, fmt.Errorf("%s does not show whether its channels assign GTIDs: on %s: GRANT SELECT ON performance_schema.* TO the account of crosscheck", n.name, n.name)
+			return nil, fmt.Errorf("%s does not show whether its channels assign GTIDs: on %s: %s", n.name, n.name, n.server.Grant("SELECT"))
 		}
-		out.Nodes = append(out.Nodes, gate.ConverterNode{Name: n.name, UUID: n.server.Facts().ServerUUID, Reachable: true, Assigns: a == assignsGTIDs, Channels: channels, Of: of})
+		node := gate.ConverterNode{Name: n.name, UUID: n.server.Facts().ServerUUID, Reachable: true, Assigns: a == assignsGTIDs, Channels: channels, Of: of}
+		if n.name == nodeNew && len(channels) > 0 {
+			if node.FromOld, err = m.fromOld(ctx, n.server, channels); err != nil {
+				return nil, err
+			}
+		}
+		out.Nodes = append(out.Nodes, node)
 	}
 	if m.conv == nil {
 		if m.given != nil {
@@ -61,6 +68,23 @@ func (m *measurement) converter(ctx context.Context) (gate.Content, error) {
 		return out, nil
 	}
 	out.Compared, out.Alarms = b.judge(p.MySQL)
+	return out, nil
+}
+
+// fromOld are those of a server's channels that read from old itself.
+func (m *measurement) fromOld(ctx context.Context, s *cluster.Server, names []string) ([]string, error) {
+	list, err := s.Channels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f := m.old.Facts()
+	var out []string
+	for _, c := range list {
+		of := c.SourceUUID != "" && c.SourceUUID == f.ServerUUID || c.SourceServerID != 0 && c.SourceServerID == f.ServerID
+		if of && slices.Contains(names, c.Name) {
+			out = append(out, c.Name)
+		}
+	}
 	return out, nil
 }
 

@@ -84,13 +84,14 @@ func (m *measurement) health(ctx context.Context) (gate.Content, error) {
 	for _, side := range []struct {
 		name  string
 		known bool
-	}{{nodeOld, oldKnown}, {nodeNew, newKnown}} {
+		s     *cluster.Server
+	}{{nodeOld, oldKnown, m.old}, {nodeNew, newKnown, m.new}} {
 		if !side.known {
-			need = "on " + side.name + ": GRANT PROCESS ON *.* TO the account of crosscheck; SET GLOBAL innodb_monitor_enable = 'lock_deadlocks'"
+			need += gate.Then + "on " + side.name + ": " + side.s.Grant("PROCESS") + gate.Then + "SET GLOBAL innodb_monitor_enable = 'lock_deadlocks'"
 		}
 	}
 	add(metricDeadlocks, before[counterDeadlocks]*3600/lived, (now[counterDeadlocks]-base[counterDeadlocks])*3600/max(period, 3600),
-		floorDeadlocks, ok && oldKnown && newKnown, need)
+		floorDeadlocks, ok && oldKnown && newKnown, strings.TrimPrefix(need, gate.Then))
 	if err := m.moments(ctx, since, now, add); err != nil {
 		return nil, err
 	}
@@ -200,7 +201,7 @@ func (m *measurement) moments(ctx context.Context, since time.Time, now counters
 	if m.new.Facts().IsMariaDB() {
 		grant = "SLAVE MONITOR"
 	}
-	grant = "on new: GRANT " + grant + " ON *.* TO the account of crosscheck"
+	grant = "on new: " + m.new.Grant(grant)
 	add(metricReplication, 0, broken, 0, known, grant)
 	add(metricLag, 0, lag, m.r.Plan.Limits.MaxLag.Seconds(), known, grant)
 	add(metricThreads, busy, float64(running), floorThreads, true, "")

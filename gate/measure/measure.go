@@ -162,6 +162,11 @@ func begin(ctx context.Context, s Servers, r Request) (*measurement, error) {
 	}
 	// Evidence is compared with what was stored, which has neither a zone nor a monotonic part.
 	m.now = func() time.Time { return clock().UTC().Round(0) }
+	for _, x := range []*cluster.Server{s.Old, s.New, s.Converter} {
+		if x != nil {
+			x.Renew() // who waits for a gate may grant what it lacks
+		}
+	}
 	if err := m.same(ctx); err != nil {
 		return nil, err
 	}

@@ -220,3 +220,20 @@ func TestSections(t *testing.T) {
 		t.Errorf("got %+v", fs)
 	}
 }
+
+// TestSettledByACheck: what new wrote itself counts until a check that found all the same began after it.
+func TestSettledByACheck(t *testing.T) {
+	pos := func(text string) gtid.MariaPos {
+		p, err := gtid.ParsePosition("mariadb:" + text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.MariaDB
+	}
+	old, has := pos("0-1-100"), pos("0-1-100,2-2-7")
+	for settled, want := range map[string]string{"0-1-90": "domain 2: all up to 7", "0-1-90,2-2-6": "domain 2: all up to 7", "0-1-90,2-2-7": ""} {
+		if _, extra := appliedMaria(old, has, pos(settled)); extra != want {
+			t.Errorf("settled at %s, and: %q, want %q", settled, extra, want)
+		}
+	}
+}

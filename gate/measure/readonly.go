@@ -25,6 +25,7 @@ type guard struct {
 type above struct {
 	sessions []gate.Session
 	unseen   string
+	grant    string // lets the account see them
 }
 
 func (g guard) shut() bool { return g.readOnly && g.super }
@@ -71,6 +72,9 @@ func (m *measurement) readOnly(ctx context.Context) (gate.Content, error) {
 	for _, g := range []guard{first, last} {
 		if !g.shut() {
 			out.Above, out.AboveUnseen = g.sessions, g.unseen
+			if g.grant != "" {
+				out.AboveGrant = "on old: " + g.grant
+			}
 		}
 	}
 	if !first.shut() || !last.shut() {
@@ -124,14 +128,14 @@ func whoIsAbove(ctx context.Context, s *cluster.Server) (above, error) {
 		return above{}, err
 	}
 	if !all {
-		return above{unseen: "the account cannot see other accounts' sessions, for want of PROCESS"}, nil
+		return above{unseen: "the account cannot see other accounts' sessions, for want of PROCESS", grant: s.Grant("PROCESS")}, nil
 	}
 	scope, err := s.VisibleScope(ctx)
 	if err != nil {
 		return above{}, err
 	}
 	if !scope.Global {
-		return above{unseen: "the account cannot see other accounts' privileges, for want of SELECT on *.*"}, nil
+		return above{unseen: "the account cannot see other accounts' privileges, for want of SELECT on *.*", grant: s.Grant("SELECT")}, nil
 	}
 	const op = "read who may write in spite of read_only"
 	grants, err := query(ctx, s.DB(), "SELECT GRANTEE AS grantee FROM information_schema.USER_PRIVILEGES "+
@@ -195,12 +199,12 @@ func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, ex
 	}
 	switch {
 	case p.Kind == gtid.MySQLGTID:
-		if more := q.MySQL.Subtract(p.MySQL).Subtract(m.settled(nodeNew).MySQL); !more.IsEmpty() {
+		if more := q.MySQL.Subtract(p.MySQL).Subtract(m.settled(nodeNew).pos.MySQL); !more.IsEmpty() {
 			extra = more.String()
 		}
 		return gtid.Position{Kind: gtid.MySQLGTID, MySQL: q.MySQL.Intersect(p.MySQL)}.String(), extra, "", nil
 	case p.Kind == gtid.MariaDBGTID && q.Kind == gtid.MariaDBGTID:
-		applied, extra = appliedMaria(p.MariaDB, q.MariaDB)
+		applied, extra = appliedMaria(p.MariaDB, q.MariaDB, m.settled(nodeNew).pos.MariaDB)
 		return applied, extra, "", nil
 	}
 	extra, ok, err := m.writtenOn(ctx, node{nodeNew, m.new}, q)
@@ -218,8 +222,8 @@ func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, ex
 	return applied, extra, through, err
 }
 
-// appliedMaria compares domain by domain.
-func appliedMaria(old, has gtid.MariaPos) (applied, extra string) {
+// appliedMaria compares domain by domain. What new had in a domain when the check that counts began is no more to be explained.
+func appliedMaria(old, has, settled gtid.MariaPos) (applied, extra string) {
 	var out []gtid.MariaGTID
 	for _, d := range old.Domains() {
 		if g, ok := has.Last(d); ok {
@@ -228,7 +232,9 @@ func appliedMaria(old, has gtid.MariaPos) (applied, extra string) {
 	}
 	var more []string
 	for _, gap := range old.Missing(has) {
-		more = append(more, gap.String())
+		if g, ok := settled.Last(gap.Domain); !ok || g.Seq < gap.Upto {
+			more = append(more, gap.String())
+		}
 	}
 	for i, text := range more {
 		more[i] = strings.TrimSuffix(text, " missing")
@@ -287,7 +293,7 @@ func (m *measurement) appliedOverChain(ctx context.Context, p gtid.Position) (ap
 		applied += " without " + missing.String()
 	}
 	var parts []string
-	if more := q.MySQL.Subtract(c.MySQL).Subtract(m.settled(nodeNew).MySQL); !more.IsEmpty() {
+	if more := q.MySQL.Subtract(c.MySQL).Subtract(m.settled(nodeNew).pos.MySQL); !more.IsEmpty() {
 		parts = append(parts, more.String())
 	}
 	// The converter gives its own number to what it converts, so its own writes are told by their server id.
@@ -307,7 +313,7 @@ func (m *measurement) appliedOverChain(ctx context.Context, p gtid.Position) (ap
 // settled is where a node stood when the newest check began that found all that the plan names the same; zero if there is none:
 // whatever was written on new, or on the way to it, before that has done no harm. A check that found differences says the
 // contrary. None knows where a converter stands: there, it is the last look before it.
-func (m *measurement) settled(name string) gtid.Position {
+func (m *measurement) settled(name string) settledAt {
 	var check gate.Evidence
 	for _, e := range m.earlier {
 		if e.Kind() == gate.KindCheck && gate.Proves(m.r.Plan, e, m.earlier) {
@@ -315,18 +321,24 @@ func (m *measurement) settled(name string) gtid.Position {
 		}
 	}
 	if check.Content == nil {
-		return gtid.Position{}
+		return settledAt{}
 	}
-	if p := at(check, name); !p.IsZero() {
-		return p
+	out := settledAt{pos: at(check, name), began: check.From}
+	if !out.pos.IsZero() {
+		return out
 	}
-	var out gtid.Position
 	for _, e := range m.earlier {
 		if p := at(e, name); !p.IsZero() && !e.Taken.After(check.From) {
-			out = p
+			out.pos = p
 		}
 	}
 	return out
+}
+
+// settledAt is where a node stood when a check began.
+type settledAt struct {
+	pos   gtid.Position
+	began time.Time
 }
 
 // writtenOn says what a node has written itself since it was seen first, or since the newest full check that found all the
@@ -342,11 +354,11 @@ func (m *measurement) writtenOn(ctx context.Context, n node, now gtid.Position) 
 	for _, e := range m.earlier {
 		if p := at(e, n.name); !p.IsZero() && base.IsZero() {
 			base = p
-			if !settled.IsZero() {
-				base = settled
+			if !settled.pos.IsZero() {
+				base = settled.pos
 			}
 		}
-		if c, isWindow := e.Content.(gate.ReadOnly); isWindow && n.name == nodeNew && c.NewThrough != "" {
+		if c, isWindow := e.Content.(gate.ReadOnly); isWindow && n.name == nodeNew && c.NewThrough != "" && !e.Taken.Before(settled.began) {
 			if base, err = gtid.ParsePosition(c.NewThrough); err != nil {
 				return "", false, nil //nolint:nilerr // what was stored cannot be read: then it is not known
 			}

@@ -31,6 +31,13 @@ func (m *measurement) stepSide(ctx context.Context, s *cluster.Server) (gate.Ste
 		return gate.StepSide{}, err
 	}
 	out := gate.StepSide{Global: v.global, Overridden: v.driver, SessionsSeen: v.seen, Hidden: v.hidden}
+	f := s.Facts()
+	switch {
+	case !v.all:
+		out.Grant = s.Grant("PROCESS")
+	case v.hidden && !f.IsMariaDB() && f.AtLeast(5, 7, 0) && f.PerformanceSchema:
+		out.Grant = s.Grant("SELECT") // performance_schema is hidden from the account
+	}
 	if out.Persisted, out.PersistedKnown, err = persisted(ctx, s, v.global); err != nil {
 		return out, err
 	}
@@ -38,7 +45,7 @@ func (m *measurement) stepSide(ctx context.Context, s *cluster.Server) (gate.Ste
 		if out.Mark, err = m.mark(ctx, s, v, out.Persisted); err != nil {
 			return out, err
 		}
-		v.stale = m.older(v, out.Mark)
+		v.stale = m.older(s, v, out.Mark)
 	}
 	for _, c := range v.busy {
 		out.Busy = append(out.Busy, gate.BusySession{Session: session(c), Seconds: int64(c.Time.Seconds())})
@@ -76,11 +83,13 @@ func (m *measurement) mark(ctx context.Context, s *cluster.Server, v stepView, k
 	return top, nil
 }
 
-// older are the sessions up to a mark. One that may be ours is not, unless the application has the same account.
-func (m *measurement) older(v stepView, mark uint64) []cluster.Session {
+// older are the sessions up to a mark. One that may be ours, from whatever host, is not, unless the application has the same
+// account.
+func (m *measurement) older(s *cluster.Server, v stepView, mark uint64) []cluster.Session {
 	var out []cluster.Session
 	for _, c := range v.sessions {
-		if c.ID <= mark && !replicaCommand(c.Command) && (!c.MayBeOwn || m.r.Plan.Application(c.User, c.Host)) {
+		own := c.MayBeOwn || c.User == s.Config().User
+		if c.ID <= mark && !replicaCommand(c.Command) && (!own || m.r.Plan.Application(c.User, c.Host)) {
 			out = append(out, c)
 		}
 	}

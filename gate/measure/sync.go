@@ -114,10 +114,19 @@ func (m *measurement) link(ctx context.Context, h hop) (gate.Link, error) {
 			l.LagKnown = l.Lag > m.r.Plan.Limits.MaxLag
 		}
 	}
-	if l.Skips, err = skips(ctx, h); err != nil || !l.Running {
+	if l.Strict, err = strict(ctx, h); err != nil {
 		return l, err
 	}
-	l.Since, l.Threads, err = m.unbroken(ctx, h)
+	if l.Skips = len(l.Strict) > 0; !l.Running {
+		return l, err
+	}
+	if l.Since, l.Threads, err = m.unbroken(ctx, h); err != nil || l.Threads != nil {
+		return l, err
+	}
+	all, err := seesAll(ctx, h.to.server)
+	if err == nil && !all {
+		l.Grant = h.to.server.Grant("PROCESS")
+	}
 	return l, err
 }
 
@@ -146,33 +155,42 @@ func (m *measurement) lag(ctx context.Context, h hop) (lag time.Duration, known 
 	return lag, err == nil, err
 }
 
-// skips tells whether the applier passes over errors or transactions, or overwrites what does not fit.
-func skips(ctx context.Context, h hop) (bool, error) {
+// strict is what ends that the applier passes over errors or transactions, or overwrites what does not fit; none if it does not.
+func strict(ctx context.Context, h hop) ([]string, error) {
 	list, err := h.to.server.Channels(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if h.link.Direct() {
 		c, channelErr := h.link.Channel(ctx)
 		var gone *cluster.FenceError
 		if errors.As(channelErr, &gone) {
-			return false, nil
+			return nil, nil
 		}
 		if channelErr != nil {
-			return false, channelErr
+			return nil, channelErr
 		}
 		list = []cluster.ReplicaChannel{c}
 	}
-	if slices.ContainsFunc(list, passesOver) {
-		return true, nil
+	var out []string
+	prefix := "replica_"
+	if words(h.to.server.Facts()) != gate.WordsReplica {
+		prefix = "slave_"
+	}
+	if slices.ContainsFunc(list, func(c cluster.ReplicaChannel) bool { return strings.EqualFold(c.ExecMode, "IDEMPOTENT") }) {
+		out = append(out, "SET GLOBAL "+prefix+"exec_mode = 'STRICT'")
 	}
 	got, err := variables(ctx, h.to.server, "sql_slave_skip_counter", "sql_replica_skip_counter")
-	for _, n := range got {
-		if n != "0" && n != "" {
-			return true, err
+	for _, name := range sortedKeys(got) {
+		if n := got[name]; n != "0" && n != "" {
+			out = append(out, "SET GLOBAL "+name+" = 0")
+			break
 		}
 	}
-	return false, err
+	if slices.ContainsFunc(list, func(c cluster.ReplicaChannel) bool { return len(c.SkipErrors) > 0 }) {
+		out = append(out, "remove "+prefix+"skip_errors from the option file and restart it")
+	}
+	return out, err
 }
 
 // passesOver tells whether a channel's applier goes on after errors, or overwrites what does not fit.
@@ -207,7 +225,7 @@ func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, *gate.Thr
 		same := ok && sameThreads(l.Threads, ids)
 		switch {
 		case !ok || !same && seen.at.Before(floor): // the threads began later: there was a break
-		case !l.Running || l.Error != "":
+		case !l.Running || l.Error != "" || l.Skips: // what was passed over is missing as after a break
 			floor, since = seen.at, seen.at
 		case !l.Since.IsZero() && l.Since.Before(since):
 			since = l.Since

@@ -3,6 +3,7 @@ package measure
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ const (
 // users are the application's sessions, over all looks of a measurement.
 type users struct {
 	seen      bool
+	grants    []string // that let the account see them, each with its side
 	onOld     map[gate.Session]bool
 	onNew     int             // the most at once
 	readers   int             // the same, of new's replicas
@@ -40,12 +42,14 @@ func (u *users) list() []gate.Session {
 // watchSessions looks at the application's sessions again and again for a time.
 func (m *measurement) watchSessions(ctx context.Context, d time.Duration) (users, error) {
 	u := users{seen: true, onOld: map[gate.Session]bool{}, ids: map[uint64]bool{}}
-	for _, s := range []*cluster.Server{m.old, m.new} {
-		ok, err := seesAll(ctx, s)
+	for _, n := range []node{{nodeOld, m.old}, {nodeNew, m.new}} {
+		ok, err := seesAll(ctx, n.server)
 		if err != nil {
 			return u, err
 		}
-		u.seen = u.seen && ok
+		if !ok {
+			u.seen, u.grants = false, append(u.grants, "on "+n.name+": "+n.server.Grant("PROCESS"))
+		}
 	}
 	for begin := time.Now(); ; {
 		if err := m.look(ctx, &u); err != nil {
@@ -166,7 +170,7 @@ func (m *measurement) traffic(ctx context.Context, since time.Time) (gate.Traffi
 		return gate.Traffic{}, err
 	}
 	t := gate.Traffic{
-		SessionsSeen: u.seen, AppOnOld: u.list(), AppOnNew: u.onNew, ReadersOnNew: u.readers,
+		SessionsSeen: u.seen, Grants: u.grants, AppOnOld: u.list(), AppOnNew: u.onNew, ReadersOnNew: u.readers,
 		Unreached: m.unreachedOf(u, nodeOld, nodeNew),
 	}
 	to, err := m.startNow(ctx)
@@ -194,7 +198,35 @@ func (m *measurement) traffic(ctx context.Context, since time.Time) (gate.Traffi
 		return t, err
 	}
 	t.WritesSeen, t.Window = okOld && okNew, m.now().Sub(from.when)
+	for _, n := range []struct {
+		node
+		ok bool
+	}{{node{nodeOld, m.old}, okOld}, {node{nodeNew, m.new}, okNew}} {
+		if n.ok {
+			continue
+		}
+		how, err := countable(ctx, n.server)
+		if err != nil {
+			return t, err
+		}
+		if how != "" {
+			t.Count = append(t.Count, "on "+n.name+": "+how)
+		}
+	}
 	return t, nil
+}
+
+// countable is what lets a server's writes be counted; "" if nothing is known to be missing.
+func countable(ctx context.Context, s *cluster.Server) (string, error) {
+	if !s.Facts().LogBin {
+		return "write log_bin into its option file and restart it", nil
+	}
+	err := s.CheckPrivileges(ctx, cluster.PrivReplicationClient, cluster.PrivReplicationSlave)
+	var missing *cluster.PrivilegeError
+	if errors.As(err, &missing) {
+		return s.Grant("REPLICATION CLIENT, REPLICATION SLAVE"), nil
+	}
+	return "", err
 }
 
 // writtenBefore is what the application was seen to write on new after a moment, by the newest look that is as fresh as the
@@ -328,7 +360,7 @@ func (m *measurement) drained(ctx context.Context) (gate.Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := gate.Drained{SessionsSeen: u.seen, AppOnOld: u.list(), Unreached: m.unreachedOf(u, nodeOld), Since: since}
+	out := gate.Drained{SessionsSeen: u.seen, Grants: u.grants, AppOnOld: u.list(), Unreached: m.unreachedOf(u, nodeOld), Since: since}
 	to, known, err := position(ctx, m.old)
 	if err != nil || !known {
 		out.Since = time.Time{}

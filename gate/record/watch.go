@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"crosscheck/checksum"
@@ -60,6 +61,7 @@ func Watch(a Account, p plan.Plan, now time.Time) gate.Evidence {
 		w.BaseRun = RunName(s.Base.Run, s.Base.Finished)
 	}
 	w.Troubles = troubles(s)
+	w.Mend = mends(s)
 	w.Blind = append(w.Blind, unproven(a, p)...)
 	return gate.Evidence{
 		Taken: taken, Old: a.Old.ServerUUID, New: a.New.ServerUUID, Positions: positions(w.OldThrough, w.NewThrough), Content: w,
@@ -80,6 +82,18 @@ func troubles(s watch.Status) []string {
 				on = t.Node
 			}
 			out = append(out, fmt.Sprintf("%s on %s: %s", t.ID, on, t.Detail))
+		}
+	}
+	return out
+}
+
+// mends lists the statements that the watch advises for what is wrong with replication.
+func mends(s watch.Status) []string {
+	var out []string
+	for _, t := range s.Health {
+		statement := strings.TrimPrefix(t.Advice, "find the cause, then ")
+		if t.ID == watch.TroubleStopped && statement != "" || t.ID == watch.TroubleIdempotent {
+			out = append(out, fmt.Sprintf("on %s: %s", t.Side, statement))
 		}
 	}
 	return out
