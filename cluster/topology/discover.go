@@ -64,7 +64,7 @@ func Discover(ctx context.Context, named []Named, o Options) (*Topology, error) 
 			return nil, err
 		}
 	}
-	d.settle()
+	d.settle(ctx)
 	d.settleReaders(ctx)
 	t := d.place()
 	d.kept = true
@@ -166,7 +166,7 @@ func (d *discovery) name(n Named) error {
 func (d *discovery) add(n *Node) {
 	d.nodes = append(d.nodes, n)
 	d.byID[n.UUID()] = n
-	d.byAddr[n.Addr] = n
+	d.byAddr[addrKey(n.Addr)] = n
 }
 
 func (d *discovery) unasked() []*Node {
