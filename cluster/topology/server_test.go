@@ -186,6 +186,9 @@ func checkNamed(t *testing.T, set *fixtures.Set, oldSide, newSide Named) {
 	if gaps := top.Gaps(); len(gaps) > 0 || len(top.New.Nodes) != 3 {
 		t.Errorf("named: %d nodes of new, gaps %q", len(top.New.Nodes), gaps)
 	}
+	if named, all := top.New.Others(false), top.New.Others(true); len(named) != 1 || len(all) != 2 || named[0].Label != "new-1" {
+		t.Errorf("others of new: %d named, %d in all", len(named), len(all))
+	}
 	if n := top.New.Nodes[1]; n.Label != "new-1" || !n.Named || n.Role != Replica || n.Addr != lost.Server.Config().Addr {
 		t.Errorf("new-1 is %+v", n)
 	}
