@@ -67,11 +67,17 @@ func (d *discovery) known(c claim) *Node {
 		return nil
 	}
 	for _, h := range c.hosts {
-		if n := d.byAddr[addrKey(join(h, c.peer.Port))]; n != nil && c.fits(n.Facts) == nil && (n != c.via || c.peer.Kin != cluster.KinReplica) {
+		if n := d.byAddr[addrKey(join(h, c.peer.Port))]; n != nil && c.fits(n.Facts) == nil && (c.peer.Kin != cluster.KinReplica || d.replicates(n, c.via)) {
 			return n
 		}
 	}
 	return nil
+}
+
+// replicates tells whether a node that was asked says so, or may not say.
+func (d *discovery) replicates(n, source *Node) bool {
+	a := d.asked[n]
+	return a != nil && n != source && (a.channelsErr != nil || slices.ContainsFunc(a.channels, func(x cluster.ReplicaChannel) bool { return leadsTo(x, source.Facts) }))
 }
 
 // fits tells whether a server is the one that a claim describes.
@@ -232,6 +238,9 @@ func (d *discovery) relative(ctx context.Context, c claim) *Node {
 		}
 		if (c.peer.Kin == cluster.KinReplica && slices.Contains(n.Sources, c.via)) || (c.peer.Kin == cluster.KinSource && slices.Contains(c.via.Sources, n)) {
 			return n
+		}
+		if c.peer.Kin == cluster.KinReplica && !d.replicates(n, c.via) {
+			continue
 		}
 		if n.Facts.Port == c.peer.Port && slices.ContainsFunc(c.hosts, func(h string) bool { return sameHost(ctx, h, n) }) {
 			return n

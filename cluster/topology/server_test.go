@@ -119,6 +119,7 @@ new new-2 is lost, replica from new: replica of new
 			}
 			checkStates(t, top, f)
 			checkNamed(t, set, oldSide, newSide)
+			checkImpostor(t, set, oldSide, newSide)
 			if f == fixtures.MariaDB {
 				checkUnlisted(t, set, oldSide, newSide)
 			}
@@ -196,6 +197,39 @@ func checkNamed(t *testing.T, set *fixtures.Set, oldSide, newSide Named) {
 	twice := Named{Side: New, Label: "new-2", Server: connectAt(t, again, "new-2", fmt.Sprintf("localhost:%d", again.Port()))}
 	if _, err := Discover(t.Context(), []Named{oldSide, newSide, lost, twice}, Options{}); err == nil || !strings.Contains(err.Error(), "name each node once") {
 		t.Errorf("named twice: %v", err)
+	}
+}
+
+// checkImpostor: who answers at an address counts only if it is the server that was meant.
+func checkImpostor(t *testing.T, set *fixtures.Set, oldSide, newSide Named) {
+	t.Helper()
+	at := set.Replicas(fixtures.Old)[1] // of old-1, not of old
+	peers := map[string]cluster.Peer{
+		"server_id is": {Kin: cluster.KinReplica, Host: "127.0.0.1", Port: at.Port(), ServerID: 999},
+		"and not 0-0":  {Kin: cluster.KinReplica, Host: "127.0.0.1", Port: at.Port(), UUID: "0-0"},
+		"it does not replicate from " + oldSide.Server.Config().Addr: {Kin: cluster.KinReplica, Host: "127.0.0.1", Port: at.Port()},
+	}
+	for want, p := range peers {
+		finder := func(_ context.Context, s *cluster.Server) ([]cluster.Peer, error) {
+			if s.Label() == "old" {
+				return []cluster.Peer{p}, nil
+			}
+			return nil, nil
+		}
+		top, err := Discover(t.Context(), []Named{oldSide, newSide}, Options{Finders: []Finder{finder}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// old-2 is found by way of old-1 all the same.
+		if gaps := strings.Join(top.Gaps(), "\n"); !strings.Contains(gaps, "another server answers there") || !strings.Contains(gaps, want) {
+			t.Errorf("%+v: gaps %q, want %q in them", p, gaps, want)
+		}
+		for _, n := range top.Nodes() {
+			if n.Addr == at.Addr() && n.Reached() && len(n.Sources) != 1 {
+				t.Errorf("%+v: %s replicates from %d nodes", p, n.Label, len(n.Sources))
+			}
+		}
+		top.Close()
 	}
 }
 
