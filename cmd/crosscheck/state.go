@@ -70,7 +70,7 @@ func newReportCommand(g *globals) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return out.write(g, result)
+			return out.write(g, report.Pair(result))
 		},
 	}
 	state.register(c.Flags())
