@@ -13,7 +13,7 @@ import (
 const (
 	SideOld     = "old"
 	SideNew     = "new"
-	RolePrimary = "primary"
+	RoleWriter  = "writer"
 	RoleReplica = "replica"
 )
 
@@ -21,7 +21,7 @@ const (
 type Node struct {
 	Label  string // "new", "new-1", "old-2"
 	Side   string // SideOld or SideNew
-	Role   string // RolePrimary, RoleReplica, another word, or "" if it is not known
+	Role   string // RoleWriter, RoleReplica, another word, or "" if it is not known
 	Server checksum.EndpointInfo
 }
 
@@ -56,7 +56,7 @@ func Pair(r checksum.Result) Check {
 type NodeEntry struct {
 	Label    string      `json:"label"`
 	Side     string      `json:"side"`
-	Role     string      `json:"role"`    // "primary", "replica"; "" if it is not known
+	Role     string      `json:"role"`    // "writer", "replica", "member"; "" if it is not known
 	Verdict  NodeVerdict `json:"verdict"` // of its copy as a whole
 	Reason   string      `json:"reason"`
 	Relation string      `json:"relation"` // how it and the reference replicate; "" of the reference

@@ -53,7 +53,7 @@ func TestRowsAreJoinedByTheirValues(t *testing.T) {
 
 // A table that one copy has no result for, and a node that came to no end, are never the same.
 func TestNodeIsNoBetterThanItsTables(t *testing.T) {
-	whole := Check{Copies: []Copy{copyOf("new", SideNew, RolePrimary, nil), copyOf("new-1", SideNew, RoleReplica, func(r *checksum.Result) {
+	whole := Check{Copies: []Copy{copyOf("new", SideNew, RoleWriter, nil), copyOf("new-1", SideNew, RoleReplica, func(r *checksum.Result) {
 		r.Tables = r.Tables[1:] // though the result calls itself the same
 	})}}
 	d := NewCheck(whole, Options{})

@@ -48,9 +48,9 @@ func checkOfNodes() Check {
 	own := checksum.Difference{Kind: checksum.Extra, Key: id("9001"), Proof: checksum.ProofBinlog, Count: 1}
 	long := changed(id("77"), diff("a_column_with_quite_a_long_name", "Zürich", "Zu\u0308rich"))
 	return Check{
-		Reference: Node{Label: "old", Side: SideOld, Role: RolePrimary},
+		Reference: Node{Label: "old", Side: SideOld, Role: RoleWriter},
 		Copies: []Copy{
-			copyOf("new", SideNew, RolePrimary, ordersDiffer(gone, late)),
+			copyOf("new", SideNew, RoleWriter, ordersDiffer(gone, late)),
 			copyOf("new-1", SideNew, RoleReplica, ordersDiffer(gone, later, own)),
 			copyOf("new-2", SideNew, RoleReplica, ordersDiffer(gone, late, long)),
 			copyOf("old-1", SideOld, RoleReplica, nil),
@@ -68,7 +68,7 @@ func checkOfNodes() Check {
 }
 
 func manyNodes() Check {
-	c := Check{Reference: Node{Label: "old", Side: SideOld, Role: RolePrimary}}
+	c := Check{Reference: Node{Label: "old", Side: SideOld, Role: RoleWriter}}
 	for i := range 16 {
 		c.Copies = append(c.Copies, copyOf(fmt.Sprintf("new-frankfurt-%d", i), SideNew, RoleReplica, nil))
 	}
@@ -78,8 +78,8 @@ func manyNodes() Check {
 
 func sameNodes() Check {
 	return Check{
-		Reference: Node{Label: "old", Side: SideOld, Role: RolePrimary},
-		Copies:    []Copy{copyOf("new", SideNew, RolePrimary, nil), copyOf("new-1", SideNew, RoleReplica, nil)},
+		Reference: Node{Label: "old", Side: SideOld, Role: RoleWriter},
+		Copies:    []Copy{copyOf("new", SideNew, RoleWriter, nil), copyOf("new-1", SideNew, RoleReplica, nil)},
 	}
 }
 
