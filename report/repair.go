@@ -147,11 +147,11 @@ func (r *repair) phase(n int, kind checksum.Kind) {
 	r.printf("\n")
 	switch kind {
 	case checksum.Extra:
-		r.comment("Step %d of 3: rows that only new has are deleted.", n)
+		r.comment("Step %d of 3: rows that old has not are deleted.", n)
 	case checksum.Changed:
 		r.comment("Step %d of 3: rows that differ get the values of old.", n)
 	case checksum.Missing:
-		r.comment("Step %d of 3: rows that only old has are inserted.", n)
+		r.comment("Step %d of 3: rows that are missing are inserted.", n)
 	}
 }
 
