@@ -34,6 +34,7 @@ var deviations = []struct {
 }{
 	{allOfNew, []string{ // alike on all: these rows go through the log
 		"DELETE FROM {d}.plain WHERE id=1", "UPDATE {d}.plain SET v='alike' WHERE id=2", "INSERT INTO {d}.plain VALUES (101,'extra')",
+		"UPDATE {d}.coupled SET u=60 WHERE id=2", "UPDATE {d}.coupled SET u=2 WHERE id=1",
 		"UPDATE {d}.swapped SET u=99 WHERE id=1", "UPDATE {d}.swapped SET u=1 WHERE id=2", "UPDATE {d}.swapped SET u=2 WHERE id=1", "DELETE FROM {d}.nokey WHERE a=1", "INSERT INTO {d}.nokey VALUES (7),(7)",
 	}},
 	{allOfNew[:1], []string{
@@ -42,6 +43,7 @@ var deviations = []struct {
 	}},
 	{allOfNew[1:2], []string{ // a row that is missing on two of three, one that holds what another is to get
 		"DELETE FROM {d}.plain WHERE id IN (5,6,7)", "UPDATE {d}.plain SET v='there' WHERE id=4", "INSERT INTO {d}.plain VALUES (103,'extra'),(104,'replica')",
+		"UPDATE {d}.coupled SET u=1 WHERE id=2", // what a row that differs alike is to get
 		"DELETE FROM {d}.unique_ WHERE id=2", "UPDATE {d}.unique_ SET u=2 WHERE id=3", "INSERT INTO {d}.nokey VALUES (9)",
 	}},
 	{allOfNew[2:], []string{"UPDATE {d}.plain SET v='everywhere' WHERE id=8", "DELETE FROM {d}.unique_ WHERE id=2"}},
@@ -87,6 +89,7 @@ func fillClusters(t *testing.T, set *fixtures.Set, database string) {
 	exec1(t, set.Old, "DROP DATABASE IF EXISTS "+database, "CREATE DATABASE "+database,
 		d.Replace("CREATE TABLE {d}.plain (id INT PRIMARY KEY, v VARCHAR(20))"),
 		d.Replace("CREATE TABLE {d}.unique_ (id INT PRIMARY KEY, u INT NOT NULL UNIQUE)"),
+		d.Replace("CREATE TABLE {d}.coupled (id INT PRIMARY KEY, u INT NOT NULL UNIQUE)"), d.Replace("INSERT INTO {d}.coupled VALUES (1,1),(2,2)"),
 		d.Replace("CREATE TABLE {d}.swapped (id INT PRIMARY KEY, u INT NOT NULL UNIQUE)"),
 		d.Replace("CREATE TABLE {d}.nokey (a INT)"),
 		d.Replace("INSERT INTO {d}.plain VALUES (1,'a'),(2,'b'),(3,'c'),(4,'d'),(5,'e'),(6,'f'),(7,'g'),(8,'h'),(9,'i'),(10,'j')"),
