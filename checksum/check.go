@@ -61,7 +61,9 @@ func (c *checker) prepare(ctx context.Context, v Survey) error {
 	if c.tables, err = c.pairTables(ctx); err != nil {
 		return err
 	}
-	c.links = []*cluster.Link{v.Relation.OldToNew, v.Relation.NewToOld}
+	for _, w := range slices.Concat(v.Relation.ToNew, v.Relation.ToOld) {
+		c.links = append(c.links, w...)
+	}
 	c.throttle.threads, c.throttle.lag = c.opt.MaxThreads, c.opt.MaxLag
 	f := newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
 	c.settler = newSettler(c, f, c.newTail(ctx, v.Relation.Mode))
