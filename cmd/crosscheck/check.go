@@ -97,7 +97,7 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 	if err != nil {
 		return fail(ctx, err)
 	}
-	if err := o.output.write(g, result); err != nil {
+	if err := o.output.write(g, report.Pair(result)); err != nil {
 		return err
 	}
 	if result.Interrupted {

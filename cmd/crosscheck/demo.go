@@ -20,6 +20,7 @@ import (
 	"crosscheck/fixtures"
 	"crosscheck/internal/fault"
 	"crosscheck/internal/ledger"
+	"crosscheck/report"
 )
 
 // demo is one run of the demonstration.
@@ -198,7 +199,7 @@ func (d *demo) check(ctx context.Context) (checksum.Result, error) {
 		return result, err
 	}
 	fmt.Fprintln(d.g.std.out)
-	return result, o.output.write(d.g, result)
+	return result, o.output.write(d.g, report.Pair(result))
 }
 
 // compareFaults lists what was planted and not found, or found and not planted.
