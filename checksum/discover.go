@@ -17,6 +17,7 @@ type tablePair struct {
 	name     string                                         // FullName, as both sides understand it
 	shared   string                                         // see namePair
 	verdict  func(ctx context.Context) (TableResult, error) // set where rows are not compared
+	begun    bool                                           // its turn has come
 }
 
 // pairTables lists what is in scope: all user tables of either side that the filter selects. Large tables come first, so
@@ -27,7 +28,7 @@ func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	if f.mixed() { // namesakes in other letter case are looked at, whether they are named or not
 		load = load.Wide()
 	}
-	olds, err := loadByName(ctx, c.old, load)
+	olds, err := c.pass.catalog.tables(ctx, c.old, load, f.mixed())
 	if err != nil {
 		return nil, err
 	}

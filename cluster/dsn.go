@@ -60,12 +60,13 @@ type DSNOptions struct {
 	AllowPassword bool
 }
 
-// PasswordEnv is the environment variable that holds the password for a label.
+// PasswordEnv is the environment variable that holds the password for a label:
+// CROSSCHECK_NEW_1_PASSWORD for new-1.
 func PasswordEnv(label string) string {
 	if label == "" {
 		return "CROSSCHECK_PASSWORD"
 	}
-	return "CROSSCHECK_" + strings.ToUpper(label) + "_PASSWORD"
+	return "CROSSCHECK_" + strings.ToUpper(strings.ReplaceAll(label, "-", "_")) + "_PASSWORD"
 }
 
 // ConfigError is a mistake in a DSN, an option file or a TLS setting. Its text

@@ -23,6 +23,9 @@ const (
 	// PrivReplicaMonitor shows the replication status: SLAVE MONITOR on MariaDB
 	// from 10.5 on, REPLICATION CLIENT elsewhere.
 	PrivReplicaMonitor Privilege = "SLAVE MONITOR"
+	// PrivReplicationMaster lists a server's replicas: REPLICATION MASTER ADMIN
+	// on MariaDB from 10.5 on, REPLICATION SLAVE elsewhere.
+	PrivReplicationMaster Privilege = "REPLICATION MASTER ADMIN"
 	// PrivProcess shows other accounts' sessions.
 	PrivProcess Privilege = "PROCESS"
 	// PrivPerformanceSchema is SELECT on performance_schema.
@@ -153,6 +156,10 @@ func (s *Server) grantFor(p Privilege) string {
 		if !s.facts.hasReplicaMonitor() {
 			p = PrivReplicationClient
 		}
+	case PrivReplicationMaster:
+		if !s.facts.hasReplicationMaster() {
+			p = PrivReplicationSlave
+		}
 	case PrivReplicationClient, PrivReplicationSlave, PrivProcess:
 	}
 	return grantStatement(string(p), s.facts.Account)
@@ -161,6 +168,9 @@ func (s *Server) grantFor(p Privilege) string {
 // hasReplicaMonitor tells whether the right to see the replication status is
 // one of its own.
 func (f Facts) hasReplicaMonitor() bool { return f.IsMariaDB() && f.AtLeast(10, 5, 9) }
+
+// hasReplicationMaster tells whether the right to list the replicas is one of its own.
+func (f Facts) hasReplicationMaster() bool { return f.IsMariaDB() && f.AtLeast(10, 5, 2) }
 
 func grantStatement(privileges, account string) string {
 	return fmt.Sprintf("GRANT %s ON *.* TO %s", privileges, quoteAccount(account))

@@ -170,6 +170,11 @@ func (g *grants) has(p Privilege, f Facts) bool {
 			return any("SLAVE MONITOR", "REPLICA MONITOR")
 		}
 		return any("REPLICATION CLIENT", "BINLOG MONITOR", "SUPER")
+	case PrivReplicationMaster:
+		if f.hasReplicationMaster() {
+			return any("REPLICATION MASTER ADMIN", "REPLICATION SOURCE ADMIN")
+		}
+		return any("REPLICATION SLAVE", "REPLICATION REPLICA")
 	case PrivReplicationSlave:
 		return any("REPLICATION SLAVE", "REPLICATION REPLICA")
 	case PrivProcess:

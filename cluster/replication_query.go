@@ -27,8 +27,11 @@ func (r reader) fail(op string, err error) error {
 	if !isDenied(err) || missing == "" {
 		return r.Explain(op, err)
 	}
-	if missing == PrivReplicaMonitor && !r.facts.hasReplicaMonitor() {
+	switch {
+	case missing == PrivReplicaMonitor && !r.facts.hasReplicaMonitor():
 		missing = PrivReplicationClient
+	case missing == PrivReplicationMaster && !r.facts.hasReplicationMaster():
+		missing = PrivReplicationSlave
 	}
 	return &PrivilegeError{
 		Label: r.Label(), Addr: r.cfg.Addr, Account: r.facts.Account, Missing: missing, Grant: r.grantFor(missing),
@@ -161,6 +164,14 @@ func (r reader) replicaStatus() string {
 	}
 }
 
+// listReplicas is the statement that lists the servers that fetch the binary log.
+func (r reader) listReplicas() string {
+	if !r.facts.IsMariaDB() && r.facts.AtLeast(8, 0, 22) {
+		return "SHOW REPLICAS"
+	}
+	return "SHOW SLAVE HOSTS"
+}
+
 // startReplica is the statement that starts what has stopped.
 func (r reader) startReplica() string {
 	switch {
@@ -182,6 +193,7 @@ const (
 	opFence     = "read what has been applied"
 	opCommitted = "read what is not committed yet"
 	opIdentity  = "read the server's variables"
+	opReplicas  = "list the replicas"
 )
 
 // privilegeFor names what an account needs for an operation, "" for nothing
@@ -194,6 +206,8 @@ func privilegeFor(op string) Privilege {
 		return PrivReplicaMonitor
 	case opSessions, opHistory:
 		return PrivProcess
+	case opReplicas:
+		return PrivReplicationMaster
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // read. It is safe for concurrent use.
 type Server struct {
 	cfg   Config
+	asked TLSMode // as the configuration had it, before TLSAuto was decided
 	log   *slog.Logger
 	facts Facts
 	vars  variables
@@ -34,6 +36,15 @@ const maxConns = 16
 // refuses an account without a password and cfg.Prompt is set, it asks. Errors
 // are *ServerError or *ConfigError. The caller closes the Server.
 func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
+	s, err := decideTLS(ctx, cfg, log)
+	if s != nil {
+		s.asked = cfg.TLS
+	}
+	return s, err
+}
+
+// decideTLS connects with the mode of the configuration, or with the one that TLSAuto comes to.
+func decideTLS(ctx context.Context, cfg Config, log *slog.Logger) (*Server, error) {
 	if cfg.TLS != "" && cfg.TLS != TLSAuto {
 		return connectAs(ctx, cfg, log)
 	}
@@ -211,7 +222,33 @@ func (s *Server) Facts() Facts { return s.facts }
 // Config is the configuration that connected, a prompted password included.
 func (s *Server) Config() Config { return s.cfg }
 
-// Label is "old" or "new".
+// ConfigAt is how to reach another server with the same login, under a label of its own. Nobody is asked for a password.
+func (s *Server) ConfigAt(label, host string, port int) Config {
+	c := s.cfg
+	c.Label, c.Net, c.Addr = label, "tcp", net.JoinHostPort(host, strconv.Itoa(port))
+	c.TLS, c.ServerName, c.Prompt = s.asked, "", nil
+	return c
+}
+
+// Lend gives the login of this server, with the protection of the connection, to a configuration that has none: one
+// of the same user, without a password.
+func (s *Server) Lend(c Config) Config {
+	if c.Password != "" || c.User != s.cfg.User {
+		return c
+	}
+	c.Password = s.cfg.Password
+	if (c.TLS == "" || c.TLS == TLSAuto) && c.CAFile == "" && c.CertFile == "" {
+		c.TLS, c.CAFile, c.CertFile, c.KeyFile = s.asked, s.cfg.CAFile, s.cfg.CertFile, s.cfg.KeyFile
+	}
+	return c
+}
+
+// Rename gives a server that was found its label, before anybody else uses it.
+func (s *Server) Rename(label string, log *slog.Logger) {
+	s.cfg.Label, s.log = label, log.With("side", label, "addr", s.cfg.Addr)
+}
+
+// Label is "old" or "new", or that of another node of theirs: "old-1".
 func (s *Server) Label() string { return s.cfg.Label }
 
 // Close closes the pool. Raw connections are their callers' to close.

@@ -35,6 +35,7 @@ func newPlanCommand(g *globals) *cobra.Command {
 // planInitFlags are the flags of plan init.
 type planInitFlags struct {
 	endpoints
+	replicas        replicaFlags
 	converter       string
 	path            string
 	tables, exclude []string
@@ -48,8 +49,9 @@ func newPlanInitCommand(g *globals) *cobra.Command {
 		Use:   "init --old DSN --new DSN",
 		Short: "Ask both servers, and write a plan of the migration to begin with",
 		Long: `Ask both servers, and write a plan of the migration: TOML with comments, to be read, changed and kept. It
-names the two servers by their server_uuid, the tables with their sizes, what preflight found, and all
-limits with their defaults. It never holds a password. Nothing is changed on either server.
+names the two servers by their server_uuid, the other nodes of both clusters, given or found, the tables with
+their sizes, what preflight found, and all limits with their defaults. It never holds a password. Nothing is
+changed on any server.
 
 Exit codes: 0 written, 3 could not run, 64 usage error, also where the file is there already.`,
 		Example: `  crosscheck plan init --old @old --new @new
@@ -58,6 +60,7 @@ Exit codes: 0 written, 3 could not run, 64 usage error, also where the file is t
 	}
 	f := c.Flags()
 	o.endpoints.register(f)
+	o.replicas.register(f)
 	f.StringVar(&o.converter, "converter", "", "server in the middle of the path gtid-converter, likewise")
 	f.StringVar(&o.path, "path", "", "way to migrate: dual-write, gtid-restart, gtid-converter or rolling-upgrade (default: what the servers look like)")
 	f.StringArrayVar(&o.tables, "table", nil, "plan only tables that match this glob, db.table; may be repeated")
@@ -112,8 +115,8 @@ func runPlanInit(ctx context.Context, g *globals, o *planInitFlags) error {
 			return err
 		}
 	}
-	if facts.Accounts, err = applicationAccounts(ctx, old, new); err != nil {
-		facts.Missing = append(facts.Missing, "the accounts of the application: "+fault.Line(err.Error()))
+	if err = planNodes(ctx, g, o, old, new, &facts); err != nil {
+		return err
 	}
 	write := func(w io.Writer) error { return writePlan(w, facts, o.tables, o.exclude) }
 	if o.file == "-" {
@@ -262,25 +265,6 @@ func converterFacts(ctx context.Context, g *globals, dsn string) (*plan.NodeFact
 	defer s.Close()
 	f := s.Facts()
 	return &plan.NodeFacts{DSN: dsn, ServerUUID: f.ServerUUID, Version: f.String()}, nil
-}
-
-// applicationAccounts are the accounts of live sessions, as patterns of a plan; without our own and replication's.
-func applicationAccounts(ctx context.Context, servers ...*cluster.Server) ([]string, error) {
-	var out []string
-	for _, s := range servers {
-		sessions, err := s.Sessions(ctx)
-		if err != nil {
-			return out, err
-		}
-		for _, x := range sessions {
-			own := x.MayBeOwn || x.User == s.Config().User
-			if name := x.User + "@%"; !own && x.User != "" && !strings.HasPrefix(x.Command, "Binlog Dump") && !slices.Contains(out, name) {
-				out = append(out, name)
-			}
-		}
-	}
-	slices.Sort(out)
-	return out, nil
 }
 
 // shellWord quotes a word for a shell where it needs that.

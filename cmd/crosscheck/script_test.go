@@ -76,6 +76,9 @@ func setUpScript(set *fixtures.Set) func(*testscript.Env) error {
 			env.Setenv(name+"_PW", s.Password(fixtures.Crosscheck))
 			env.Setenv(name+"_DSN", s.DSN(fixtures.Crosscheck))
 		}
+		for i, s := range set.Replicas(fixtures.New) {
+			env.Setenv(fmt.Sprintf("NEW_%d_ADDR", i+1), s.Addr())
+		}
 		return nil
 	}
 }

@@ -45,8 +45,9 @@ type document struct {
 
 type (
 	docNode struct {
-		DSN        string `toml:"dsn"`
-		ServerUUID string `toml:"server_uuid"`
+		DSN        string   `toml:"dsn"`
+		Replicas   []string `toml:"replicas"`
+		ServerUUID string   `toml:"server_uuid"`
 	}
 	docTables struct {
 		Include []string `toml:"include"`
@@ -119,7 +120,7 @@ func tomlError(err error, text []byte) error {
 // known are the keys of a plan, for suggestions.
 func known() []string {
 	out := []string{
-		"path", "old", "old.dsn", "old.server_uuid", "new", "new.dsn", "new.server_uuid", "converter", "converter.dsn",
+		"path", "old", "old.dsn", "old.replicas", "old.server_uuid", "new", "new.dsn", "new.replicas", "new.server_uuid", "converter", "converter.dsn",
 		"converter.server_uuid", "tables", "tables.include", "tables.exclude", "max_evidence_age", "limits", "accept",
 		"accept.name", "accept.reason", "hooks", "application", "application.accounts", "rehearsal", "rehearsal.keys",
 		"acknowledge", "acknowledge.id", "acknowledge.by", "acknowledge.reason",
@@ -227,6 +228,7 @@ func (r *reader) plan() Plan {
 		r.bad("path", "path %q is unknown: write %q, %q, %q or %q", d.Path, DualWrite, GTIDRestart, GTIDConverter, RollingUpgrade)
 	}
 	p.Old, p.New = r.node("old", d.Old), r.node("new", d.New)
+	r.replicas(&p)
 	if p.Old.ServerUUID != "" && p.Old.ServerUUID == p.New.ServerUUID {
 		r.bad("new.server_uuid", "old and new are the same server: write the server_uuid of each")
 	}
@@ -252,6 +254,8 @@ func (r *reader) converter(p *Plan) {
 		r.bad("path", "the path %s needs its node in the middle: add [converter] with dsn", GTIDConverter)
 	case given != nil && p.Path != GTIDConverter:
 		r.bad("converter", "only the path %s has a converter: remove [converter] or change path", GTIDConverter)
+	case given != nil && len(given.Replicas) > 0:
+		r.bad("converter.replicas", "a converter has no replicas in a plan: write them under [old] or [new]")
 	case given != nil:
 		n := r.node("converter", *given)
 		p.Converter = &n
@@ -265,15 +269,39 @@ func (r *reader) node(label string, d docNode) Node {
 		r.bad(key, "no dsn of %s: write [%s] with dsn = \"@%s\" (a group of the option file) or \"user@tcp(host:port)/\"", label, label, label)
 		return Node{}
 	}
-	if strings.ContainsFunc(d.DSN, func(c rune) bool { return c < ' ' }) {
-		r.bad(key, "dsn of %s holds a control character", label)
-	}
-	if hasPassword(d.DSN) {
-		r.bad(key, "dsn of %s holds a password: remove it, and name a group of an option file (\"@%s\") or set CROSSCHECK_%s_PASSWORD", label, label, strings.ToUpper(label))
-	} else if !dsnForm.MatchString(d.DSN) {
-		r.bad(key, "dsn of %s is not understood: write \"@%s\", \"user@tcp(host:port)/\" or \"mysql://user@host:port/\"", label, label)
-	}
+	r.address(key, "dsn of "+label, label, d.DSN)
 	return Node(d)
+}
+
+// address refuses what is no address, or one with a password. Errors never repeat it.
+func (r *reader) address(key, what, label, dsn string) {
+	if strings.ContainsFunc(dsn, func(c rune) bool { return c < ' ' }) {
+		r.bad(key, "%s holds a control character", what)
+	}
+	if hasPassword(dsn) {
+		r.bad(key, "%s holds a password: remove it, and name a group of an option file (\"@%s\") or set CROSSCHECK_%s_PASSWORD", what, label, strings.ToUpper(label))
+	} else if !dsnForm.MatchString(dsn) {
+		r.bad(key, "%s is not understood: write \"@%s\", \"user@tcp(host:port)/\" or \"mysql://user@host:port/\"", what, label)
+	}
+}
+
+// replicas reads the other nodes of both clusters. Each address stands once.
+func (r *reader) replicas(p *Plan) {
+	where := map[string]string{p.Old.DSN: "the dsn of old", p.New.DSN: "the dsn of new"}
+	for _, side := range []struct {
+		label string
+		list  []string
+	}{{"old", p.Old.Replicas}, {"new", p.New.Replicas}} {
+		key := side.label + ".replicas"
+		for i, dsn := range side.list {
+			what := fmt.Sprintf("replica %d of %s", i+1, side.label)
+			r.address(key, what, side.label, dsn)
+			if first, twice := where[dsn]; twice {
+				r.bad(key, "%s is %s, too: write each node once", what, first)
+			}
+			where[dsn] = what
+		}
+	}
 }
 
 var dsnForm = regexp.MustCompile(`^(@[^\s@]+|[^\s@]+@(tcp|unix)\([^()\s]+\)/\S*|mysql://[^\s]+)$`)

@@ -77,6 +77,8 @@ func (p Path) Gates() []string {
 // Node is one server. DSN never holds a password.
 type Node struct {
 	DSN string `json:"dsn"`
+	// Replicas are the addresses of the other nodes of its cluster, of old and new only; they have no password either.
+	Replicas []string `json:"replicas,omitempty"`
 	// ServerUUID binds the plan to one server; empty: the newest preflight says which servers they are.
 	ServerUUID string `json:"server_uuid,omitempty"`
 }
@@ -153,6 +155,7 @@ type Plan struct {
 // Hash is the SHA-256 of the plan's content in hexadecimal. Comments, order of keys and spelling of durations do not count.
 func (p Plan) Hash() string {
 	p.Include, p.Exclude = sorted(p.Include), sorted(p.Exclude)
+	p.Old.Replicas, p.New.Replicas = sorted(p.Old.Replicas), sorted(p.New.Replicas)
 	p.Accounts, p.RehearsalKeys = sorted(p.Accounts), sorted(p.RehearsalKeys)
 	p.Accept = append([]Accepted{}, p.Accept...)
 	slices.SortFunc(p.Accept, func(a, b Accepted) int { return strings.Compare(a.Name+"\x00"+a.Reason, b.Name+"\x00"+b.Reason) })

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,12 @@ func TestMistakes(t *testing.T) {
 		{"acknowledge by nobody", small + "[[acknowledge]]\nid = \"check_lossy\"\nreason=\"r\"\n", `line 6, column 3: acknowledging "check_lossy" needs who and why`},
 		{"key", small + "[rehearsal]\nkeys = [\"abc\"]\n", `line 7, column 1: "abc" is no fingerprint`},
 		{"one server", strings.Replace(small, "dsn = \"@old\"", "dsn = \"@old\"\nserver_uuid = \"u\"", 1) + "server_uuid = \"u\"\n", "line 7, column 1: old and new are the same server"},
+		{"replica with a password", strings.Replace(small, "dsn = \"@old\"", "dsn = \"@old\"\nreplicas = [\"@o1\", \"a:s3cret@tcp(h)/\"]", 1), "line 4, column 1: replica 2 of old holds a password: remove it"},
+		{"replica", small + "replicas = [\"auto\"]\n", `line 6, column 1: replica 1 of new is not understood: write "@new"`},
+		{"replica of both", strings.Replace(small, "dsn = \"@old\"", "dsn = \"@old\"\nreplicas = [\"@o1\"]", 1) + "replicas = [\"@n1\", \"@o1\"]\n", "line 7, column 1: replica 2 of new is replica 1 of old, too: write each node once"},
+		{"replica that is the side", small + "replicas = [\"@old\"]\n", "line 6, column 1: replica 1 of new is the dsn of old, too"},
+		{"replicas of a converter", strings.Replace(small, "dual-write", "gtid-converter", 1) + "[converter]\ndsn = \"@c\"\nreplicas = [\"@d\"]\n", "line 8, column 1: a converter has no replicas in a plan"},
+		{"replica's key", small + "replica = [\"@n1\"]\n", `line 6, column 1: there is no key "new.replica" in a plan; write "new.replicas"`},
 		{"twice", small + "[new]\ndsn = \"@x\"\n", "line 6, column "},
 	}
 	for _, c := range cases {
@@ -144,7 +151,7 @@ func TestHash(t *testing.T) {
 		t.Error("spelling changes the hash")
 	}
 	for _, extra := range []string{
-		"server_uuid = \"x\"\n", "[tables]\ninclude=[\"a.b\"]\n", "[limits]\nmax_lag=\"6s\"\n",
+		"server_uuid = \"x\"\n", "replicas = [\"@n1\"]\n", "[tables]\ninclude=[\"a.b\"]\n", "[limits]\nmax_lag=\"6s\"\n",
 		"[[accept]]\nname=\"a\"\nreason=\"b\"\n", "[hooks.signed-off]\ncommand=[\"x\"]\n", "[application]\naccounts=[\"a@b\"]\n",
 		"[[acknowledge]]\nid=\"check_lossy\"\nby=\"a\"\nreason=\"b\"\n", "[rehearsal]\nkeys=[\"SHA256:" + strings.Repeat("a", 43) + "\"]\n",
 	} {
@@ -163,7 +170,11 @@ func TestWriteRoundTrip(t *testing.T) {
 	line := rapid.String()
 	rapid.Check(t, func(t *rapid.T) {
 		node := func(label string) NodeFacts {
-			return NodeFacts{DSN: "@" + name.Draw(t, label), ServerUUID: label + name.Draw(t, label), Version: line.Draw(t, "version")}
+			n := NodeFacts{DSN: "@" + name.Draw(t, label), ServerUUID: label + name.Draw(t, label), Version: line.Draw(t, "version")}
+			for i := range rapid.IntRange(0, 3).Draw(t, "replicas") {
+				n.Replicas = append(n.Replicas, ReplicaFacts{DSN: fmt.Sprintf("@%s-%d", label, i), About: line.Draw(t, "about")})
+			}
+			return n
 		}
 		f := Facts{
 			Path: rapid.SampledFrom(Paths()).Draw(t, "path"), Old: node("old"), New: node("new"),
@@ -193,7 +204,7 @@ func TestWriteRoundTrip(t *testing.T) {
 			t.Fatalf("%v\n%s", err, b.String())
 		}
 		want := Plan{
-			Path: f.Path, Old: Node{DSN: f.Old.DSN, ServerUUID: f.Old.ServerUUID}, New: Node{DSN: f.New.DSN, ServerUUID: f.New.ServerUUID},
+			Path: f.Path, Old: planned(f.Old), New: planned(f.New),
 			Ages: DefaultAges(), Limits: DefaultLimits(), Accounts: f.Accounts,
 		}
 		if f.Converter != nil {
@@ -206,6 +217,15 @@ func TestWriteRoundTrip(t *testing.T) {
 			t.Fatalf("read back: %s\n%s", cmp.Diff(want, p), b.String())
 		}
 	})
+}
+
+// planned is what a plan says of a server.
+func planned(f NodeFacts) Node {
+	n := Node{DSN: f.DSN, ServerUUID: f.ServerUUID}
+	for _, r := range f.Replicas {
+		n.Replicas = append(n.Replicas, r.DSN)
+	}
+	return n
 }
 
 func TestWriteRefusesPassword(t *testing.T) {

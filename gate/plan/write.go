@@ -26,6 +26,14 @@ type Facts struct {
 // NodeFacts is one server. DSN must not hold a password.
 type NodeFacts struct {
 	DSN, ServerUUID, Version string
+	Replicas                 []ReplicaFacts // of old and new
+}
+
+// ReplicaFacts is another node of a cluster.
+type ReplicaFacts struct {
+	DSN string // without a password; "" of one that was found and not reached, which is written as a comment
+	// About says what it is: its version, and how it was found.
+	About string
 }
 
 // TableFacts is a table with the server's estimates.
@@ -97,11 +105,39 @@ func writeNode(b *strings.Builder, label string, n NodeFacts) {
 		fmt.Fprintf(b, "# %s\n", comment(n.Version))
 	}
 	fmt.Fprintf(b, "dsn = %s\n", quote(n.DSN))
+	if label != "converter" {
+		writeReplicas(b, n.Replicas)
+	}
 	if n.ServerUUID == "" {
 		b.WriteString("# server_uuid = \"…\"  # missing: the plan is not bound to one server\n\n")
 		return
 	}
 	fmt.Fprintf(b, "server_uuid = %s  # evidence from another server does not count\n\n", quote(n.ServerUUID))
+}
+
+// writeReplicas writes the other nodes of a cluster, a line each.
+func writeReplicas(b *strings.Builder, nodes []ReplicaFacts) {
+	var known, lost []ReplicaFacts
+	for _, n := range nodes {
+		if n.DSN == "" {
+			lost = append(lost, n)
+		} else {
+			known = append(known, n)
+		}
+	}
+	if len(known) == 0 {
+		b.WriteString("replicas = []")
+	} else {
+		b.WriteString("replicas = [\n")
+		for _, n := range known {
+			fmt.Fprintf(b, "  %s,  # %s\n", quote(n.DSN), comment(n.About))
+		}
+		b.WriteString("]")
+	}
+	b.WriteString("  # the other nodes of this cluster\n")
+	for _, n := range lost {
+		fmt.Fprintf(b, "# missing among the replicas: %s\n", comment(n.About))
+	}
 }
 
 func writeTables(b *strings.Builder, tables []TableFacts) {

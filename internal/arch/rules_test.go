@@ -48,6 +48,7 @@ func layers() []layer {
 		{path: "conflict/...", may: append([]string{"conflict/..."}, cluster...)},
 		{path: "chunker", may: cluster[:1], pure: true},
 		{path: "cluster", may: []string{"cluster/gtid", "cluster/rowstream", fault, file}},
+		{path: "cluster/topology", may: []string{"cluster", "cluster/gtid", fault}},
 		{path: "cluster/inspect", may: []string{"cluster", "cluster/gtid", fault}},
 		{path: "cluster/binlog", may: []string{"cluster", "cluster/gtid", "cluster/rowstream", fault}},
 		{path: "cluster/gtid", pure: true},

@@ -13,7 +13,7 @@ import (
 // Times are text in UTC ("2026-01-31T23:59:59.123Z"), durations are nanoseconds in columns ending in _ns, lists and
 // keys are JSON. Tables:
 //
-//	runs           a check: when, of which servers, with what outcome. finished is NULL while it goes on, and stays so
+//	runs           a check of one copy: when, of which servers, with what outcome. finished is NULL while it goes on, and stays so
 //	               if the process was killed. pruned is 1 once its chunks and row images were given up (retention.go).
 //	tables         the tables of a run that were begun, with the fingerprint under which their chunks may be trusted
 //	chunks         proven key ranges (lo, hi] and their numbers. lo and hi are chunker.Bound.Encode, x'' for no bound;
@@ -52,7 +52,7 @@ const applicationID = 0x63726f73 // "cros", so that file(1) and we tell a ledger
 
 // migrations bring a file from user_version i to i+1.
 func migrations() []string {
-	return []string{schemaV1, schemaV2, schemaV3, schemaV4}
+	return []string{schemaV1, schemaV2, schemaV3, schemaV4, schemaV5}
 }
 
 const schemaV1 = `
@@ -254,6 +254,17 @@ CREATE TRIGGER evidence_kept BEFORE DELETE ON evidence BEGIN SELECT RAISE(ABORT,
 
 // schemaV4 adds what is known of generated keys when a check begins, by which a watch that builds on it judges keys.
 const schemaV4 = `ALTER TABLE runs ADD COLUMN key_space_json TEXT;`
+
+// schemaV5 adds checks of several copies: each has a run of its own, and group_id, the id of the first one's, ties those of
+// one command together; NULL stands for the run's own id. place is the copy's in the command. node_json is the copy's Node,
+// reference_json the reference's, unread_json the nodes that were seen and not compared (of the first run).
+const schemaV5 = `
+ALTER TABLE runs ADD COLUMN group_id INTEGER;
+ALTER TABLE runs ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN node_json TEXT;
+ALTER TABLE runs ADD COLUMN reference_json TEXT;
+ALTER TABLE runs ADD COLUMN unread_json TEXT;
+`
 
 // migrate brings the file to the newest layout, one transaction per step, and refuses files that are not ours or that
 // a newer crosscheck wrote.

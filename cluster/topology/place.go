@@ -1,0 +1,208 @@
+package topology
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"crosscheck/cluster"
+	"crosscheck/internal/fault"
+)
+
+// settleReaders makes nodes of connections that fetch a binary log and that no known node has, where a server does not
+// list its replicas.
+func (d *discovery) settleReaders(ctx context.Context) {
+	for _, n := range slices.Clone(d.nodes) {
+		a := d.asked[n]
+		if a == nil || a.replicaErr == nil {
+			continue
+		}
+		if a.readersErr != nil || !cluster.IsPermission(a.replicaErr) {
+			d.unknown[n] = append(d.unknown[n], "which servers replicate from it is not known: "+fault.Line(a.replicaErr.Error()))
+			continue
+		}
+		left := map[string]int{}
+		var hosts []string
+		for _, x := range a.readers {
+			if !x.MayBeOwn { // a tail of another crosscheck, where the server does not know programs
+				left[n.seen(x.Host)]++
+				hosts = appendNew(hosts, n.seen(x.Host))
+			}
+		}
+		for _, r := range d.nodes {
+			if r.Reached() && slices.Contains(r.Sources, n) && d.fetches(r, n) {
+				if i := slices.IndexFunc(hosts, func(h string) bool { return left[h] > 0 && sameHost(ctx, h, r) }); i >= 0 {
+					left[hosts[i]]--
+				}
+			}
+		}
+		for _, h := range hosts {
+			for range left[h] {
+				d.unnamed(n, h, a.replicaErr)
+			}
+		}
+	}
+}
+
+// fetches tells whether a replica's receiver is connected to a source.
+func (d *discovery) fetches(r, source *Node) bool {
+	return slices.ContainsFunc(d.asked[r].channels, func(c cluster.ReplicaChannel) bool { return c.IORunning && leadsTo(c, source.Facts) })
+}
+
+// unnamed adds a node of which only the host is known.
+func (d *discovery) unnamed(source *Node, host string, why error) {
+	text := "its port is not known"
+	var p *cluster.PrivilegeError
+	if errors.As(why, &p) {
+		text += fmt.Sprintf("; name it by a flag or in the plan, or let the account list the replicas: %s", p.Grant)
+	}
+	n := &Node{Addr: host, Err: errors.New(text)}
+	d.nodes = append(d.nodes, n)
+	d.relate(n, claim{via: source, peer: cluster.Peer{Kin: cluster.KinReplica}})
+}
+
+// sameHost tells whether a host is the one that a node is reached at, or calls itself.
+func sameHost(ctx context.Context, host string, n *Node) bool {
+	at := n.dialHost()
+	if host == at || host == n.Facts.Hostname || (cluster.IsLoopback(host) && cluster.IsLoopback(at)) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	a, errA := net.DefaultResolver.LookupHost(ctx, host)
+	b, errB := net.DefaultResolver.LookupHost(ctx, at)
+	return errA == nil && errB == nil && slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
+}
+
+// place gives every node its side, role, label and the words of how it was found.
+func (d *discovery) place() *Topology {
+	d.sides()
+	t := &Topology{Old: Cluster{Side: Old}, New: Cluster{Side: New}}
+	for _, n := range d.nodes {
+		c := t.Side(n.Side)
+		c.Nodes = append(c.Nodes, n)
+	}
+	for _, c := range []*Cluster{&t.Old, &t.New} {
+		slices.SortStableFunc(c.Nodes, func(a, b *Node) int { return rank(a) - rank(b) })
+		c.label()
+	}
+	for _, n := range d.nodes {
+		if n.opened {
+			n.Server.Rename(n.Label, d.opt.Log)
+		}
+		n.Role = n.role()
+		if f, ok := d.found[n]; ok && !n.Named {
+			n.Found = describe(f.kin, f.via.Label)
+		} else {
+			n.Found = "named"
+		}
+		for _, text := range d.unknown[n] {
+			c := t.Side(n.Side)
+			c.Unknown = append(c.Unknown, n.Label+": "+strings.TrimPrefix(strings.TrimPrefix(text, n.Label+" "), "("+n.Addr+"): "))
+		}
+	}
+	return t
+}
+
+// rank sorts named nodes first; others keep the order in which they were found, those that answer first.
+func rank(n *Node) int {
+	switch {
+	case n.Named:
+		return 0
+	case n.Reached():
+		return 1
+	default:
+		return 2
+	}
+}
+
+// sides tells which cluster each node is of. Named nodes are what they were named as. What replicates from a node, or is of
+// one group with it, is of its side, by the nearest named node above. What is only above is of the side that it feeds,
+// old's if it feeds both: new replicates from old, so old's source feeds both.
+func (d *discovery) sides() {
+	var queue []*Node
+	for _, n := range d.nodes {
+		if n.Side != "" {
+			queue = append(queue, n)
+		}
+	}
+	d.spread(queue)
+	for {
+		var above []*Node
+		for _, side := range []Side{Old, New} {
+			for _, n := range d.nodes {
+				if n.Side == side {
+					for _, s := range n.Sources {
+						if s.Side == "" {
+							s.Side = side
+							above = append(above, s)
+						}
+					}
+				}
+			}
+			if len(above) > 0 {
+				break
+			}
+		}
+		if len(above) == 0 {
+			return
+		}
+		d.spread(above)
+	}
+}
+
+// spread gives nodes below those of the queue, and beside them, their side: the nearest decides.
+func (d *discovery) spread(queue []*Node) {
+	for len(queue) > 0 {
+		n := queue[0]
+		queue = queue[1:]
+		for _, x := range d.nodes {
+			if x.Side == "" && (slices.Contains(x.Sources, n) || slices.Contains(d.members, [2]*Node{n, x}) || slices.Contains(d.members, [2]*Node{x, n})) {
+				x.Side = n.Side
+				queue = append(queue, x)
+			}
+		}
+	}
+}
+
+// role is a node's part in its cluster.
+func (n *Node) role() Role {
+	switch n.group {
+	case groupSecondary:
+		return Member
+	case groupPrimary:
+		return Writer
+	}
+	inside := slices.DeleteFunc(slices.Clone(n.Sources), func(s *Node) bool { return s.Side != n.Side })
+	switch {
+	case n.Facts.Galera && n.Facts.ReadOnly:
+		return Member
+	case len(inside) == 0:
+		return Writer
+	case n.Reached() && !n.Facts.ReadOnly && !slices.ContainsFunc(inside, func(s *Node) bool { return !s.below(n) }):
+		return Writer // two primaries that replicate from each other
+	}
+	return Replica
+}
+
+// below tells whether a node gets another's changes, directly or through others.
+func (n *Node) below(top *Node) bool { return slices.Contains(n.ancestors(), top) }
+
+// ancestors are all nodes whose changes may reach a node, of both sides.
+func (n *Node) ancestors() []*Node {
+	var out []*Node
+	queue := slices.Clone(n.Sources)
+	for len(queue) > 0 {
+		x := queue[0]
+		queue = queue[1:]
+		if !slices.Contains(out, x) {
+			out = append(out, x)
+			queue = append(queue, x.Sources...)
+		}
+	}
+	return out
+}
