@@ -180,7 +180,30 @@ func (d *CheckDocument) compared() []*NodeEntry {
 }
 
 // single tells a check of one pair, whose forms need no matrix.
-func (d *CheckDocument) single() bool { return len(d.Nodes) <= 2 && len(d.compared()) <= 1 }
+func (d *CheckDocument) single() bool { return len(d.compared()) <= 1 }
+
+// shown are the nodes that a list of servers shows: of a pair these two, and the others have a note.
+func (d *CheckDocument) shown() []NodeEntry {
+	if !d.single() {
+		return d.Nodes
+	}
+	out := d.Nodes[:1:1]
+	for _, n := range d.compared() {
+		out = append(out, *n)
+	}
+	return out
+}
+
+// unread are the nodes that nobody compared.
+func (d *CheckDocument) unread() []NodeEntry {
+	var out []NodeEntry
+	for _, n := range d.Nodes {
+		if n.Verdict == NotCompared {
+			out = append(out, n)
+		}
+	}
+	return out
+}
 
 // weaken takes a "same" back that the document's own parts do not support: a wrong yes costs data.
 func (d *CheckDocument) weaken() {

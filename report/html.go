@@ -79,6 +79,7 @@ func renderHTML(w io.Writer, d *CheckDocument) error {
 		"word":        func(n NodeEntry) string { return n.word() },
 		"single":      (*CheckDocument).single,
 		"compared":    (*CheckDocument).compared,
+		"shown":       (*CheckDocument).shown,
 		"relation":    (*CheckDocument).relation,
 		"reference":   func(d *CheckDocument) string { return visible(d.reference().Label) },
 		"others":      othersName,

@@ -33,8 +33,7 @@ func renderMarkdown(w io.Writer, d *CheckDocument) error {
 
 func markdownPair(b *strings.Builder, d *CheckDocument) {
 	b.WriteString("\n\n| | address | server | uuid | encryption | position at start |\n|---|---|---|---|---|---|\n")
-	for i := range d.Nodes {
-		s := &d.Nodes[i]
+	for _, s := range d.shown() {
 		fmt.Fprintf(b, "| **%s** | %s | %s | %s | %s | %s |\n", s.Side, md(s.Addr), md(s.product()), md(s.ServerUUID),
 			md(s.encryption()), md(whereabouts(s.Position)))
 	}

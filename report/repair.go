@@ -24,8 +24,9 @@ type RepairOptions struct {
 	Checked   time.Time
 	Written   time.Time
 	Old, New  checksum.EndpointInfo
-	TwoWay    bool // old replicates from new as well
-	BatchSize int  // statements per transaction; 0 means DefaultRepairBatch
+	TwoWay    bool   // old replicates from new, too or only
+	Unread    []Node // nodes that nobody compared
+	BatchSize int    // statements per transaction; 0 means DefaultRepairBatch
 
 	// SplitTable gives the schema and the name of a table from "db.name"; ok is false if it does not know. nil splits at
 	// the dot and refuses tables with more than one, since their name can be read in two ways.

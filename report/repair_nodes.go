@@ -30,7 +30,6 @@ type CopiesRepair struct {
 	RepairOptions // of all; Old is the reference, New is not used
 	Reference     Node
 	Copies        []RepairCopy
-	Unread        []Node // nodes that nobody compared
 }
 
 // RepairFile is the repair of one node.

@@ -72,9 +72,8 @@ func (r *repair) warnings(p *RepairPlan, f *RepairFile) {
 		r.comment("\nold replicates from new: a row event of new would find another row on old. So nothing of this goes through a\n" +
 			"binary log. Nodes of new that were not compared are not mended.")
 	}
-	if f.counts[logged] > 0 && len(p.in.Unread) > 0 {
-		r.comment("\nWARNING: nobody compared %s. Where a row there is other than on the writer, what goes through the\n"+
-			"binary log may stop its applier (1032, 1062): compare it too, then write the repair again.", nodeLabels(p.in.Unread))
+	if f.counts[logged] > 0 {
+		r.unreadText()
 	}
 	if ref := p.in.Reference; ref.Role == RoleReplica && !p.comparedOldWriter() {
 		r.comment("\nWARNING: %s is a replica, and old's writer was not compared with it. If it is the one that is wrong, this file\n"+

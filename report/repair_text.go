@@ -38,7 +38,17 @@ func (r *repair) header() {
 			"may be missing there: their replicated copies would stop old's applier (1062, 1032) or change old. Before you run\n" +
 			"this, SET SESSION sql_log_bin = 0 and run it on each server of new, or stop that replication and skip it.")
 	}
+	r.unreadText()
 	r.session()
+}
+
+// unreadText warns of replicas whose rows nobody knows: a row event that does not fit them stops their applier.
+func (r *repair) unreadText() {
+	if len(r.opts.Unread) > 0 {
+		r.comment("\nWARNING: nobody compared %s. Where a row there is other than on the node that this file\n"+
+			"is for, what goes through the binary log may stop its applier (1032, 1062): compare it too, then write the repair again.",
+			nodeLabels(r.opts.Unread))
+	}
 }
 
 // session sets the session up so that each value is stored exactly, and on the server only that was checked.

@@ -92,3 +92,10 @@ func hostileNodes() Check {
 	c.Unread = []Unread{{Node: Node{Label: hostile, Side: hostile, Role: hostile}, Why: hostile}}
 	return c
 }
+
+// pairOfClusters is one pair, where others were seen.
+func pairOfClusters() Check {
+	c := sameNodes()
+	c.Copies, c.Unread = c.Copies[:1], checkOfNodes().Unread
+	return c
+}

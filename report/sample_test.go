@@ -162,6 +162,7 @@ func samples() map[string]CheckDocument {
 		"nodes":            NewCheck(checkOfNodes(), shown),
 		"nodes-masked":     NewCheck(checkOfNodes(), masked),
 		"nodes-many":       NewCheck(manyNodes(), masked),
+		"nodes-pair":       NewCheck(pairOfClusters(), masked),
 		"nodes-same":       NewCheck(sameNodes(), masked),
 		"hostile-nodes":    NewCheck(hostileNodes(), shown),
 		"hostile":          NewCheck(Pair(resultHostile()), shown),

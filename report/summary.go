@@ -24,10 +24,18 @@ func mark(v checksum.Verdict) string {
 // Summary is the verdict in one sentence, such as "DIFFERENT: 7 rows in 3 tables (2 missing, 5 changed)". Names and
 // positions in it are not yet fit for a terminal.
 func (d *CheckDocument) Summary() string {
-	t := d.Totals
 	if !d.single() {
 		return d.nodesSummary()
 	}
+	s := d.pairSummary()
+	for i, n := range d.unread() { // a yes must not be read as more than it is
+		s += []string{"; not compared: ", ", "}[min(i, 1)] + n.Label
+	}
+	return s
+}
+
+func (d *CheckDocument) pairSummary() string {
+	t := d.Totals
 	switch d.Verdict {
 	case checksum.Same:
 		s := fmt.Sprintf("SAME: %s, %s, %s compared in %s", plural(int64(t.Tables), "table"), plural(t.RowsOld, "row"),
@@ -326,6 +334,15 @@ func (d *CheckDocument) runNotes() []string {
 			}
 			out = append(out, of+"the state directory lacks the values of "+some+", so repair leaves them out: "+
 				"more rows differ than it keeps, or rows are too large; repair the others, then check again")
+		}
+	}
+	if d.single() {
+		for _, n := range d.unread() {
+			note := n.Label + " (" + orElse(n.Addr, "address unknown") + ") was seen and not compared"
+			if n.Reason != "" {
+				note += ": " + n.Reason
+			}
+			out = append(out, note)
 		}
 	}
 	return append(out, d.Notes...)

@@ -293,7 +293,7 @@ func (d *demo) repair(ctx context.Context) error {
 		return err
 	}
 	var script bytes.Buffer
-	if _, err = writeRepair(ctx, &script, book, sum, cluster.Filter{}); err != nil {
+	if _, err = writeRepair(ctx, &script, book, sum, nil, cluster.Filter{}); err != nil {
 		return err
 	}
 	d.excerpt(&script)

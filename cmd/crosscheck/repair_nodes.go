@@ -33,9 +33,31 @@ type runGroup struct {
 }
 
 // groupOf returns the runs that belong together with run.
-func groupOf(book *ledger.Ledger, run ledger.RunSummary) runGroup {
-	pair := report.Pair(checksum.Result{Old: run.Old, New: run.New})
-	return runGroup{reference: pair.Reference, copies: []nodeRun{{node: pair.Copies[0].Node, run: run, book: book}}}
+func groupOf(ctx context.Context, book *ledger.Ledger, run ledger.RunSummary) (runGroup, error) {
+	runs, err := book.GroupOf(ctx, run)
+	if err != nil {
+		return runGroup{}, err
+	}
+	if len(runs) == 0 { // another attempt of the check has left this run out
+		runs = []ledger.RunSummary{run}
+	}
+	group := runGroup{reference: nodeOf(runs[0].Reference, report.SideOld, runs[0].Old)}
+	for _, r := range runs {
+		group.copies = append(group.copies, nodeRun{node: nodeOf(r.Node, report.SideNew, r.New), run: r, book: book})
+		for _, u := range r.Unread {
+			node := nodeOf(u.Node, report.SideNew, checksum.EndpointInfo{Addr: u.Addr, ServerUUID: u.UUID})
+			group.unread = append(group.unread, report.Unread{Node: node, Why: u.Why})
+		}
+	}
+	return group, nil
+}
+
+// nodeOf is a node as the ledger keeps it; a run of a pair has the names of its sides only.
+func nodeOf(n ledger.Node, side string, server checksum.EndpointInfo) report.Node {
+	if n == (ledger.Node{}) {
+		n = ledger.Node{Label: side, Side: side}
+	}
+	return report.Node{Label: n.Label, Side: n.Side, Role: n.Role, Server: server}
 }
 
 // pair tells a check of one old and one new server, whose repair is one file that goes through new's binary log.
@@ -90,10 +112,16 @@ func (r *runGroup) plan(ctx context.Context, match func(table string) bool) (*re
 			},
 		})
 	}
-	for _, u := range r.unread {
-		in.Unread = append(in.Unread, u.Node)
-	}
+	in.Unread = r.unreadNodes()
 	return report.PlanRepair(in)
+}
+
+func (r *runGroup) unreadNodes() []report.Node {
+	var out []report.Node
+	for _, u := range r.unread {
+		out = append(out, u.Node)
+	}
+	return out
 }
 
 // nodesRepair writes a file for each node, or that of one node.

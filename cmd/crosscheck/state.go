@@ -68,7 +68,10 @@ func newReportCommand(g *globals) *cobra.Command {
 				return err
 			}
 			defer book.Close()
-			group := groupOf(book, sum)
+			group, err := groupOf(c.Context(), book, sum)
+			if err != nil {
+				return err
+			}
 			result, err := group.check(c.Context(), out.maxDifferences)
 			if err != nil {
 				return err
@@ -103,7 +106,10 @@ numbered in the order in which they are to be run, or with --node the file of on
 				return err
 			}
 			defer book.Close()
-			group := groupOf(book, sum)
+			group, err := groupOf(c.Context(), book, sum)
+			if err != nil {
+				return err
+			}
 			if node != "" && !slices.Contains(group.labels(), node) {
 				return usageError("--node %s: this check compared %s", node, strings.Join(group.labels(), ", "))
 			}
@@ -112,7 +118,7 @@ numbered in the order in which they are to be run, or with --node the file of on
 			}
 			var done report.RepairSummary
 			write := func(w io.Writer) error {
-				done, err = writeRepair(c.Context(), w, book, sum, filter)
+				done, err = writeRepair(c.Context(), w, book, sum, group.unreadNodes(), filter)
 				return err
 			}
 			if file != "" {
@@ -203,10 +209,11 @@ func ownFile(w io.Writer) error {
 }
 
 // writeRepair writes the repair of one run.
-func writeRepair(ctx context.Context, w io.Writer, book *ledger.Ledger, sum ledger.RunSummary, filter cluster.Filter) (report.RepairSummary, error) {
+func writeRepair(ctx context.Context, w io.Writer, book *ledger.Ledger, sum ledger.RunSummary, unread []report.Node, filter cluster.Filter,
+) (report.RepairSummary, error) {
 	return report.WriteRepair(w, report.RepairOptions{
 		Run: fmt.Sprint(sum.ID), Checked: sum.Started, Written: time.Now(), Old: sum.Old, New: sum.New,
-		TwoWay: replicatesBack(sum), SplitTable: cluster.SplitFullName,
+		TwoWay: replicatesBack(sum), Unread: unread, SplitTable: cluster.SplitFullName,
 	}, func(fn func(table string, d checksum.Difference) error) error {
 		return book.EachDifference(ctx, sum.ID, matcher(filter), fn)
 	})
