@@ -30,12 +30,27 @@ type runGroup struct {
 	reference report.Node
 	copies    []nodeRun
 	unread    []report.Unread
+	undecided []ledger.Unread // among others: nodes that should have been compared
 }
 
-// groupOf returns the runs that belong together with run.
-func groupOf(book *ledger.Ledger, run ledger.RunSummary) runGroup {
+// groupOf returns the runs that belong together with run: those of all copies of one check.
+func groupOf(ctx context.Context, book *ledger.Ledger, run ledger.RunSummary) (runGroup, error) {
 	pair := report.Pair(checksum.Result{Old: run.Old, New: run.New})
-	return runGroup{reference: pair.Reference, copies: []nodeRun{{node: pair.Copies[0].Node, run: run, book: book}}}
+	if run.Node == (ledger.Node{}) {
+		return runGroup{
+			reference: pair.Reference, copies: []nodeRun{{node: pair.Copies[0].Node, run: run, book: book}}, unread: unreadNodes(run.Unread),
+		}, nil
+	}
+	runs, err := book.GroupOf(ctx, run)
+	if err != nil {
+		return runGroup{}, err
+	}
+	g := runGroup{reference: reportNode(run.Reference, run.Old)}
+	for _, r := range runs {
+		g.copies = append(g.copies, nodeRun{node: reportNode(r.Node, r.New), run: r, book: book})
+	}
+	g.unread, g.undecided = unreadNodes(run.Unread), run.Unread
+	return g, nil
 }
 
 // pair tells a check of one old and one new server, whose repair is one file that goes through new's binary log.
@@ -64,6 +79,9 @@ func (r *runGroup) check(ctx context.Context, maxDifferences int) (report.Check,
 			return c, err
 		}
 		c.Copies = append(c.Copies, report.Copy{Node: copied.node, Result: result})
+	}
+	if len(c.Copies) > 0 {
+		c.Copies = append(c.Copies, undecidedNodes(r.undecided, c.Copies[0].Result)...)
 	}
 	return c, nil
 }

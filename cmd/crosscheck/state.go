@@ -68,7 +68,10 @@ func newReportCommand(g *globals) *cobra.Command {
 				return err
 			}
 			defer book.Close()
-			group := groupOf(book, sum)
+			group, err := groupOf(c.Context(), book, sum)
+			if err != nil {
+				return err
+			}
 			result, err := group.check(c.Context(), out.maxDifferences)
 			if err != nil {
 				return err
@@ -103,7 +106,10 @@ numbered in the order in which they are to be run, or with --node the file of on
 				return err
 			}
 			defer book.Close()
-			group := groupOf(book, sum)
+			group, err := groupOf(c.Context(), book, sum)
+			if err != nil {
+				return err
+			}
 			if node != "" && !slices.Contains(group.labels(), node) {
 				return usageError("--node %s: this check compared %s", node, strings.Join(group.labels(), ", "))
 			}
