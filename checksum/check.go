@@ -53,7 +53,7 @@ func (c *checker) prepare(ctx context.Context, v Survey) error {
 	c.result.Old, c.result.New, c.result.Label = v.Old, v.New, c.label
 	c.result.Relation = v.Relation.Mode.String()
 	c.result.Notes = append(c.result.Notes, v.Relation.Notes...)
-	if v.Relation.Mode == cluster.Independent {
+	if v.Relation.Mode == cluster.Independent && v.Untold == "" {
 		c.result.Notes = append(c.result.Notes, "the servers do not replicate from each other ("+v.Relation.Reason+
 			"): a difference is what stays on both sides across a grace time")
 	}
@@ -66,6 +66,9 @@ func (c *checker) prepare(ctx context.Context, v Survey) error {
 	}
 	c.throttle.threads, c.throttle.lag = c.opt.MaxThreads, c.opt.MaxLag
 	f := newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
+	if v.Untold != "" {
+		f = untold{from: c.old.Label(), to: c.label, why: v.Untold}
+	}
 	c.settler = newSettler(c, f, c.newTail(ctx, v.Relation.Mode))
 	c.confirm = newConfirmer(c)
 	c.judges = newJudges()

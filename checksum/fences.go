@@ -139,6 +139,19 @@ func (unreplicated) reversed() bool                  { return false }
 func (unreplicated) bothSides() bool                 { return true }
 func (unreplicated) proof() Proof                    { return ProofGrace }
 
+// untold stands for a copy of which nothing tells what it has applied: its rows may be on their way.
+type untold struct {
+	unreplicated
+	from, to, why string
+}
+
+func (u untold) pass(context.Context) error {
+	return &cluster.FenceError{
+		From: u.from, To: u.to, Cause: cluster.FenceIncomparable, Detail: u.why,
+		Hint: "set up its replication, or compare it as a side of its own: --new",
+	}
+}
+
 // fenceFailure returns why a fence did not arrive, "" for other errors.
 func fenceFailure(err error) string {
 	var failed *cluster.FenceError

@@ -56,6 +56,7 @@ func (o *Options) defaults() {
 type Survey struct {
 	Old, New EndpointInfo
 	Relation cluster.Relation
+	Untold   string // why nothing tells what the copy has applied: rows that look different are undecided; "" where something does
 }
 
 // Look finds out which servers the two sides are and how they replicate.

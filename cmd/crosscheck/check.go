@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 type checkFlags struct {
 	endpoints
 	output
+	replicas            replicaFlags
+	readOldFrom         string
 	tables, exclude     []string
 	workers             int
 	state               string
@@ -41,14 +44,20 @@ func newCheckCommand(g *globals) *cobra.Command {
 		Long: `Compare the tables of both sides exactly, while they are live.
 
 All user tables of old are compared unless --table says otherwise. The account needs SELECT,
-REPLICATION CLIENT, REPLICATION SLAVE and PROCESS (on MariaDB also SLAVE MONITOR), nothing else.`,
+REPLICATION CLIENT, REPLICATION SLAVE and PROCESS (on MariaDB also SLAVE MONITOR), nothing else.
+
+With --old-replica and --new-replica the other nodes of both clusters are compared in the same pass:
+old is read once, and each node has a verdict of its own.`,
 		Example: `  crosscheck check --old @old --new @new
   crosscheck check --old 'ro@tcp(10.0.0.1:3306)/' --new 'ro@tcp(10.0.1.1:3306)/' --table 'shop.*' --exclude 'shop.tmp_*'
+  crosscheck check --old @old --new @new --old-replica auto --new-replica @new1 --new-replica @new2
   crosscheck check --old @old --new @new --state /var/lib/crosscheck --resume --format json --output result.json`,
 		RunE: func(c *cobra.Command, _ []string) error { return runCheck(c.Context(), g, &o) },
 	}
 	f := c.Flags()
 	o.endpoints.register(f)
+	o.replicas.register(f)
+	f.StringVar(&o.readOldFrom, "read-old-from", "", "replica of old that is read in its place, as the reference; old itself is compared only with --old-replica auto")
 	f.StringArrayVar(&o.tables, "table", nil, "compare only tables that match this glob, db.table; may be repeated")
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out tables that match this glob; may be repeated")
 	f.IntVar(&o.workers, "workers", 2, "key ranges compared at a time")
@@ -92,18 +101,36 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 	}
 	defer old.Close()
 	defer new.Close()
-	result, err := checkServers(ctx, started, old, new, filter, o, view, log)
+	result, err := o.check(ctx, g, started, old, new, filter, view, log)
 	view.Close()
 	if err != nil {
 		return fail(ctx, err)
 	}
-	if err := o.output.write(g, report.Pair(result)); err != nil {
+	if err := o.output.write(g, result); err != nil {
 		return err
 	}
-	if result.Interrupted {
+	if ctx.Err() != nil || len(result.Copies) == 1 && result.Copies[0].Result.Interrupted {
 		return &exitError{code: exitUndecided} // even if a difference is proven: the rest is not
 	}
-	return verdictExit(result.Verdict)
+	return verdictExit(verdictOf(result))
+}
+
+// check compares two servers, or with further nodes all of them.
+func (o *checkFlags) check(ctx context.Context, g *globals, started time.Time, old, new *cluster.Server, filter cluster.Filter, view progressView,
+	log *slog.Logger,
+) (report.Check, error) {
+	if !o.several() {
+		result, unread, err := checkServers(ctx, g, started, old, new, filter, o, view, log)
+		c := report.Pair(result)
+		c.Unread = unreadNodes(unread)
+		return c, err
+	}
+	all, err := o.openClusters(ctx, g, log, old, new)
+	if err != nil {
+		return report.Check{}, err
+	}
+	defer all.close()
+	return checkClusters(ctx, started, old, new, all, filter, o, view, log)
 }
 
 // maxWorkers is as many connections as no server that also works for others should give one program.
@@ -149,37 +176,37 @@ func fail(ctx context.Context, err error) error {
 }
 
 // checkServers compares two connected servers and keeps what is proven in the ledger. started is when the first
-// connection was begun.
-func checkServers(ctx context.Context, started time.Time, old, new *cluster.Server, filter cluster.Filter, o *checkFlags, view progressView,
+// connection was begun. Nodes besides the two that were seen are named.
+func checkServers(ctx context.Context, g *globals, started time.Time, old, new *cluster.Server, filter cluster.Filter, o *checkFlags, view progressView,
 	log *slog.Logger,
-) (checksum.Result, error) {
+) (checksum.Result, []ledger.Unread, error) {
 	for _, s := range []*cluster.Server{old, new} {
 		if err := s.CheckPrivileges(ctx, cluster.PrivReplicationClient, cluster.PrivReplicaMonitor); err != nil {
-			return checksum.Result{}, err
+			return checksum.Result{}, nil, err
 		}
 	}
 	survey, err := checksum.Look(ctx, old, new)
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, nil, err
 	}
 	dir, err := stateDir(o.state, survey)
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, nil, err
 	}
 	book, err := ledger.Open(ctx, dir, ledger.Options{Log: log})
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, nil, err
 	}
 	defer book.Close()
 	scope, err := scopeOf(ctx, old, new, o.tables, o.exclude)
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, nil, err
 	}
 	run, err := book.StartRun(ctx, ledger.RunInfo{
 		Old: survey.Old, New: survey.New, Relation: survey.Relation.Mode.String(), Scope: scope, Resume: o.resume,
 	})
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, nil, err
 	}
 	if o.resume {
 		view.Notice(trustText(run.Trusted()))
@@ -188,30 +215,28 @@ func checkServers(ctx context.Context, started time.Time, old, new *cluster.Serv
 	if run.Trusted().Resumed { // a watch must know those of when the run began
 		keep = nil
 	}
-	result, err := checksum.Run(ctx, old, new, survey, checksum.Options{
-		Filter: filter, Workers: o.workers, Strict: o.strict, Virtual: o.virtual, MaxDifferences: o.maxDifferences,
-		RetryFor: o.retryFor, FenceTimeout: o.fenceWait, MaxRows: o.maxRows, MaxBytes: o.maxBytes,
-		MaxThreads: o.maxThreads, MaxLag: o.maxLag,
-		Journal: run, Keys: keep, Observer: view, Log: log, Started: started,
-	})
-	if t := run.Trusted(); t.Resumed {
-		result.ResumedFrom = fmt.Sprint(t.Run)
-		// What earlier processes proved is not proven through where this one began.
-		result.Old.Position, result.New.Position = t.OldPosition, t.NewPosition
+	seen := o.seenNodes(ctx, g, log, old, new)
+	opt := o.runOptions(filter, started, view, log)
+	opt.Journal, opt.Keys = run, keep
+	result, err := checksum.Run(ctx, old, new, survey, opt)
+	unread := seen()
+	if len(unread) > 0 {
+		err = cmp.Or(err, run.SetUnread(context.WithoutCancel(ctx), unread))
 	}
-	images, differences := run.Dropped()
-	result.WithoutValues = images + differences
-	result.RepairCapped = result.WithoutValues > 0
-	if err != nil { // whatever is proven, the run did not come to its end and can be resumed
-		result.Interrupted, result.Reason = true, err.Error()
-	}
-	if cerr := run.Close(context.WithoutCancel(ctx), result); err == nil {
-		err = cerr
-	}
+	err = cmp.Or(err, closeRun(ctx, run, &result, err))
 	if err == nil && result.Verdict == checksum.Different && !o.passing {
 		view.Notice("differences are kept in " + dir + "; guarded SQL for new: crosscheck repair --state " + dir)
 	}
-	return result, err
+	return result, unread, err
+}
+
+// runOptions are the flags as package checksum takes them.
+func (o *checkFlags) runOptions(filter cluster.Filter, started time.Time, view progressView, log *slog.Logger) checksum.Options {
+	return checksum.Options{
+		Filter: filter, Workers: o.workers, Strict: o.strict, Virtual: o.virtual, MaxDifferences: o.maxDifferences,
+		RetryFor: o.retryFor, FenceTimeout: o.fenceWait, MaxRows: o.maxRows, MaxBytes: o.maxBytes,
+		MaxThreads: o.maxThreads, MaxLag: o.maxLag, Observer: view, Log: log, Started: started,
+	}
 }
 
 // trustText says what a resumed run takes over.

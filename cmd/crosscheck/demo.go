@@ -193,7 +193,7 @@ func (d *demo) check(ctx context.Context) (checksum.Result, error) {
 	view := newProgressView(d.g)
 	defer view.Close()
 	o := checkFlags{workers: 2, state: d.state, passing: true, output: output{format: "table", maxDifferences: 20, showValues: true}}
-	result, err := checkServers(ctx, started, servers[0], servers[1], filter, &o, view, log)
+	result, _, err := checkServers(ctx, d.g, started, servers[0], servers[1], filter, &o, view, log)
 	view.Close()
 	if err != nil {
 		return result, err

@@ -30,9 +30,10 @@ type runGroup struct {
 	reference report.Node
 	copies    []nodeRun
 	unread    []report.Unread
+	undecided []ledger.Unread // among others: nodes that should have been compared
 }
 
-// groupOf returns the runs that belong together with run.
+// groupOf returns the runs that belong together with run: those of all copies of one check.
 func groupOf(ctx context.Context, book *ledger.Ledger, run ledger.RunSummary) (runGroup, error) {
 	runs, err := book.GroupOf(ctx, run)
 	if err != nil {
@@ -44,11 +45,9 @@ func groupOf(ctx context.Context, book *ledger.Ledger, run ledger.RunSummary) (r
 	group := runGroup{reference: nodeOf(runs[0].Reference, report.SideOld, runs[0].Old)}
 	for _, r := range runs {
 		group.copies = append(group.copies, nodeRun{node: nodeOf(r.Node, report.SideNew, r.New), run: r, book: book})
-		for _, u := range r.Unread {
-			node := nodeOf(u.Node, report.SideNew, checksum.EndpointInfo{Addr: u.Addr, ServerUUID: u.UUID})
-			group.unread = append(group.unread, report.Unread{Node: node, Why: u.Why})
-		}
+		group.undecided = append(group.undecided, r.Unread...) // they are with the first one
 	}
+	group.unread = unreadNodes(group.undecided)
 	return group, nil
 }
 
@@ -57,7 +56,7 @@ func nodeOf(n ledger.Node, side string, server checksum.EndpointInfo) report.Nod
 	if n == (ledger.Node{}) {
 		n = ledger.Node{Label: side, Side: side}
 	}
-	return report.Node{Label: n.Label, Side: n.Side, Role: n.Role, Server: server}
+	return reportNode(n, server)
 }
 
 // pair tells a check of one old and one new server, whose repair is one file that goes through new's binary log.
@@ -86,6 +85,9 @@ func (r *runGroup) check(ctx context.Context, maxDifferences int) (report.Check,
 			return c, err
 		}
 		c.Copies = append(c.Copies, report.Copy{Node: copied.node, Result: result})
+	}
+	if len(c.Copies) > 0 {
+		c.Copies = append(c.Copies, undecidedNodes(r.undecided, c.Copies[0].Result)...)
 	}
 	return c, nil
 }

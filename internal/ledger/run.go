@@ -44,6 +44,20 @@ type Unread struct {
 	Addr string `json:"addr"`
 	UUID string `json:"uuid,omitempty"`
 	Why  string `json:"why"`
+	// Undecided tells that it should have been compared.
+	Undecided bool `json:"undecided,omitempty"`
+}
+
+// SetUnread keeps the nodes that were seen and not compared.
+func (r *Run) SetUnread(ctx context.Context, list []Unread) error {
+	text, err := json.Marshal(orEmptyList(list))
+	if err != nil {
+		return err
+	}
+	return r.l.inTx(ctx, "keep the nodes that were not compared", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE runs SET unread_json = ? WHERE id = ?", string(text), r.id)
+		return err
+	})
 }
 
 // groupArgs are the columns of a run's place in its group, in the order group_id, place, node_json, reference_json, unread_json.
