@@ -30,7 +30,7 @@ type runGroup struct {
 	reference report.Node
 	copies    []nodeRun
 	unread    []report.Unread
-	undecided []ledger.Unread // among others: nodes that should have been compared
+	undecided []ledger.Unread // these, and nodes that should have been compared
 }
 
 // groupOf returns the runs that belong together with run: those of all copies of one check.
@@ -120,8 +120,8 @@ func (r *runGroup) plan(ctx context.Context, match func(table string) bool) (*re
 
 func (r *runGroup) unreadNodes() []report.Node {
 	var out []report.Node
-	for _, u := range r.unread {
-		out = append(out, u.Node)
+	for _, u := range r.undecided {
+		out = append(out, nodeOf(u.Node, report.SideNew, checksum.EndpointInfo{Addr: u.Addr, ServerUUID: u.UUID}))
 	}
 	return out
 }

@@ -10,9 +10,9 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"crosscheck/checksum"
 	"crosscheck/cluster"
 	"crosscheck/fixtures"
-	"crosscheck/internal/ledger"
 	"crosscheck/report"
 )
 
@@ -61,25 +61,40 @@ func TestRepairOfClusters(t *testing.T) {
 			fillClusters(t, set, database)
 			state, dir := filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "files")
 			demandOwn(t, set, 0)
-			for _, side := range copiesOfClusters {
-				checkCopy(t, set, side, exitDifferent, database, filepath.Join(state, string(side)))
+			args := []string{"--table", database + ".*", "--state", state, "--old-replica", "@old-1", "--new-replica", "@new-1", "--new-replica", "@new-2"}
+			d := check(t, set, exitDifferent, args...)
+			demandNodes(t, d, checksum.Different)
+			p := start(t, nil, "repair", "--state", state, "--output", dir)
+			if code := p.wait(patience); code != 0 {
+				t.Fatalf("repair: exit code %d: %s", code, p.stderr.String())
 			}
-			files := repairFiles(t, state, dir)
-			for _, f := range files {
-				runOn(t, set.Server(fixtures.Side(f.Node.Label)), filepath.Join(dir, f.Name))
+			files := []string{"1-old-1.sql", "2-new-1.sql", "3-new-2.sql", "4-new.sql"}
+			for _, name := range files {
+				runOn(t, set, dir, name)
 			}
 			caughtUp(t, set)
-			for _, side := range copiesOfClusters {
-				checkCopy(t, set, side, exitSame, database, filepath.Join(t.TempDir(), "state"))
-			}
+			demandNodes(t, check(t, set, exitSame, args...), checksum.Same)
 			demandOwn(t, set, 0)
-			for _, f := range files { // and once more: nothing is left for them to do
-				if text := readFile(t, filepath.Join(dir, f.Name)); !strings.Contains(text, "has no key") {
-					runOn(t, set.Server(fixtures.Side(f.Node.Label)), filepath.Join(dir, f.Name))
+			for _, name := range files { // and once more: nothing is left for them to do
+				if !strings.Contains(readFile(t, filepath.Join(dir, name)), "has no key") {
+					runOn(t, set, dir, name)
 				}
 			}
 			caughtUp(t, set)
 		})
+	}
+}
+
+// demandNodes demands a verdict of each copy.
+func demandNodes(t *testing.T, d report.CheckDocument, want checksum.Verdict) {
+	t.Helper()
+	if len(d.Nodes) != len(copiesOfClusters)+1 {
+		t.Errorf("%d nodes", len(d.Nodes))
+	}
+	for _, n := range d.Nodes[1:] {
+		if string(n.Verdict) != want.String() {
+			t.Errorf("%s is %s: %s", n.Label, n.Verdict, n.Reason)
+		}
 	}
 }
 
@@ -106,49 +121,6 @@ func fillClusters(t *testing.T, set *fixtures.Set, database string) {
 	}
 }
 
-func checkCopy(t *testing.T, set *fixtures.Set, side fixtures.Side, want int, database, state string) {
-	t.Helper()
-	p := start(t, set, "check", "--old", "@old", "--new", "@"+string(side), "--table", database+".*", "--state", state, "--show-values")
-	if got := p.wait(patience); got != want {
-		t.Errorf("%s: exit code %d, want %d\n%s%s", side, got, want, p.stdout.String(), p.stderr.String())
-	}
-}
-
-// repairFiles writes the files for the runs of several state folders.
-func repairFiles(t *testing.T, state, dir string) []report.RepairFile {
-	t.Helper()
-	group := runGroup{reference: report.Node{Label: "old", Side: report.SideOld, Role: report.RoleWriter}}
-	for _, side := range copiesOfClusters {
-		book, err := ledger.Open(t.Context(), filepath.Join(state, string(side)), ledger.Options{MustExist: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer book.Close()
-		run, err := book.LastRun(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		node := report.Node{Label: string(side), Side: report.SideNew, Role: report.RoleReplica}
-		if side == fixtures.New {
-			node.Role = report.RoleWriter
-		}
-		if strings.HasPrefix(string(side), "old") {
-			node.Side = report.SideOld
-		}
-		group.copies = append(group.copies, nodeRun{node: node, run: run, book: book})
-	}
-	plan, err := group.plan(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g := &globals{std: stdio{out: os.Stdout, err: t.Output()}}
-	n := nodesRepair{g: g, plan: plan, output: dir}
-	if skipped, err := n.write(); err != nil || skipped != 0 {
-		t.Fatalf("%d rows skipped: %v\n%s", skipped, err, readFile(t, filepath.Join(dir, plan.Files[1].Name)))
-	}
-	return plan.Files
-}
-
 func readFile(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -158,9 +130,11 @@ func readFile(t *testing.T, path string) string {
 	return string(text)
 }
 
-// runOn runs a file on a server in one go, as a client does that stops at the first error.
-func runOn(t *testing.T, s *fixtures.Server, path string) {
+// runOn runs a file on its node in one go, as a client does that stops at the first error.
+func runOn(t *testing.T, set *fixtures.Set, dir, name string) {
 	t.Helper()
+	_, label, _ := strings.Cut(strings.TrimSuffix(name, ".sql"), "-")
+	s, path := set.Server(fixtures.Side(label)), filepath.Join(dir, name)
 	c := s.Config(fixtures.Admin)
 	c.MultiStatements = true
 	connector, err := mysql.NewConnector(c)
