@@ -13,7 +13,7 @@ import (
 
 // How long a copy may keep the others waiting over one chunk, and how often that is looked at.
 const (
-	stallAfter = 3 * time.Second
+	stallAfter = 5 * time.Second
 	stallLook  = 250 * time.Millisecond
 )
 

@@ -120,7 +120,7 @@ func (f *replicated) third(ctx context.Context, l *cluster.Link, err error) erro
 		return err
 	}
 	return &cluster.FenceError{
-		From: l.From(), To: l.To(), Cause: cluster.FenceUnreachable, Err: err,
+		From: l.From(), To: l.To(), Cause: cluster.FenceUnreachable,
 		Detail: "a server on the way between them does not answer: " + err.Error(),
 	}
 }

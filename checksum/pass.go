@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,8 +98,40 @@ func RunCopies(ctx context.Context, ref *cluster.Server, copies []Copy, opt Opti
 		c.result.Interrupted = ctx.Err() != nil
 		results = append(results, c.conclude(err == nil && ctx.Err() == nil))
 	}
+	nowhere(results)
 	return results, err
 }
+
+// nowhere adds to each copy's result the tables that only other copies have: the reference does not have them either.
+func nowhere(results []Result) {
+	seen := map[string]bool{}
+	for _, r := range results {
+		for _, t := range r.Tables {
+			seen[strings.ToLower(t.Table)] = true
+		}
+	}
+	for i := range results {
+		r := &results[i]
+		if r.Interrupted || len(r.Tables) == 0 {
+			continue
+		}
+		left := maps.Clone(seen)
+		for _, t := range r.Tables {
+			delete(left, strings.ToLower(t.Table))
+		}
+		for j := range results {
+			for _, t := range results[j].Tables {
+				if name := strings.ToLower(t.Table); left[name] {
+					delete(left, name)
+					r.Tables = append(r.Tables, TableResult{Table: t.Table, Verdict: Same, Method: string(methodNone), Reason: reasonNowhere})
+				}
+			}
+		}
+		slices.SortFunc(r.Tables, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
+	}
+}
+
+const reasonNowhere = "neither the reference nor this copy has it; another copy does"
 
 func (p *pass) newChecker(of Copy) *checker {
 	c := &checker{
