@@ -31,7 +31,7 @@ const pageRows = maxChunkRows
 type rowVisit func(bucket int, key []byte, sum xxh3.Uint128)
 
 // bucket compares a table by buckets.
-func (w *worker) bucket(ctx context.Context, t *tableRun) error {
+func (w *copyWorker) bucket(ctx context.Context, t *tableRun) error {
 	c := t.newChunk(chunker.Range{})
 	defer c.drop(ctx)
 	olds, news := new(buckets), new(buckets)
@@ -64,7 +64,7 @@ func (w *worker) bucket(ctx context.Context, t *tableRun) error {
 }
 
 // both runs read for both sides at the same time.
-func (w *worker) both(ctx context.Context, read func(context.Context, *session) error) error {
+func (w *copyWorker) both(ctx context.Context, read func(context.Context, *session) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer fault.Guard()
@@ -102,7 +102,7 @@ func drillGroups(olds, news *buckets) func(yield func(map[int]bool) bool) {
 }
 
 // drill finds the differing rows of some buckets and has them settled.
-func (w *worker) drill(ctx context.Context, t *tableRun, c *chunkRun, group map[int]bool) error {
+func (w *copyWorker) drill(ctx context.Context, t *tableRun, c *chunkRun, group map[int]bool) error {
 	if t.plan.method == methodMultiset {
 		return w.settleMultiset(ctx, t, c, group)
 	}
@@ -165,7 +165,7 @@ func (s *session) scan(ctx context.Context, t *tableRun, anew func(), visit rowV
 	var list rowList
 	r := chunker.Range{}
 	for {
-		if err := t.check.throttle.ready(ctx); err != nil {
+		if err := t.check.ready(ctx); err != nil {
 			return bytes, err
 		}
 		hi, full, err := s.readRange(ctx, t.plan, r, pageRows, &list)

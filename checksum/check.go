@@ -3,76 +3,57 @@ package checksum
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"crosscheck/chunker"
 	"crosscheck/cluster"
-	"crosscheck/internal/fault"
 )
 
-// checker is one run of a check.
+// checker compares one copy with the reference: what is proven of it, and all that may make it wait or end, is its own.
+// The reading of the reference it shares with the other copies of its pass.
 type checker struct {
+	pass     *pass // nil of a Rechecker
+	label    string
 	opt      Options
-	old, new *cluster.Server
+	old, new *cluster.Server // the reference and the copy
 	paceOld  *pace
 	paceNew  *pace
 	throttle throttle
-	schedule *schedule
 	settler  *settler
 	confirm  *confirmer
+	judges   judges
 	arrival  arrival
 	folds    folding
 	tables   []tablePair
 	links    []*cluster.Link
+	ctx      context.Context //nolint:containedctx // of this copy: it may end while the others go on
 	abort    context.CancelCauseFunc
 	started  time.Time
+	away     away
 	// uncompared says what the patterns name and nobody could see, which makes the run undecided.
 	uncompared []string
 
+	outwaited atomic.Bool // it was waited for in vain, and is as busy as it was
+
 	mu     sync.Mutex
-	next   int // of tables
+	cause  error // why it is not compared any further
 	result Result
 }
 
 // ErrNoTables reports that the filter and the accounts leave nothing to compare: that is never "the same".
 var ErrNoTables = errors.New("no table to compare")
 
-// Run compares the tables of old and new that opt.Filter selects and returns what was proven. When ctx ends early the
-// result holds what is proven so far, marked as interrupted, and no error. An error means that the check could not be
-// carried out: a server lost for too long, a privilege missing, the journal not writable.
-func Run(ctx context.Context, old, new *cluster.Server, v Survey, opt Options) (Result, error) {
-	opt.defaults()
-	c := &checker{
-		opt: opt, old: old, new: new, folds: foldingOf(old, new), started: opt.Started,
-		paceOld: newPace(opt.MaxRows, opt.MaxBytes), paceNew: newPace(opt.MaxRows, opt.MaxBytes),
-	}
-	c.result.Started = c.started
-	if err := c.prepare(ctx, v); err != nil {
-		return c.result, err
-	}
-	err := c.compare(ctx)
-	if err == nil {
-		err = c.addLate(ctx)
-	}
-	if cause := context.Cause(ctx); ctx.Err() != nil {
-		c.opt.Log.Info("interrupted", "cause", cause)
-		c.result.Interrupted = true
-		err = nil
-	}
-	return c.conclude(), err
-}
-
 // prepare lists what there is to compare and builds the fence.
 func (c *checker) prepare(ctx context.Context, v Survey) error {
-	c.result.Old, c.result.New = v.Old, v.New
+	c.result.Old, c.result.New, c.result.Label = v.Old, v.New, c.label
 	c.result.Relation = v.Relation.Mode.String()
 	c.result.Notes = append(c.result.Notes, v.Relation.Notes...)
-	if v.Relation.Mode == cluster.Independent {
+	if v.Relation.Mode == cluster.Independent && v.Untold == "" {
 		c.result.Notes = append(c.result.Notes, "the servers do not replicate from each other ("+v.Relation.Reason+
 			"): a difference is what stays on both sides across a grace time")
 	}
@@ -80,10 +61,17 @@ func (c *checker) prepare(ctx context.Context, v Survey) error {
 	if c.tables, err = c.pairTables(ctx); err != nil {
 		return err
 	}
-	c.links = []*cluster.Link{v.Relation.OldToNew, v.Relation.NewToOld}
+	for _, w := range slices.Concat(v.Relation.ToNew, v.Relation.ToOld) {
+		c.links = append(c.links, w...)
+	}
 	c.throttle.threads, c.throttle.lag = c.opt.MaxThreads, c.opt.MaxLag
 	f := newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
+	if v.Untold != "" {
+		f = untold{from: c.old.Label(), to: c.label, why: v.Untold}
+	}
 	c.settler = newSettler(c, f, c.newTail(ctx, v.Relation.Mode))
+	c.confirm = newConfirmer(c)
+	c.judges = newJudges()
 	return nil
 }
 
@@ -111,113 +99,20 @@ func (c *checker) newTail(ctx context.Context, m cluster.Mode) *tail {
 	return t
 }
 
-// compare walks all tables with all workers and settles what differs.
-func (c *checker) compare(ctx context.Context) error {
-	ctx, c.abort = context.WithCancelCause(ctx)
-	var throttled sync.WaitGroup
-	throttled.Go(func() {
-		defer fault.Guard()
-		c.throttle.watch(ctx, []*cluster.Server{c.old, c.new}, c.links, c.opt.Observer.Notice)
-	})
-	defer throttled.Wait()
-	defer c.abort(nil)
-	c.schedule = newSchedule(c.begin)
-	defer context.AfterFunc(ctx, c.schedule.close)()
-
-	kept := c.keepKeys(ctx)
-	c.confirm = newConfirmer(c)
-	confirmed := make(chan error, 1)
-	go func() {
-		defer fault.Guard()
-		confirmed <- c.confirm.run(ctx)
-	}()
-	settled := make(chan error, 1)
-	go func() {
-		defer fault.Guard()
-		err := c.settler.run(ctx)
-		if err != nil {
-			c.abort(err) // what differs from now on would be settled by nobody
-		}
-		settled <- err
-	}()
-	workers, wctx := errgroup.WithContext(ctx)
-	defer context.AfterFunc(wctx, c.schedule.close)()
-	for range c.opt.Workers {
-		workers.Go(func() error {
-			defer fault.Guard()
-			return c.work(wctx)
-		})
-	}
-	err := workers.Wait()
-	if err != nil {
-		c.abort(err)
-	}
-	for _, l := range c.schedule.rest() { // else their tables would never finish, and be missing from the result
-		l.table.fail(errInterrupted)
-		l.table.release()
-	}
-	c.settler.finish()
-	if serr := <-settled; err == nil {
-		err = serr
-	}
-	c.settler.abandon(ctx) // what was submitted when it had just ended
-	c.confirm.finish()
-	if cerr := <-confirmed; err == nil {
-		err = cerr
-	}
-	if kerr := kept(); err == nil {
-		err = kerr
-	}
-	if cause := context.Cause(ctx); cause != nil && err != nil {
-		err = cause
-	}
-	return err
-}
-
-// work walks lanes until there are none.
-func (c *checker) work(ctx context.Context) error {
-	w := c.newWorker()
-	defer w.close()
-	for {
-		l, err := c.schedule.take(ctx)
-		if l == nil {
-			return err
-		}
-		if !l.table.ended() { // else its other lanes would wait for the same lock, one after the other
-			err = w.walkAny(ctx, l)
-		}
-		if err != nil {
-			err = l.table.failed(ctx, err)
-		}
-		c.schedule.done()
-		l.table.release()
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// walkAny compares a lane by its table's method.
-func (w *worker) walkAny(ctx context.Context, l *lane) error {
-	if l.table.plan.method == methodChunks {
-		return w.walk(ctx, l)
-	}
-	return w.bucket(ctx, l.table)
-}
-
-// failed decides whether an error ends the table or, returned, the run. What one table's definition, data or lock
-// causes ends the table.
-func (t *tableRun) failed(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+// endsCopy decides whether an error ends the table or this copy. What one table's definition, data or lock causes ends
+// the table.
+func (t *tableRun) failed(err error) {
+	c := t.check
+	if c.ctx.Err() != nil {
 		t.fail(errInterrupted)
-		return err
+		return
 	}
 	t.fail(err)
 	if endsRun(err) {
-		return err
+		c.abort(err)
+		return
 	}
-	t.check.opt.Log.Warn("a table cannot be compared to its end", "table", t.plan.name, "err", err)
-	return nil
+	c.opt.Log.Warn("a table cannot be compared to its end", "table", t.plan.name, "on", c.label, "err", err)
 }
 
 // errInterrupted is why a table is undecided whose comparison the end of the run cut short.
@@ -229,47 +124,35 @@ func endsRun(err error) bool {
 	return cluster.EndsRun(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// begin starts the next table: it returns the lanes that are to be walked.
-func (c *checker) begin(ctx context.Context) ([]*lane, bool, error) {
-	c.mu.Lock()
-	if c.next >= len(c.tables) {
-		c.mu.Unlock()
-		return nil, false, nil
+// judge decides a table whose rows are not compared.
+func (c *checker) judge(ctx context.Context, pair tablePair) error {
+	r, err := pair.verdict(ctx)
+	if err != nil && ctx.Err() == nil && !endsRun(err) {
+		r = TableResult{Table: pair.name, Method: string(methodNone), Reason: err.Error()}
+		err = nil
 	}
-	pair := c.tables[c.next]
-	c.next++
-	more := c.next < len(c.tables)
-	c.mu.Unlock()
-
-	if pair.verdict != nil {
-		r, err := pair.verdict(ctx)
-		if err != nil && ctx.Err() == nil && !endsRun(err) {
-			r = TableResult{Table: pair.name, Method: string(methodNone), Reason: err.Error()}
-			err = nil
-		}
-		if err == nil {
-			c.opt.Observer.TableStarted(r.Table, 0, 0)
-			if pair.old != nil && pair.new != nil {
-				c.confirm.submit(unconfirmed{old: pair.old, new: pair.new, result: r})
-			} else {
-				c.tableDone(ctx, r)
-			}
-		}
-		return nil, more, err
+	if err != nil {
+		return err
 	}
-	plan := newPlan(pair.old, pair.new, planOptions{virtual: c.opt.Virtual})
-	plan.name, plan.shared = pair.name, pair.shared
-	lanes, err := c.beginTable(ctx, plan)
-	return lanes, more, err
+	c.opt.Observer.TableStarted(r.Table, 0, 0)
+	if pair.old != nil && pair.new != nil {
+		c.confirm.submit(unconfirmed{old: pair.old, new: pair.new, result: r})
+	} else {
+		c.tableDone(ctx, r)
+	}
+	return nil
 }
 
-// beginTable asks the journal what is proven of a table already and makes lanes of the rest.
-func (c *checker) beginTable(ctx context.Context, plan *tablePlan) ([]*lane, error) {
-	t := &tableRun{check: c, plan: plan, started: time.Now()}
+// beginTable asks the journal what is proven of a table already. It returns the table, held, with the ranges that are
+// left; nil where there is nothing to walk.
+func (c *checker) beginTable(ctx context.Context, pair tablePair) (t *tableRun, gaps []chunker.Range, err error) {
+	plan := newPlan(pair.old, pair.new, planOptions{virtual: c.opt.Virtual})
+	plan.name, plan.shared = pair.name, pair.shared
+	t = &tableRun{check: c, plan: plan, started: time.Now()}
 	t.result = TableResult{Table: plan.name, Method: string(plan.method), Lossy: plan.lossy, Notes: plan.notes}
 	proven, changed, err := c.opt.Journal.Begin(ctx, TableIdentity{Table: plan.name, Fingerprint: plan.fingerprint()})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if changed != "" {
 		t.result.Notes = append(t.result.Notes, changed)
@@ -281,28 +164,23 @@ func (c *checker) beginTable(ctx context.Context, plan *tablePlan) ([]*lane, err
 	}
 	t.result.Resumed = int64(len(proven))
 	t.hold() // until the lanes are made
-	defer t.release()
 	if plan.none != "" {
 		t.fail(errors.New(plan.none))
-		return nil, nil
+		return t, nil, nil
 	}
 	c.opt.Observer.TableStarted(plan.name, plan.old.table.EstRows, t.result.Counts.RowsOld)
 
-	gaps := []chunker.Range{{}}
+	gaps = []chunker.Range{{}}
 	if len(proven) > 0 {
 		s := c.session(false)
 		defer s.close()
 		gaps, err = t.cover.Gaps(func(b []chunker.Bound) ([]chunker.Bound, error) { return s.sortBounds(ctx, plan, b) })
 		if err != nil {
-			return nil, t.failed(ctx, err)
+			t.failed(err)
+			return t, nil, nil
 		}
 	}
-	var lanes []*lane
-	for _, g := range gaps {
-		t.hold()
-		lanes = append(lanes, &lane{table: t, rng: g})
-	}
-	return lanes, nil
+	return t, gaps, nil
 }
 
 // tableDone takes in a table's outcome.
@@ -334,21 +212,56 @@ func (c *checker) session(newSide bool) *session {
 	return s
 }
 
-// conclude puts the whole together. Tables that were never begun make the run undecided.
-func (c *checker) conclude() Result {
+// ready waits until neither the reference nor the copy is too busy. A copy that others do not wait for any more does so
+// for no longer than for replication: its rows are undecided then.
+func (c *checker) ready(ctx context.Context) error {
+	if err := c.pass.throttle.ready(ctx); err != nil {
+		return err
+	}
+	if len(c.pass.copies) == 1 {
+		return c.throttle.ready(ctx)
+	}
+	patience := c.opt.FenceTimeout
+	if c.outwaited.Load() {
+		patience = throttleEvery
+	}
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := c.throttle.ready(limited)
+	c.outwaited.Store(err != nil && ctx.Err() == nil)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	why := "the server is too busy"
+	if reason := c.throttle.reason.Load(); reason != nil {
+		why = *reason
+	}
+	return &pausedError{fmt.Sprintf("not compared: %s, for longer than %s", why, c.opt.FenceTimeout)}
+}
+
+// pausedError is why a copy was not walked that the user's limits kept from it.
+type pausedError struct{ why string }
+
+func (e *pausedError) Error() string { return e.why }
+
+// conclude puts the whole together. Tables that were never begun make the run undecided. apart tells that the pass went on
+// when this copy could not.
+func (c *checker) conclude(apart bool) Result {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := &c.result
 	r.Elapsed = time.Since(c.started)
-	for _, pair := range c.tables[min(c.next, len(c.tables)):] {
-		r.Tables = append(r.Tables, TableResult{Table: pair.name, Method: string(methodNone), Reason: "not compared: the run ended before"})
+	for _, pair := range c.tables {
+		if !pair.begun {
+			r.Tables = append(r.Tables, TableResult{Table: pair.name, Method: string(methodNone), Reason: "not compared: the run ended before"})
+		}
 	}
 	slices.SortFunc(r.Tables, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
 	r.Verdict = Same
 	for _, t := range r.Tables {
 		r.Verdict = r.Verdict.And(t.Verdict)
 	}
-	if len(r.Tables) != len(c.tables) || len(r.Tables) == 0 || r.Interrupted {
+	if len(r.Tables) != len(c.tables) || len(r.Tables) == 0 || r.Interrupted || c.cause != nil {
 		r.Verdict = r.Verdict.And(Undecided)
 	}
 	if len(c.uncompared) > 0 {
@@ -357,6 +270,10 @@ func (c *checker) conclude() Result {
 	}
 	if r.Interrupted {
 		r.Reason = strings.Join(append([]string{"interrupted: what was proven until then is kept and can be resumed"}, c.uncompared...), "; ")
+	}
+	if apart && c.cause != nil {
+		r.Interrupted = true
+		r.Reason = strings.Join(append([]string{c.cause.Error()}, c.uncompared...), "; ")
 	}
 	return *r
 }

@@ -167,7 +167,7 @@ func (d *confirmer) confirm(ctx context.Context, batch []unconfirmed) error {
 	for i := range batch {
 		u := &batch[i]
 		o, n := olds[nameOf(u.old)], news[nameOf(u.new)]
-		switch what := u.changed(o, n, planOptions{virtual: d.check.opt.Virtual}); {
+		switch what := u.changed(o, n, d.check.names(), planOptions{virtual: d.check.opt.Virtual}); {
 		case what != "":
 			u.result.distrust(what)
 		case u.plan != nil && u.plan.shared != "" && u.result.Verdict == Different:
@@ -218,10 +218,10 @@ func (d *confirmer) load(ctx context.Context, batch []unconfirmed) (olds, news m
 
 // changed compares the definitions that a table was compared by with those of now, nil for a table that is gone, and
 // says what happened; "" if nothing that matters did.
-func (u *unconfirmed) changed(o, n *cluster.Table, opt planOptions) string {
+func (u *unconfirmed) changed(o, n *cluster.Table, names [2]string, opt planOptions) string {
 	const again = " while it was compared: run again"
 	if o == nil || n == nil {
-		return "it was dropped or renamed, or hidden from the account, on " + sidesOf(o == nil, n == nil) + again
+		return "it was dropped or renamed, or hidden from the account, on " + sidesOf(o == nil, n == nil, names) + again
 	}
 	oldChanged, newChanged := columnsText(u.old) != columnsText(o), columnsText(u.new) != columnsText(n)
 	if !oldChanged && !newChanged {
@@ -230,21 +230,24 @@ func (u *unconfirmed) changed(o, n *cluster.Table, opt planOptions) string {
 		}
 		oldChanged, newChanged = keysText(u.old) != keysText(o), keysText(u.new) != keysText(n)
 	}
-	return "its definition changed on " + sidesOf(oldChanged, newChanged) + again
+	return "its definition changed on " + sidesOf(oldChanged, newChanged, names) + again
 }
 
 // sidesOf names the sides that are meant; none known means that it may be either.
-func sidesOf(old, new bool) string {
+func sidesOf(old, new bool, names [2]string) string {
 	switch {
 	case old && !new:
-		return "old"
+		return names[0]
 	case new && !old:
-		return "new"
+		return names[1]
 	case old && new:
-		return "old and new"
+		return names[0] + " and " + names[1]
 	}
-	return "old or new"
+	return names[0] + " or " + names[1]
 }
+
+// names are the labels of the reference and the copy.
+func (c *checker) names() [2]string { return [2]string{c.old.Label(), c.label} }
 
 // columnsText writes all of a table's definition that rows are compared by, its keys apart. Defaults, comments and the
 // order of columns are not: changing them changes no row.

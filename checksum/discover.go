@@ -17,6 +17,7 @@ type tablePair struct {
 	name     string                                         // FullName, as both sides understand it
 	shared   string                                         // see namePair
 	verdict  func(ctx context.Context) (TableResult, error) // set where rows are not compared
+	begun    bool                                           // its turn has come
 }
 
 // pairTables lists what is in scope: all user tables of either side that the filter selects. Large tables come first, so
@@ -27,7 +28,7 @@ func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	if f.mixed() { // namesakes in other letter case are looked at, whether they are named or not
 		load = load.Wide()
 	}
-	olds, err := loadByName(ctx, c.old, load)
+	olds, err := c.pass.catalog.tables(ctx, c.old, load, f.mixed())
 	if err != nil {
 		return nil, err
 	}
@@ -96,14 +97,14 @@ func (c *checker) pair(n namePair, o, t *cluster.Table) tablePair {
 	case o == nil:
 		p.verdict = func(ctx context.Context) (TableResult, error) { return c.oneSided(ctx, t, c.old, true) }
 	case kindOf(o) != kindOf(t):
-		p.verdict = fixed(p.name, Different, fmt.Sprintf("a %s on old, a %s on new", kindOf(o), kindOf(t)))
+		p.verdict = fixed(p.name, Different, fmt.Sprintf("a %s on %s, a %s on %s", kindOf(o), c.names()[0], kindOf(t), c.names()[1]))
 	case o.Kind == cluster.TableView:
 		p.verdict = fixed(p.name, Same, "view on both sides; it holds no rows of its own")
-		if d := viewColumns(o, t); d != "" {
+		if d := viewColumns(o, t, c.names()); d != "" {
 			p.verdict = fixed(p.name, Different, d)
 		}
 	case unreadable(o.Engine) || unreadable(t.Engine):
-		p.verdict = fixed(p.name, Undecided, fmt.Sprintf("engine %s on old, %s on new: its rows are not the server's own", o.Engine, t.Engine))
+		p.verdict = fixed(p.name, Undecided, fmt.Sprintf("engine %s on %s, %s on %s: its rows are not the server's own", o.Engine, c.names()[0], t.Engine, c.names()[1]))
 	}
 	return p
 }
@@ -136,7 +137,7 @@ func fixed(name string, v Verdict, reason string) func(context.Context) (TableRe
 }
 
 // viewColumns compares the columns of a view by name.
-func viewColumns(o, n *cluster.Table) string {
+func viewColumns(o, n *cluster.Table, sides [2]string) string {
 	names := func(t *cluster.Table) []string {
 		var out []string
 		for _, c := range t.Columns {
@@ -145,7 +146,7 @@ func viewColumns(o, n *cluster.Table) string {
 		return out
 	}
 	if a, b := names(o), names(n); !slices.Equal(a, b) {
-		return fmt.Sprintf("the view's columns differ: %s on old, %s on new", strings.Join(a, ", "), strings.Join(b, ", "))
+		return fmt.Sprintf("the view's columns differ: %s on %s, %s on %s", strings.Join(a, ", "), sides[0], strings.Join(b, ", "), sides[1])
 	}
 	return ""
 }
@@ -153,9 +154,9 @@ func viewColumns(o, n *cluster.Table) string {
 // oneSided judges a table that one side does not show. A table that the account may not see there is not missing.
 func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster.Server, onNew bool) (TableResult, error) {
 	r := TableResult{Table: t.FullName(), Verdict: Different, Method: string(methodNone)}
-	lacks := "new"
+	lacks := c.names()[1]
 	if onNew {
-		lacks = "old"
+		lacks = c.names()[0]
 	}
 	there, here := c.session(!onNew), c.session(onNew)
 	defer there.close()

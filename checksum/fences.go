@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"crosscheck/cluster"
@@ -27,56 +28,105 @@ type fence interface {
 
 // newFence builds the fence that the servers' relation allows.
 func newFence(old, new *cluster.Server, rel cluster.Relation, timeout time.Duration) fence {
-	opt := cluster.WaitOptions{Timeout: timeout, FailFast: true} // whoever waits tries again
-	switch rel.Mode {
-	case cluster.OneWay:
-		return &replicated{hops: []hop{{old, rel.OldToNew}}, opt: opt}
-	case cluster.Reverse:
-		return &replicated{hops: []hop{{new, rel.NewToOld}}, opt: opt, back: true}
-	case cluster.TwoWay:
-		return &replicated{hops: []hop{{old, rel.OldToNew}, {new, rel.NewToOld}}, opt: opt}
-	default:
+	if rel.Mode == cluster.Independent {
 		return unreplicated{}
 	}
+	opt := cluster.WaitOptions{Timeout: timeout, FailFast: true} // whoever waits tries again
+	return &replicated{mode: rel.Mode, old: old, new: new, toOld: rel.ToOld, toNew: rel.ToNew, opt: opt}
 }
 
-// hop is one direction of replication.
-type hop struct {
-	from *cluster.Server
-	link *cluster.Link
-}
-
-// replicated waits for replication in one or both directions.
+// replicated waits for replication: by the ways on which what each writer commits gets to old and to new.
+//
+// One-way and reverse there is one way, from the source to the replica. Of siblings, a replica is read before and after
+// the other, and both are fed by one writer: then what was read first is covered by a position of the writer that is taken
+// once the writer has committed whatever the first one shows, and the second reading of it is covered likewise against
+// what the other has shown. So the three readings stand in the order of the writer's commits, as they do when the writer
+// itself is read. With several writers nothing orders them, and both sides must be still.
 type replicated struct {
-	hops []hop
-	opt  cluster.WaitOptions
-	back bool
+	mode         cluster.Mode
+	old, new     *cluster.Server
+	toOld, toNew []cluster.Way
+	opt          cluster.WaitOptions
 }
 
 func (f *replicated) pass(ctx context.Context) error {
-	for _, h := range f.hops {
-		p, err := h.from.Position(ctx)
-		if err != nil {
-			return fmt.Errorf("read the position of %s: %w", h.from.Label(), err)
-		}
-		if err := h.link.Wait(ctx, p, f.opt); err != nil {
+	if f.mode == cluster.Siblings {
+		if err := f.up(ctx, f.toOld); err != nil {
 			return err
 		}
+		return f.down(ctx, f.toNew)
 	}
-	return nil
+	if err := f.down(ctx, f.toNew); err != nil {
+		return err
+	}
+	return f.down(ctx, f.toOld)
 }
 
 func (f *replicated) committed(ctx context.Context) error {
-	for _, h := range f.hops {
-		if err := h.link.WaitCommitted(ctx, f.opt); err != nil {
-			return err
+	if err := f.up(ctx, f.toNew); err != nil {
+		return err
+	}
+	if f.mode == cluster.Siblings {
+		return f.down(ctx, f.toOld)
+	}
+	if err := f.up(ctx, f.toOld); err != nil || f.mode != cluster.TwoWay || !f.long() {
+		return err
+	}
+	return f.pass(ctx) // what a writer has committed by now is not yet where others stand between
+}
+
+// long tells whether a way leads over more than one link.
+func (f *replicated) long() bool {
+	for _, w := range append(append([]cluster.Way{}, f.toOld...), f.toNew...) {
+		if len(w) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// down waits until what the writers have committed has come to the ends of their ways.
+func (f *replicated) down(ctx context.Context, ways []cluster.Way) error {
+	for _, w := range ways {
+		for _, l := range w {
+			p, err := l.Source().Position(ctx)
+			if err != nil {
+				return f.third(ctx, l, fmt.Errorf("read the position of %s: %w", l.From(), err))
+			}
+			if err := l.Wait(ctx, p, f.opt); err != nil {
+				return f.third(ctx, l, err)
+			}
 		}
 	}
 	return nil
 }
 
-func (f *replicated) reversed() bool  { return f.back }
-func (f *replicated) bothSides() bool { return len(f.hops) == 2 }
+// up waits until the servers on the ways, the writers last, show all that has come further down.
+func (f *replicated) up(ctx context.Context, ways []cluster.Way) error {
+	for _, w := range ways {
+		for _, l := range slices.Backward(w) {
+			if err := l.WaitCommitted(ctx, f.opt); err != nil {
+				return f.third(ctx, l, err)
+			}
+		}
+	}
+	return nil
+}
+
+// third makes the loss of a server that is neither side's a fence that does not pass: it is not one that is compared.
+func (f *replicated) third(ctx context.Context, l *cluster.Link, err error) error {
+	own := func(s *cluster.Server) bool { return s == f.old || s == f.new }
+	if ctx.Err() != nil || own(l.Source()) && own(l.Replica()) || !cluster.EndsRun(err) || fenceFailure(err) != "" {
+		return err
+	}
+	return &cluster.FenceError{
+		From: l.From(), To: l.To(), Cause: cluster.FenceUnreachable,
+		Detail: "a server on the way between them does not answer: " + err.Error(),
+	}
+}
+
+func (f *replicated) reversed() bool  { return f.mode == cluster.Reverse }
+func (f *replicated) bothSides() bool { return f.mode == cluster.TwoWay }
 func (f *replicated) proof() Proof    { return ProofRounds }
 
 // unreplicated stands for servers that do not replicate from each other: nothing can be waited for, and a difference
@@ -88,6 +138,19 @@ func (unreplicated) committed(context.Context) error { return nil }
 func (unreplicated) reversed() bool                  { return false }
 func (unreplicated) bothSides() bool                 { return true }
 func (unreplicated) proof() Proof                    { return ProofGrace }
+
+// untold stands for a copy of which nothing tells what it has applied: its rows may be on their way.
+type untold struct {
+	unreplicated
+	from, to, why string
+}
+
+func (u untold) pass(context.Context) error {
+	return &cluster.FenceError{
+		From: u.from, To: u.to, Cause: cluster.FenceIncomparable, Detail: u.why,
+		Hint: "set up its replication, or compare it as a side of its own: --new",
+	}
+}
 
 // fenceFailure returns why a fence did not arrive, "" for other errors.
 func fenceFailure(err error) string {

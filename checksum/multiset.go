@@ -20,7 +20,7 @@ type tally map[xxh3.Uint128]int64
 
 // settleMultiset finds the row values whose numbers differ in some buckets of a table without a key, and settles
 // them by the fence rule: a value's image is the number of its occurrences, and each read is a scan.
-func (w *worker) settleMultiset(ctx context.Context, t *tableRun, c *chunkRun, group map[int]bool) error {
+func (w *copyWorker) settleMultiset(ctx context.Context, t *tableRun, c *chunkRun, group map[int]bool) error {
 	suspects, err := w.suspectValues(ctx, t, group)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (w *worker) settleMultiset(ctx context.Context, t *tableRun, c *chunkRun, g
 }
 
 // suspectValues returns the row values of some buckets whose numbers differ.
-func (w *worker) suspectValues(ctx context.Context, t *tableRun, group map[int]bool) ([]*rowCount, error) {
+func (w *copyWorker) suspectValues(ctx context.Context, t *tableRun, group map[int]bool) ([]*rowCount, error) {
 	var counts [2]tally
 	err := w.both(ctx, func(ctx context.Context, s *session) error {
 		n := make(tally)
@@ -111,7 +111,7 @@ func (m *multisetRound) round(h xxh3.Uint128, bothSides bool) round {
 }
 
 // tallies leads the values through one round of the fence rule.
-func (w *worker) tallies(ctx context.Context, t *tableRun, values []*rowCount) (*multisetRound, error) {
+func (w *copyWorker) tallies(ctx context.Context, t *tableRun, values []*rowCount) (*multisetRound, error) {
 	f := w.check.settler.fence
 	source, replica := w.old, w.new
 	if f.reversed() {
@@ -166,7 +166,7 @@ func (m *multisetRound) scan(ctx context.Context, s *session, t *tableRun, value
 }
 
 // provenValues counts values that are proven to occur a different number of times.
-func (w *worker) provenValues(ctx context.Context, t *tableRun, c *chunkRun, m *multisetRound, proven []*rowCount) error {
+func (w *copyWorker) provenValues(ctx context.Context, t *tableRun, c *chunkRun, m *multisetRound, proven []*rowCount) error {
 	if err := w.bareSamples(ctx, t, m, proven); err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func (p *tablePlan) imagesOf(to *target, d *Difference, sample rowImage, values 
 
 // bareSamples reads what the columns of proven values hold, on the side that has more of each, where that is not what is
 // compared. Where rows of one value hold several, or none has it any more, its sample is marked as moved.
-func (w *worker) bareSamples(ctx context.Context, t *tableRun, m *multisetRound, proven []*rowCount) error {
+func (w *copyWorker) bareSamples(ctx context.Context, t *tableRun, m *multisetRound, proven []*rowCount) error {
 	bare := t.plan.bare()
 	if bare == nil || len(proven) == 0 {
 		return nil

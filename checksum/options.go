@@ -3,6 +3,7 @@ package checksum
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"crosscheck/cluster"
@@ -55,26 +56,43 @@ func (o *Options) defaults() {
 type Survey struct {
 	Old, New EndpointInfo
 	Relation cluster.Relation
+	Untold   string // why nothing tells what the copy has applied: rows that look different are undecided; "" where something does
 }
 
 // Look finds out which servers the two sides are and how they replicate.
 func Look(ctx context.Context, old, new *cluster.Server) (Survey, error) {
-	var v Survey
-	var err error
-	if v.Relation, err = cluster.Relate(ctx, old, new); err != nil {
-		return v, err
+	rel, err := cluster.Relate(ctx, old, new)
+	if err != nil {
+		return Survey{}, err
 	}
-	for _, s := range []struct {
-		server *cluster.Server
-		info   *EndpointInfo
-	}{{old, &v.Old}, {new, &v.New}} {
-		f := s.server.Facts()
-		*s.info = EndpointInfo{
-			Addr: s.server.Config().Addr, ServerUUID: f.ServerUUID, Version: f.Version, Flavor: string(f.Flavor), TLS: f.TLS,
-		}
-		if p, err := s.server.Position(ctx); err == nil { // no binary log is no reason not to compare
-			s.info.Position = p.String()
-		}
+	return Survey{Old: endpoint(ctx, old), New: endpoint(ctx, new), Relation: rel}, nil
+}
+
+// LookAround is Look for a reference and each of its copies. Others are nodes over which changes may get to them.
+func LookAround(ctx context.Context, ref *cluster.Server, copies, others []*cluster.Server) ([]Survey, error) {
+	web, err := cluster.NewWeb(ctx, slices.Concat([]*cluster.Server{ref}, copies, others))
+	if err != nil {
+		return nil, err
 	}
-	return v, nil
+	out := make([]Survey, len(copies))
+	for i, copied := range copies {
+		rel, err := web.Relate(ctx, ref, copied)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = Survey{Old: endpoint(ctx, ref), New: endpoint(ctx, copied), Relation: rel}
+	}
+	return out, nil
+}
+
+// endpoint says which server a side is, and where it is now.
+func endpoint(ctx context.Context, s *cluster.Server) EndpointInfo {
+	f := s.Facts()
+	info := EndpointInfo{
+		Addr: s.Config().Addr, ServerUUID: f.ServerUUID, Version: f.Version, Flavor: string(f.Flavor), TLS: f.TLS,
+	}
+	if p, err := s.Position(ctx); err == nil { // no binary log is no reason not to compare
+		info.Position = p.String()
+	}
+	return info
 }

@@ -203,6 +203,7 @@ type EndpointInfo struct {
 
 // Result is the outcome of a check.
 type Result struct {
+	Label         string // of the copy, beside others
 	Old, New      EndpointInfo
 	Relation      string // a cluster.Mode: "old→new", "new→old", "old⇄new", "independent"
 	Verdict       Verdict

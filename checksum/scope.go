@@ -172,7 +172,7 @@ func (c *checker) addLate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.tables, c.next = append(c.tables, tablePair{name: name}), c.next+1
+		c.tables = append(c.tables, tablePair{name: name, begun: true})
 		c.opt.Observer.TableStarted(name, 0, 0)
 		c.tableDone(ctx, r)
 	}

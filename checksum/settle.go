@@ -98,8 +98,16 @@ type rowSeen struct {
 // submit queues rows of a chunk that differed; read is the number of rows that both sides' reads of the chunk returned,
 // 0 if it cannot be read as a key range. It waits while the queue is full. If ctx ends the rows are undecided.
 func (s *settler) submit(ctx context.Context, c *chunkRun, rows []rowSeen, read int) {
-	held := min(len(rows), maxSuspects)
-	err := s.capacity.Acquire(ctx, int64(held)) // before memory is taken for them
+	s.take(ctx, c, rows, read, s.reserve(ctx, len(rows)))
+}
+
+// reserve waits until there is room for so many rows, before memory is taken for them.
+func (s *settler) reserve(ctx context.Context, rows int) error {
+	return s.capacity.Acquire(ctx, int64(min(rows, maxSuspects)))
+}
+
+// take is submit for rows that room was reserved for, or could not be.
+func (s *settler) take(ctx context.Context, c *chunkRun, rows []rowSeen, read int, full error) {
 	b := &batch{plan: c.table.plan, due: time.Now()}
 	for _, r := range rows {
 		b.suspects = append(b.suspects, &suspect{key: r.key, owner: c, rng: &c.rng, kind: r.kind})
@@ -111,11 +119,11 @@ func (s *settler) submit(ctx context.Context, c *chunkRun, rows []rowSeen, read 
 	if b.plan.folded {
 		b.rng = &c.rng
 	}
-	if err != nil {
+	if full != nil {
 		s.giveUp(ctx, b, reasonInterrupted)
 		return
 	}
-	b.held = held
+	b.held = min(len(rows), maxSuspects)
 	s.push(b)
 }
 

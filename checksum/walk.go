@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"crosscheck/chunker"
 	"crosscheck/internal/fault"
 )
@@ -25,92 +23,137 @@ const (
 	chunkTarget   = 300 * time.Millisecond
 )
 
-// worker walks lanes: one goroutine reads old, one chunk ahead of the other one that reads new and compares.
+// Lists of the reference that a worker has for one copy, and for several: so many chunks a slow one may be behind.
+const (
+	listsForOne  = 2
+	listsForMany = 4
+)
+
+// worker walks lanes: one goroutine reads the reference, a chunk ahead of those that read a copy each and compare.
 type worker struct {
+	pass  *pass
+	old   *session
+	lists chan *rowList
+	made  int
+	sides map[*checker]*copyWorker
+}
+
+// copyWorker is a worker's part of one copy.
+type copyWorker struct {
 	check    *checker
 	old, new *session
 	aside    *session // old again, for the rare chunk that new holds far more rows of
-	lists    chan *rowList
 	newList  rowList
 }
 
-// compareJob is a chunk that old has been read for.
-type compareJob struct {
-	rng  chunker.Range
-	list *rowList
-	took time.Duration
-	full bool // the chunk ended at its row limit
+func (p *pass) newWorker() *worker {
+	w := &worker{pass: p, old: p.session(), lists: make(chan *rowList, listsForMany), sides: map[*checker]*copyWorker{}}
+	w.want(listsForOne)
+	return w
 }
 
-func (c *checker) newWorker() *worker {
-	w := &worker{
-		check: c,
-		old:   c.session(false), new: c.session(true), aside: c.session(false),
-		lists: make(chan *rowList, 2),
+// want makes lists until there are n.
+func (w *worker) want(n int) {
+	for ; w.made < n; w.made++ {
+		w.lists <- &rowList{}
 	}
-	w.lists <- &rowList{}
-	w.lists <- &rowList{}
-	return w
+}
+
+// side returns the worker's part of a copy.
+func (w *worker) side(c *checker) *copyWorker {
+	s := w.sides[c]
+	if s == nil {
+		s = &copyWorker{check: c, old: w.old, new: c.session(true), aside: c.session(false)}
+		w.sides[c] = s
+	}
+	return s
 }
 
 func (w *worker) close() {
 	w.old.close()
-	w.new.close()
-	w.aside.close()
+	for _, s := range w.sides {
+		s.new.close()
+		s.aside.close()
+	}
 }
 
-// walk compares one lane to its end.
-func (w *worker) walk(ctx context.Context, l *lane) error {
+// walkAny compares a lane by its table's method.
+func (w *worker) walkAny(ctx context.Context, l *lane) {
+	var open []*tableRun // else the other lanes of a table would wait for the same lock, one after the other
+	for _, t := range l.tables {
+		switch {
+		case t.check.ctx.Err() != nil:
+			t.fail(errInterrupted)
+		case !t.ended():
+			open = append(open, t)
+		}
+	}
+	switch {
+	case len(open) == 0:
+	case open[0].plan.method == methodChunks:
+		w.walk(ctx, l, open)
+	default:
+		t := open[0]
+		if err := w.side(t.check).bucket(t.check.ctx, t); err != nil {
+			t.failed(err)
+		}
+	}
+}
+
+// walk compares one lane to its end with those copies that keep up; what the others have not compared of it becomes lanes
+// of their own.
+func (w *worker) walk(ctx context.Context, l *lane, tables []*tableRun) {
 	size := &sharedSizer{Sizer: chunker.Sizer{
 		Target: chunkTarget, MaxRows: w.old.pace.maxRows(maxChunkRows), MaxBytes: maxChunkBytes,
 	}}
-	jobs := make(chan compareJob)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
+	if len(tables) > 1 {
+		w.want(listsForMany)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	fs := w.newFeeds(l, tables, stop)
+	done := make(chan struct{})
+	go func() {
 		defer fault.Guard()
-		defer close(jobs)
-		return w.readOld(ctx, l, size, jobs)
-	})
-	g.Go(func() error {
-		defer fault.Guard()
-		for {
-			select {
-			case job, ok := <-jobs:
-				if !ok {
-					return nil
-				}
-				err := w.compare(ctx, l.table, job, size)
-				w.lists <- job.list
-				if err != nil {
-					return err
-				}
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+		defer close(done)
+		fs.run()
+	}()
+	err := w.readOld(ctx, l, size, fs)
+	fs.close()
+	for waiting := true; waiting; {
+		select {
+		case <-done:
+			waiting = false
+		case <-time.After(stallLook):
+			fs.leaveBehind()
 		}
-	})
-	return g.Wait()
+	}
+	switch {
+	case err == nil, w.pass.ctx.Err() == nil && !fs.any(): // nobody is left to read for
+	default:
+		w.pass.failed(tables, err)
+	}
+	fs.later(l)
 }
 
-// readOld cuts the lane into chunks by reading old, and hands them on.
-func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, jobs chan<- compareJob) error {
-	for !l.table.ended() {
-		if err := w.check.throttle.ready(ctx); err != nil {
+// readOld cuts the lane into chunks by reading the reference, and hands them on.
+func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, fs *feeds) error {
+	plan := fs.list[0].table.plan
+	for fs.any() {
+		if err := w.ready(ctx, fs); err != nil {
 			return err
 		}
-		if w.check.schedule.wanted() {
+		if w.pass.schedule.wanted() {
 			if err := w.share(ctx, l, size.rows()); err != nil {
 				return err
 			}
 		}
-		var list *rowList
-		select {
-		case list = <-w.lists:
-		case <-ctx.Done():
-			return ctx.Err()
+		list, err := w.list(ctx, fs)
+		if err != nil {
+			return err
 		}
 		start := time.Now()
-		hi, full, err := w.old.readRange(ctx, l.table.plan, l.rng, size.rows(), list)
+		hi, full, err := w.old.readRange(ctx, plan, l.rng, size.rows(), list)
 		if err != nil {
 			w.lists <- list
 			if errors.Is(err, errTimeLimit) && size.shrink() {
@@ -118,98 +161,139 @@ func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, jobs c
 			}
 			return err
 		}
-		job := compareJob{rng: chunker.Range{Lo: l.rng.Lo, Hi: hi}, list: list, took: time.Since(start), full: full}
-		select {
-		case jobs <- job:
-		case <-ctx.Done():
-			w.lists <- list
-			return ctx.Err()
-		}
+		fs.rejoin(l.rng.Lo)
+		fs.hand(&chunkJob{
+			rng: chunker.Range{Lo: l.rng.Lo, Hi: hi}, list: list, took: time.Since(start), full: full,
+			size: size, lists: w.lists,
+		})
 		if !full {
+			fs.read = true
 			return nil
 		}
 		if bytes.Equal(hi.Encode(), l.rng.Lo.Encode()) {
-			return l.table.plan.unsureKey(reasonNoBound)
+			return plan.unsureKey(reasonNoBound)
 		}
 		l.rng.Lo = hi
 	}
 	return nil
 }
 
-// compare reads new for a chunk and judges it. If new holds so many more rows than old that their keys would not fit
-// into memory, the chunk is compared in pieces that end where new's rows fill a list.
-func (w *worker) compare(ctx context.Context, t *tableRun, job compareJob, size *sharedSizer) error {
-	start := time.Now()
-	if ok, err := w.new.certain(ctx, t.plan, job.rng.Hi); err != nil || !ok {
-		return cmp.Or[error](err, t.plan.unsureKey(reasonNoBound))
+// ready waits until the reference, and a copy that is walked alone, are not too busy.
+func (w *worker) ready(ctx context.Context, fs *feeds) error {
+	if err := w.pass.throttle.ready(ctx); err != nil {
+		return err
 	}
-	limit := 2*job.list.len() + maxChunkRows
-	rest, list := job.rng, job.list
-	for {
-		hi, full, err := w.new.readRange(ctx, t.plan, rest, limit, &w.newList)
-		if err != nil {
+	if len(fs.list) == 1 {
+		t := fs.list[0].table
+		if err := t.check.ready(ctx); err != nil {
+			if t.check.ctx.Err() == nil {
+				fs.list[0].fail(err)
+			}
 			return err
 		}
-		if !full {
-			w.judge(ctx, t, rest, list, &w.newList)
-			break
-		}
-		if ok, err := w.aside.certain(ctx, t.plan, hi); err != nil || !ok {
-			return cmp.Or[error](err, t.plan.unsureKey(reasonNoBound))
-		}
-		piece := chunker.Range{Lo: rest.Lo, Hi: hi}
-		var own rowList
-		if _, _, err := w.aside.readRange(ctx, t.plan, piece, 0, &own); err != nil {
-			return err
-		}
-		w.judge(ctx, t, piece, &own, &w.newList)
-		rest.Lo = hi
-		list = &own
-		if _, _, err := w.aside.readRange(ctx, t.plan, rest, 0, list); err != nil {
-			return err
-		}
-	}
-	if job.full {
-		size.observe(job.list, max(job.took, time.Since(start)))
 	}
 	return nil
 }
 
-// judge turns two lists of a range into a chunk: proven at once if they agree, else on its way to the settler.
-func (w *worker) judge(ctx context.Context, t *tableRun, r chunker.Range, old, new *rowList) {
+// list waits for a list that no copy needs any more.
+func (w *worker) list(ctx context.Context, fs *feeds) (*rowList, error) {
+	select {
+	case list := <-w.lists:
+		return list, nil
+	default:
+	}
+	for {
+		select {
+		case list := <-w.lists:
+			return list, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(stallLook):
+			fs.leaveBehind()
+		}
+	}
+}
+
+// compare reads the copy for a chunk and judges it. If the copy holds so many more rows than the reference that their keys
+// would not fit into memory, the chunk is compared in pieces that end where the copy's rows fill a list. With an error it
+// returns where the part begins that was not compared.
+func (w *copyWorker) compare(ctx context.Context, t *tableRun, job *chunkJob) (chunker.Bound, error) {
+	rest, list := job.rng, job.list
+	if ok, err := w.new.certain(ctx, t.plan, job.rng.Hi); err != nil || !ok {
+		return rest.Lo, cmp.Or[error](err, t.plan.unsureKey(reasonNoBound))
+	}
+	limit := 2*job.list.len() + maxChunkRows
+	for {
+		hi, full, err := w.new.readRange(ctx, t.plan, rest, limit, &w.newList)
+		if err != nil {
+			return rest.Lo, err
+		}
+		if !full {
+			return rest.Lo, w.judge(ctx, t, rest, list, &w.newList)
+		}
+		if ok, err := w.aside.certain(ctx, t.plan, hi); err != nil || !ok {
+			return rest.Lo, cmp.Or[error](err, t.plan.unsureKey(reasonNoBound))
+		}
+		piece := chunker.Range{Lo: rest.Lo, Hi: hi}
+		var own rowList
+		if _, _, err := w.aside.readRange(ctx, t.plan, piece, 0, &own); err != nil {
+			return rest.Lo, err
+		}
+		if err := w.judge(ctx, t, piece, &own, &w.newList); err != nil {
+			return rest.Lo, err
+		}
+		rest.Lo = hi
+		list = &own
+		if _, _, err := w.aside.readRange(ctx, t.plan, rest, 0, list); err != nil {
+			return rest.Lo, err
+		}
+	}
+}
+
+// judge turns two lists of a range into a chunk: proven at once if they agree, else on its way to the settler. It returns
+// an error, and makes no chunk, if the copy left the others before there was room for the rows that differ.
+func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, old, new *rowList) error {
+	var rows []rowSeen
+	var full error
+	if !old.equal(new) {
+		diff(old, new, func(kind Kind, key []byte) { rows = append(rows, rowSeen{append([]byte{}, key...), kind}) })
+		if full = w.check.settler.reserve(ctx, len(rows)); full != nil && w.check.ctx.Err() == nil {
+			return full
+		}
+	}
+	ctx = w.check.ctx
 	c := t.newChunk(r)
 	c.counts = Counts{
 		RowsOld: int64(old.len()), RowsNew: int64(new.len()), BytesOld: old.bytes, BytesNew: new.bytes,
 	}
 	t.compared(c)
 	w.check.opt.Observer.Progress(t.plan.name, c.counts.RowsOld, c.counts.BytesOld+c.counts.BytesNew)
-	if !old.equal(new) {
-		var rows []rowSeen
-		diff(old, new, func(kind Kind, key []byte) { rows = append(rows, rowSeen{append([]byte{}, key...), kind}) })
-		w.check.settler.submit(ctx, c, rows, old.len()+new.len())
+	if len(rows) > 0 {
+		w.check.settler.take(ctx, c, rows, old.len()+new.len(), full)
 	}
 	c.drop(ctx)
+	return nil
 }
 
 // share cuts the lane in two and gives the upper part away, if it is long enough for that to be worth a statement.
 func (w *worker) share(ctx context.Context, l *lane, rows int) error {
-	if l.rng.Lo == nil || rows < maxChunkRows/8 && l.table.plan.old.table.EstRows < maxChunkRows {
+	lead := l.tables[0]
+	if l.rng.Lo == nil || rows < maxChunkRows/8 && lead.plan.old.table.EstRows < maxChunkRows {
 		return nil // the first chunk is not read yet, or the table is too small to share
 	}
 	hi := l.rng.Hi
 	if hi == nil {
-		last, err := w.lastKey(ctx, l.table)
+		last, err := w.lastKey(ctx, lead)
 		if err != nil || last == nil {
 			return err
 		}
 		hi = last
 	}
-	cut, err := w.cut(ctx, l.table.plan, l.rng.Lo, hi)
+	cut, err := w.cut(ctx, lead.plan, l.rng.Lo, hi)
 	if err != nil || cut == nil {
 		return err
 	}
-	l.table.hold()
-	w.check.schedule.offer(&lane{table: l.table, rng: chunker.Range{Lo: cut, Hi: l.rng.Hi}})
+	w.pass.schedule.offer(newLane(l.tables, chunker.Range{Lo: cut, Hi: l.rng.Hi}))
 	l.rng.Hi = cut
 	return nil
 }

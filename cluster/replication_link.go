@@ -80,6 +80,12 @@ func (l *Link) Proof() Proof { return l.proof }
 // Direct tells whether `to` replicates from `from` itself.
 func (l *Link) Direct() bool { return l.direct }
 
+// Source is the server whose changes travel over the link.
+func (l *Link) Source() *Server { return l.from.Server }
+
+// Replica is the server that applies what travels over the link.
+func (l *Link) Replica() *Server { return l.to.Server }
+
 // From is the label of the server whose changes travel over the link.
 func (l *Link) From() string { return l.from.Label() }
 

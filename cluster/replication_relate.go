@@ -19,6 +19,7 @@ const (
 	OneWay                  // old → new
 	Reverse                 // new → old only
 	TwoWay                  // both
+	Siblings                // both get them from one writer, neither through the other
 )
 
 // String is the mode's name in messages.
@@ -30,6 +31,8 @@ func (m Mode) String() string {
 		return "new→old"
 	case TwoWay:
 		return "old⇄new"
+	case Siblings:
+		return "siblings"
 	default:
 		return "independent"
 	}
@@ -41,6 +44,8 @@ type Relation struct {
 	Mode     Mode
 	OldToNew *Link // nil where changes do not flow that way
 	NewToOld *Link
+	ToOld    []Way    // by which the changes of each writer, old itself apart, get to old
+	ToNew    []Way    // and to new
 	Reason   string   // one line: how the relation was found
 	Notes    []string // what a reader should know: filters, skipped errors, group membership
 }
@@ -82,6 +87,12 @@ func Relate(ctx context.Context, oldSide, newSide *Server) (Relation, error) {
 	default:
 		rel.Reason = why[0] + "; " + why[1]
 	}
+	if rel.OldToNew != nil {
+		rel.ToNew = []Way{{rel.OldToNew}}
+	}
+	if rel.NewToOld != nil {
+		rel.ToOld = []Way{{rel.NewToOld}}
+	}
 	rel.Notes = append(notes(o.Label(), oid), notes(n.Label(), nid)...)
 	for _, l := range []*Link{rel.OldToNew, rel.NewToOld} {
 		if l != nil {
@@ -93,16 +104,10 @@ func Relate(ctx context.Context, oldSide, newSide *Server) (Relation, error) {
 
 // connect finds the way by which what from commits gets to to, if there is one.
 func connect(ctx context.Context, from, to reader, fid, tid identity) (*Link, string, error) {
-	l := &Link{from: from, to: to, fromID: fid, toID: tid}
-	for _, c := range tid.channels {
-		kin := c.leadsTo(ctx, fid, tid)
-		if kin == stranger || (kin == likely && !sitsAtEnd(ctx, from.Server, to.Server, c.Name)) {
-			continue
-		}
-		l.direct, l.channel, l.source = true, c.Name, c.Source()
-		l.chooseProof(ctx, c)
-		return l, fmt.Sprintf("%s replicates from %s (%s%s), proof by %s", to.Label(), from.Label(), c.Source(), named(c), l.proof), nil
+	if l, why := direct(ctx, from, to, fid, tid); l != nil {
+		return l, why, nil
 	}
+	l := &Link{from: from, to: to, fromID: fid, toID: tid}
 	if fid.group != "" && strings.EqualFold(fid.group, tid.group) && fid.gtidMode == gtidOn && tid.gtidMode == gtidOn {
 		l.proof = ByMySQLGTID
 		return l, fmt.Sprintf("%s and %s are members of the replication group %s", from.Label(), to.Label(), fid.group), nil
@@ -121,6 +126,20 @@ func connect(ctx context.Context, from, to reader, fid, tid identity) (*Link, st
 		return nil, fmt.Sprintf("%s replicates from %s, which is not %s, and has none of %s's own GTIDs", to.Label(), sources(tid.channels), from.Label(), from.Label()), nil
 	}
 	return nil, to.Label() + " has no replication channel", nil
+}
+
+// direct finds the channel by which to replicates from from itself, if there is one.
+func direct(ctx context.Context, from, to reader, fid, tid identity) (*Link, string) {
+	for _, c := range tid.channels {
+		kin := c.leadsTo(ctx, fid, tid)
+		if kin == stranger || (kin == likely && !sitsAtEnd(ctx, from.Server, to.Server, c.Name)) {
+			continue
+		}
+		l := &Link{from: from, to: to, fromID: fid, toID: tid, direct: true, channel: c.Name, source: c.Source()}
+		l.chooseProof(ctx, c)
+		return l, fmt.Sprintf("%s replicates from %s (%s%s), proof by %s", to.Label(), from.Label(), c.Source(), named(c), l.proof)
+	}
+	return nil, ""
 }
 
 func named(c ReplicaChannel) string {

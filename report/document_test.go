@@ -28,7 +28,7 @@ func TestNewCheckNeverShowsBetterThanItsParts(t *testing.T) {
 	} {
 		r := sampleResult(checksum.Same)
 		c.change(&r)
-		d := NewCheck(r, Options{})
+		d := NewCheck(Pair(r), Options{})
 		if d.Verdict != c.want {
 			t.Errorf("%s: verdict %v, want %v", name, d.Verdict, c.want)
 		}
@@ -41,7 +41,7 @@ func TestNewCheckNeverShowsBetterThanItsParts(t *testing.T) {
 func TestNewCheckBoundsDifferences(t *testing.T) {
 	r := resultDifferent()
 	for limit, want := range map[int][2]int64{-1: {7, 8}, 0: {0, 15}, 3: {3, 12}, 100: {7, 8}} {
-		d := NewCheck(r, Options{MaxDifferences: limit})
+		d := NewCheck(Pair(r), Options{MaxDifferences: limit})
 		for _, table := range d.Tables {
 			if table.Table == "shop.orders" {
 				if got := [2]int64{int64(len(table.Differences)), table.DifferencesOmitted}; got != want {
@@ -50,7 +50,7 @@ func TestNewCheckBoundsDifferences(t *testing.T) {
 			}
 		}
 	}
-	d := NewCheck(r, Options{MaxDifferences: 1})
+	d := NewCheck(Pair(r), Options{MaxDifferences: 1})
 	if got := d.Tables[2]; got.Table != "shop.import_log" || got.DifferencesOmitted != 0 {
 		t.Errorf("one entry stands for three rows of a keyless table: %+v", got)
 	}
@@ -58,7 +58,7 @@ func TestNewCheckBoundsDifferences(t *testing.T) {
 
 func TestDocumentSurvivesJSON(t *testing.T) {
 	for name, doc := range samples() {
-		if name == "hostile" { // bytes that are no UTF-8 cannot survive in names
+		if strings.HasPrefix(name, "hostile") { // bytes that are no UTF-8 cannot survive in names
 			continue
 		}
 		var b strings.Builder
@@ -77,7 +77,7 @@ func TestDocumentSurvivesJSON(t *testing.T) {
 
 func TestNoSliceIsNull(t *testing.T) {
 	r := checksum.Result{Tables: []checksum.TableResult{{Table: "a.b", Differences: []checksum.Difference{{Kind: checksum.Extra}}}}}
-	text, err := json.Marshal(NewCheck(r, Options{MaxDifferences: 1}))
+	text, err := json.Marshal(NewCheck(Pair(r), Options{MaxDifferences: 1}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestMaskedValuesAppearNowhere(t *testing.T) {
 	r.Tables = []checksum.TableResult{table}
 	for _, f := range Formats() {
 		for show, doc := range map[bool]CheckDocument{
-			false: NewCheck(r, Options{MaxDifferences: -1}), true: NewCheck(r, Options{MaxDifferences: -1, ShowValues: true}),
+			false: NewCheck(Pair(r), Options{MaxDifferences: -1}), true: NewCheck(Pair(r), Options{MaxDifferences: -1, ShowValues: true}),
 		} {
 			var b strings.Builder
 			if err := Render(&b, f, doc, TermOptions{}); err != nil {
@@ -196,7 +196,7 @@ func TestRates(t *testing.T) {
 	resumed := sameTable("a.b", 1000)
 	resumed.Resumed = 1
 	r.Tables = []checksum.TableResult{sameTable("a.a", 1000), resumed}
-	d := NewCheck(r, Options{})
+	d := NewCheck(Pair(r), Options{})
 	if d.Tables[0].RowsPerSecond != 400 || d.Tables[1].RowsPerSecond != 0 || d.Totals.RowsPerSecond != 0 {
 		t.Errorf("rows read by an earlier run count as speed: %d, %d, %d", d.Tables[0].RowsPerSecond,
 			d.Tables[1].RowsPerSecond, d.Totals.RowsPerSecond)
@@ -225,7 +225,7 @@ func TestSummary(t *testing.T) {
 		{resultUndecided(), "UNDECIDED: 4 rows in 1 of 2 tables not proven either way; replication to new stopped: error 1062 on the applier; 4 rows differ and no fence arrived within 30 s"},
 		{checksum.Result{}, "UNDECIDED: nothing was proven"},
 	} {
-		d := NewCheck(c.result, Options{})
+		d := NewCheck(Pair(c.result), Options{})
 		if got := d.Summary(); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}

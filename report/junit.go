@@ -51,25 +51,21 @@ type junitProblem struct {
 	Text    string `xml:",chardata"`
 }
 
-// renderJUnit writes one test case per table: a failure if it differs, an error if it is undecided. A run that is not
+// renderJUnit writes one test case per table and copy: a failure if it differs, an error if it is undecided. A run that is not
 // the same for a reason of its own gets a case of its own, so that no pipeline turns green on it.
 func renderJUnit(w io.Writer, d *CheckDocument) error {
 	s := junitSuite{
-		Name:      "crosscheck check",
-		Time:      fmt.Sprintf("%.3f", d.ElapsedSeconds),
-		Timestamp: d.Started.Format("2006-01-02T15:04:05"),
-		Properties: []junitProperty{
-			{"summary", visible(d.Summary())},
-			{"old", visible(d.Old.Addr + " " + d.Old.product())},
-			{"old.position", visible(d.Old.Position)},
-			{"new", visible(d.New.Addr + " " + d.New.product())},
-			{"new.position", visible(d.New.Position)},
-			{"relation", visible(d.Relation)},
-		},
-		Cases: make([]junitCase, 0, len(d.Tables)+1),
+		Name:       "crosscheck check",
+		Time:       fmt.Sprintf("%.3f", d.ElapsedSeconds),
+		Timestamp:  d.Started.Format("2006-01-02T15:04:05"),
+		Properties: junitProperties(d),
+		Cases:      make([]junitCase, 0, len(d.Tables)*len(d.Nodes)+1),
 	}
 	for i := range d.Tables {
-		s.add(junitTable(&d.Tables[i]))
+		t := &d.Tables[i]
+		for k := range t.Copies {
+			s.add(junitCopy(d, t, &t.Copies[k]))
+		}
 	}
 	if d.Verdict != checksum.Same && (d.Reason != "" || s.Failures+s.Errors == 0) {
 		c := junitCase{Class: "crosscheck", Name: "whole run", Time: s.Time}
@@ -112,24 +108,44 @@ func (c *junitCase) blame(v checksum.Verdict, message, text string) {
 	}
 }
 
-func junitTable(t *Table) junitCase {
+func junitProperties(d *CheckDocument) []junitProperty {
+	out := []junitProperty{{"summary", visible(d.Summary())}}
+	for i := range d.Nodes {
+		n := &d.Nodes[i]
+		label := visible(n.Label)
+		out = append(out, junitProperty{label, visible(n.Addr + " " + n.product())},
+			junitProperty{label + ".position", visible(n.Position)})
+		if n.Relation != "" {
+			out = append(out, junitProperty{label + ".relation", visible(n.Relation)})
+		}
+		if !d.single() {
+			out = append(out, junitProperty{label + ".verdict", string(n.Verdict)})
+		}
+	}
+	return out
+}
+
+func junitCopy(d *CheckDocument, t *Table, copied *CopyEntry) junitCase {
 	schema, name, ok := strings.Cut(t.Table, ".")
 	if !ok {
 		schema, name = "", t.Table
 	}
+	if !d.single() {
+		name += " on " + copied.Node
+	}
 	c := junitCase{Class: visible(schema), Name: visible(name), Time: fmt.Sprintf("%.3f", t.ElapsedSeconds)}
 	var text strings.Builder
-	for i := range t.Differences {
-		junitDifference(&text, &t.Differences[i])
+	for i := range copied.Differences {
+		junitDifference(&text, &copied.Differences[i])
 	}
-	if t.DifferencesOmitted > 0 {
-		fmt.Fprintf(&text, "… and %s not listed\n", plural(t.DifferencesOmitted, "row"))
+	if copied.DifferencesOmitted > 0 {
+		fmt.Fprintf(&text, "… and %s not listed\n", plural(copied.DifferencesOmitted, "row"))
 	}
-	message := t.outcome()
-	if t.Reason != "" {
-		message += ": " + t.Reason
+	message := copied.outcome()
+	if copied.Reason != "" {
+		message += ": " + copied.Reason
 	}
-	c.blame(t.Verdict, visible(message), text.String())
+	c.blame(copied.Verdict, visible(message), text.String())
 	c.Output = junitNotes(t.Notes, t.Lossy)
 	return c
 }

@@ -13,15 +13,28 @@ func renderMarkdown(w io.Writer, d *CheckDocument) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s %s\n\n", markdownMark(d.Verdict), md(d.Summary()))
 	fmt.Fprintf(&b, "%s · %s", d.Started.Format("2006-01-02 15:04:05 UTC"), duration(d.ElapsedSeconds))
-	if d.Relation != "" {
-		fmt.Fprintf(&b, " · %s", md(d.Relation))
+	if r := d.relation(); r != "" && d.single() {
+		fmt.Fprintf(&b, " · %s", md(r))
 	}
+	if d.single() {
+		markdownPair(&b, d)
+	} else {
+		markdownMatrix(&b, d)
+	}
+	for i := range d.Tables {
+		if !d.Tables[i].silent() {
+			markdownDetails(&b, d, &d.Tables[i])
+		}
+	}
+	markdownNotes(&b, d)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func markdownPair(b *strings.Builder, d *CheckDocument) {
 	b.WriteString("\n\n| | address | server | uuid | encryption | position at start |\n|---|---|---|---|---|---|\n")
-	for _, s := range []struct {
-		side string
-		Server
-	}{{"old", d.Old}, {"new", d.New}} {
-		fmt.Fprintf(&b, "| **%s** | %s | %s | %s | %s | %s |\n", s.side, md(s.Addr), md(s.product()), md(s.ServerUUID),
+	for _, s := range d.shown() {
+		fmt.Fprintf(b, "| **%s** | %s | %s | %s | %s | %s |\n", s.Side, md(s.Addr), md(s.product()), md(s.ServerUUID),
 			md(s.encryption()), md(whereabouts(s.Position)))
 	}
 	if len(d.Tables) > 0 {
@@ -29,20 +42,54 @@ func renderMarkdown(w io.Writer, d *CheckDocument) error {
 			"|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 		for i := range d.Tables {
 			t := &d.Tables[i]
-			markdownRow(&b, md(t.Table), t)
+			markdownRow(b, md(t.Table), t)
 		}
 		if len(d.Tables) > 1 {
-			markdownRow(&b, "**total**", d.total())
+			markdownRow(b, "**total**", d.total())
 		}
 	}
+}
+
+// markdownMatrix writes the nodes, and the tables against them.
+func markdownMatrix(b *strings.Builder, d *CheckDocument) {
+	b.WriteString("\n\n| node | role | verdict | address | server | uuid | replication | position at start |\n|---|---|---|---|---|---|---|---|\n")
+	for i := range d.Nodes {
+		n := &d.Nodes[i]
+		fmt.Fprintf(b, "| **%s** | %s | %s | %s | %s | %s | %s | %s |\n", md(n.Label), md(n.Role), markdownNode(n), md(n.Addr),
+			md(n.product()), md(n.ServerUUID), md(n.Relation), md(whereabouts(n.Position)))
+	}
+	nodes := d.compared()
+	if len(d.Tables) == 0 || len(nodes) == 0 {
+		return
+	}
+	b.WriteString("\n| table | rows |")
+	for _, n := range nodes {
+		fmt.Fprintf(b, " %s |", md(n.Label))
+	}
+	b.WriteString("\n|---|--:|" + strings.Repeat("---|", len(nodes)) + "\n")
 	for i := range d.Tables {
-		if !d.Tables[i].silent() {
-			markdownDetails(&b, &d.Tables[i])
+		t := &d.Tables[i]
+		fmt.Fprintf(b, "| %s | %s |", md(t.Table), t.read(t.passRows()))
+		for _, n := range nodes {
+			v := checksum.Undecided
+			if c := t.copyOf(n.Label); c != nil {
+				v = c.Verdict
+			}
+			fmt.Fprintf(b, " %s %s |", markdownMark(v), v)
 		}
+		b.WriteString("\n")
 	}
-	markdownNotes(&b, d)
-	_, err := io.WriteString(w, b.String())
-	return err
+}
+
+func markdownNode(n *NodeEntry) string {
+	word := string(n.Verdict)
+	if n.compared() {
+		word = markdownMark(n.Verdict.verdict()) + " " + word
+	}
+	if n.Reason != "" {
+		word += ": " + md(n.Reason)
+	}
+	return word
 }
 
 func markdownMark(v checksum.Verdict) string {
@@ -62,20 +109,30 @@ func markdownRow(b *strings.Builder, name string, t *Table) {
 		number(t.Undecided), number(t.InFlight), rate(t.RowsPerSecond))
 }
 
-func markdownDetails(b *strings.Builder, t *Table) {
+func markdownDetails(b *strings.Builder, d *CheckDocument, t *Table) {
 	fmt.Fprintf(b, "\n## %s %s (%s)\n\n", markdownMark(t.Verdict), md(t.Table), t.outcome())
-	if t.Reason != "" {
-		fmt.Fprintf(b, "%s\n\n", md(t.Reason))
+	if d.single() {
+		if t.Reason != "" {
+			fmt.Fprintf(b, "%s\n\n", md(t.Reason))
+		}
+	} else {
+		markdownCopies(b, t)
 	}
 	if len(t.Differences) > 0 {
-		b.WriteString("| kind | key | column | old | new | |\n|---|---|---|---|---|---|\n")
+		on, rule := "", ""
+		if !d.single() {
+			on, rule = " on |", "---|"
+		}
+		fmt.Fprintf(b, "| kind | key |%s column | old | new | |\n|---|---|%s---|---|---|---|\n", on, rule)
 		for i := range t.Differences {
-			markdownDifference(b, &t.Differences[i])
+			for _, f := range t.Differences[i].forms() {
+				markdownForm(b, d, t.Differences[i].Key, &f)
+			}
 		}
 		b.WriteString("\n")
 	}
-	if t.DifferencesOmitted > 0 {
-		fmt.Fprintf(b, "- %s not listed\n", plural(t.DifferencesOmitted, "row"))
+	for _, l := range t.omittedLines(d.single()) {
+		fmt.Fprintf(b, "- %s\n", md(l))
 	}
 	for _, p := range t.proofs() {
 		fmt.Fprintf(b, "- Proof: %s\n", md(p))
@@ -91,22 +148,45 @@ func markdownDetails(b *strings.Builder, t *Table) {
 	}
 }
 
-func markdownDifference(b *strings.Builder, d *Difference) {
-	key := md(shorten(keyText(d.Key), 120))
-	if d.Count > 1 {
-		key += " × " + number(d.Count)
+// markdownCopies lists the copies that are not the same, or have something to say.
+func markdownCopies(b *strings.Builder, t *Table) {
+	n := 0
+	for i := range t.Copies {
+		c := &t.Copies[i]
+		if c.Verdict == checksum.Same && c.Reason == "" {
+			continue
+		}
+		n++
+		fmt.Fprintf(b, "- %s **%s** %s", markdownMark(c.Verdict), md(c.Node), c.outcome())
+		if c.Reason != "" {
+			fmt.Fprintf(b, ": %s", md(c.Reason))
+		}
+		b.WriteString("\n")
+	}
+	if n > 0 {
+		b.WriteString("\n")
+	}
+}
+
+func markdownForm(b *strings.Builder, d *CheckDocument, of Key, f *Form) {
+	key := md(shorten(keyText(of), 120))
+	if f.Count > 1 {
+		key += " × " + number(f.Count)
+	}
+	if !d.single() {
+		key += " | " + md(strings.Join(f.Nodes, ", "))
 	}
 	line := func(column, old, new_, nature string) {
 		old, new_ = shortenPair(old, new_, 120)
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", d.Kind, key, md(column), md(old), md(new_), md(nature))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", f.Kind, key, md(column), md(old), md(new_), md(nature))
 	}
-	if len(d.Values)+len(d.Masked) == 0 {
+	if len(f.Values)+len(f.Masked) == 0 {
 		line("", "", "", "")
 	}
-	for _, v := range d.Values {
-		line(v.Column, d.oldText(v), d.newText(v), v.Nature)
+	for _, v := range f.Values {
+		line(v.Column, f.oldText(v), f.newText(v), v.Nature)
 	}
-	for _, m := range d.Masked {
+	for _, m := range f.Masked {
 		line(m.Column, m.Old, m.New, m.Nature)
 	}
 }

@@ -179,7 +179,7 @@ func (p *Progress) draw(view progressView) {
 	for _, e := range events {
 		switch {
 		case e.result != nil:
-			t := newTable(*e.result, Options{})
+			t := newTable(e.result.Table, Pair(checksum.Result{}), []*checksum.TableResult{e.result}, Options{})
 			view.finish(e.meter, &t, e.at)
 		case e.meter != nil:
 			view.start(e.meter)

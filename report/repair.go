@@ -24,8 +24,9 @@ type RepairOptions struct {
 	Checked   time.Time
 	Written   time.Time
 	Old, New  checksum.EndpointInfo
-	TwoWay    bool // old replicates from new as well
-	BatchSize int  // statements per transaction; 0 means DefaultRepairBatch
+	TwoWay    bool   // old replicates from new, too or only
+	Unread    []Node // nodes that nobody compared
+	BatchSize int    // statements per transaction; 0 means DefaultRepairBatch
 
 	// SplitTable gives the schema and the name of a table from "db.name"; ok is false if it does not know. nil splits at
 	// the dot and refuses tables with more than one, since their name can be read in two ways.
@@ -63,8 +64,22 @@ func WriteRepair(w io.Writer, opts RepairOptions,
 	if opts.SplitTable == nil {
 		opts.SplitTable = splitAtOnlyDot
 	}
-	r := &repair{w: bufio.NewWriterSize(w, 64<<10), opts: opts, tables: map[string]bool{}, exchange: newExchange()}
+	r := &repair{w: bufio.NewWriterSize(w, 64<<10), opts: opts, tables: map[string]bool{}}
 	r.header()
+	if err := r.steps(iterate); err != nil {
+		return r.sum, fmt.Errorf("write the repair: %w", err)
+	}
+	r.trailer()
+	if err := errors.Join(r.err, r.w.Flush()); err != nil {
+		return r.sum, fmt.Errorf("write the repair: %w", err)
+	}
+	r.sum.Tables = len(r.tables)
+	return r.sum, nil
+}
+
+// steps writes the statements of what iterate walks.
+func (r *repair) steps(iterate func(fn func(table string, d checksum.Difference) error) error) error {
+	r.exchange = newExchange()
 	for i, kind := range []checksum.Kind{checksum.Extra, checksum.Changed, checksum.Missing} {
 		r.phase(i+1, kind)
 		var err error
@@ -83,16 +98,11 @@ func WriteRepair(w io.Writer, opts RepairOptions,
 			})
 		}
 		if err != nil {
-			return r.sum, fmt.Errorf("write the repair: %w", err)
+			return err
 		}
 		r.commit()
 	}
-	r.trailer()
-	if err := errors.Join(r.err, r.w.Flush()); err != nil {
-		return r.sum, fmt.Errorf("write the repair: %w", err)
-	}
-	r.sum.Tables = len(r.tables)
-	return r.sum, nil
+	return nil
 }
 
 // splitAtOnlyDot is RepairOptions.SplitTable for names that can be read in one way only.
@@ -138,11 +148,11 @@ func (r *repair) phase(n int, kind checksum.Kind) {
 	r.printf("\n")
 	switch kind {
 	case checksum.Extra:
-		r.comment("Step %d of 3: rows that only new has are deleted.", n)
+		r.comment("Step %d of 3: rows that old has not are deleted.", n)
 	case checksum.Changed:
 		r.comment("Step %d of 3: rows that differ get the values of old.", n)
 	case checksum.Missing:
-		r.comment("Step %d of 3: rows that only old has are inserted.", n)
+		r.comment("Step %d of 3: rows that are missing are inserted.", n)
 	}
 }
 

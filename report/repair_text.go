@@ -13,7 +13,7 @@ const (
 	strictMode = "NO_AUTO_VALUE_ON_ZERO,STRICT_ALL_TABLES,ALLOW_INVALID_DATES"
 )
 
-// header says what the file is and sets the session up so that each value is stored exactly.
+// header says what the file is.
 func (r *repair) header() {
 	o := r.opts
 	r.comment("Repair written by crosscheck: it makes NEW like OLD where run %s proved them to differ.\n"+
@@ -38,6 +38,22 @@ func (r *repair) header() {
 			"may be missing there: their replicated copies would stop old's applier (1062, 1032) or change old. Before you run\n" +
 			"this, SET SESSION sql_log_bin = 0 and run it on each server of new, or stop that replication and skip it.")
 	}
+	r.unreadText()
+	r.session()
+}
+
+// unreadText warns of replicas whose rows nobody knows: a row event that does not fit them stops their applier.
+func (r *repair) unreadText() {
+	if len(r.opts.Unread) > 0 {
+		r.comment("\nWARNING: nobody compared %s. Where a row there is other than on the node that this file\n"+
+			"is for, what goes through the binary log may stop its applier (1032, 1062): compare it too, then write the repair again.",
+			nodeLabels(r.opts.Unread))
+	}
+}
+
+// session sets the session up so that each value is stored exactly, and on the server only that was checked.
+func (r *repair) session() {
+	o := r.opts
 	r.printf("\nSET NAMES utf8mb4;\n"+
 		"SET SESSION time_zone = '+00:00', SESSION foreign_key_checks = 0, SESSION unique_checks = 1,\n"+
 		"  SESSION sql_safe_updates = 0, SESSION sql_big_selects = 1, SESSION sql_mode = '%s';\n", strictMode)

@@ -152,13 +152,19 @@ func resultHostile() checksum.Result {
 func samples() map[string]CheckDocument {
 	shown, masked := Options{ShowValues: true, MaxDifferences: 20}, Options{MaxDifferences: 20}
 	return map[string]CheckDocument{
-		"same":             NewCheck(resultSame(), masked),
-		"different-masked": NewCheck(resultDifferent(), masked),
-		"different-shown":  NewCheck(resultDifferent(), shown),
-		"undecided":        NewCheck(resultUndecided(), masked),
-		"interrupted":      NewCheck(resultInterrupted(), masked),
-		"no-tables":        NewCheck(resultNoTables(), masked),
-		"many":             NewCheck(resultMany(), masked),
-		"hostile":          NewCheck(resultHostile(), shown),
+		"same":             NewCheck(Pair(resultSame()), masked),
+		"different-masked": NewCheck(Pair(resultDifferent()), masked),
+		"different-shown":  NewCheck(Pair(resultDifferent()), shown),
+		"undecided":        NewCheck(Pair(resultUndecided()), masked),
+		"interrupted":      NewCheck(Pair(resultInterrupted()), masked),
+		"no-tables":        NewCheck(Pair(resultNoTables()), masked),
+		"many":             NewCheck(Pair(resultMany()), masked),
+		"nodes":            NewCheck(checkOfNodes(), shown),
+		"nodes-masked":     NewCheck(checkOfNodes(), masked),
+		"nodes-many":       NewCheck(manyNodes(), masked),
+		"nodes-pair":       NewCheck(pairOfClusters(), masked),
+		"nodes-same":       NewCheck(sameNodes(), masked),
+		"hostile-nodes":    NewCheck(hostileNodes(), shown),
+		"hostile":          NewCheck(Pair(resultHostile()), shown),
 	}
 }

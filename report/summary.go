@@ -24,22 +24,23 @@ func mark(v checksum.Verdict) string {
 // Summary is the verdict in one sentence, such as "DIFFERENT: 7 rows in 3 tables (2 missing, 5 changed)". Names and
 // positions in it are not yet fit for a terminal.
 func (d *CheckDocument) Summary() string {
+	if !d.single() {
+		return d.nodesSummary()
+	}
+	s := d.pairSummary()
+	for i, n := range d.unread() { // a yes must not be read as more than it is
+		s += []string{"; not compared: ", ", "}[min(i, 1)] + n.Label
+	}
+	return s
+}
+
+func (d *CheckDocument) pairSummary() string {
 	t := d.Totals
 	switch d.Verdict {
 	case checksum.Same:
 		s := fmt.Sprintf("SAME: %s, %s, %s compared in %s", plural(int64(t.Tables), "table"), plural(t.RowsOld, "row"),
 			bytesOf(t.BytesOld), duration(d.ElapsedSeconds))
-		if d.Old.Position != "" && d.Relation != "independent" { // without replication a position of old says nothing
-			s += ", proven through old at " + shorten(whereabouts(d.Old.Position), 48)
-		}
-		var lossy int64
-		for i := range d.Tables {
-			lossy += int64(len(d.Tables[i].Lossy))
-		}
-		if lossy > 0 { // a yes must not be read as more than it is
-			s += "; " + plural(lossy, "column") + " compared through a conversion that loses information"
-		}
-		return s
+		return s + d.throughPart() + d.lossyPart()
 	case checksum.Different:
 		s := "DIFFERENT: " + differentPart(d)
 		if t.TablesUndecided > 0 {
@@ -52,6 +53,116 @@ func (d *CheckDocument) Summary() string {
 	default:
 		return "UNDECIDED: " + undecidedPart(d)
 	}
+}
+
+// throughPart is the position that a yes is proven through; without replication a position of old says nothing.
+func (d *CheckDocument) throughPart() string {
+	ref := d.reference()
+	if ref.Position == "" || d.relation() == "independent" {
+		return ""
+	}
+	return ", proven through " + ref.Label + " at " + shorten(whereabouts(ref.Position), 48)
+}
+
+// lossyPart keeps a yes from being read as more than it is.
+func (d *CheckDocument) lossyPart() string {
+	var lossy int64
+	for i := range d.Tables {
+		lossy += int64(len(d.Tables[i].Lossy))
+	}
+	if lossy == 0 {
+		return ""
+	}
+	return "; " + plural(lossy, "column") + " compared through a conversion that loses information"
+}
+
+// relation is how the servers of a pair replicate.
+func (d *CheckDocument) relation() string {
+	for _, n := range d.compared() {
+		return n.Relation
+	}
+	return ""
+}
+
+// nodesSummary is the sentence of a check of several nodes: who differs, who is undecided, who is the same, who was not
+// compared.
+func (d *CheckDocument) nodesSummary() string {
+	var different, undecided, same, unread []string
+	for i := range d.Nodes {
+		switch n := &d.Nodes[i]; {
+		case n.Verdict == IsReference:
+		case n.Verdict == NotCompared:
+			unread = append(unread, n.Label)
+		case n.Verdict.verdict() == checksum.Different:
+			different = append(different, n.Label+" ("+d.sumOf(n.Label)+")")
+		case n.Verdict.verdict() == checksum.Same:
+			same = append(same, n.Label)
+		default:
+			undecided = append(undecided, n.Label)
+		}
+	}
+	t, ref := d.Totals, d.reference()
+	var parts []string
+	list := func(words string, labels []string) {
+		if len(labels) > 0 {
+			parts = append(parts, words+strings.Join(labels, ", "))
+		}
+	}
+	list("", different)
+	if d.Verdict != checksum.Undecided || len(undecided) < len(d.compared()) {
+		list("undecided: ", undecided)
+	}
+	list("same as "+ref.Label+": ", same)
+	head := strings.ToUpper(d.Verdict.String()) + ": "
+	if d.Verdict == checksum.Undecided && d.Reason != "" {
+		parts = append(parts, d.Reason)
+	}
+	if d.Interrupted {
+		parts = append(parts, "stopped before the end")
+	}
+	if d.Verdict == checksum.Same {
+		parts = append(parts, fmt.Sprintf("%s, %s, %s compared in %s", plural(int64(t.Tables), "table"),
+			plural(t.RowsOld, "row"), bytesOf(t.BytesOld), duration(d.ElapsedSeconds))+d.throughPart()+d.lossyPart())
+	}
+	list("not compared: ", unread)
+	if len(parts) == 0 {
+		return head + "nothing was proven"
+	}
+	return head + strings.Join(parts, "; ")
+}
+
+// sumOf says how a copy differs: "7 rows in 3 tables: 2 missing, 5 changed".
+func (d *CheckDocument) sumOf(label string) string {
+	var sum checksum.Counts
+	var byRows, otherwise int64
+	for i := range d.Tables {
+		c := d.Tables[i].copyOf(label)
+		switch {
+		case c == nil || c.Verdict != checksum.Different:
+		case c.counts().Differences() > 0:
+			byRows++
+			sum.Add(c.counts())
+		default:
+			otherwise++
+		}
+	}
+	var parts []string
+	if byRows > 0 {
+		parts = append(parts, fmt.Sprintf("%s in %s: %s", plural(sum.Differences(), "row"), plural(byRows, "table"), kinds(sum)))
+	}
+	if otherwise > 0 {
+		parts = append(parts, plural(otherwise, "table")+" for other reasons than rows")
+	}
+	return orElse(strings.Join(parts, ", and "), "no table says why")
+}
+
+func (t *Table) copyOf(label string) *CopyEntry {
+	for i := range t.Copies {
+		if t.Copies[i].Node == label {
+			return &t.Copies[i]
+		}
+	}
+	return nil
 }
 
 func differentPart(d *CheckDocument) string {
@@ -141,14 +252,16 @@ func (t *Table) read(rows int64) string {
 }
 
 // outcome is a table's verdict with its counts: "different: 2 missing, 1 extra".
-func (t *Table) outcome() string {
-	if t.Verdict == checksum.Undecided && t.Undecided > 0 {
-		return "undecided: " + plural(t.Undecided, "row")
+func (t *Table) outcome() string { return outcomeOf(t.Verdict, t.Counts) }
+
+func outcomeOf(v checksum.Verdict, c checksum.Counts) string {
+	if v == checksum.Undecided && c.Undecided > 0 {
+		return "undecided: " + plural(c.Undecided, "row")
 	}
-	if k := kinds(t.Counts); k != "" {
-		return t.Verdict.String() + ": " + k
+	if k := kinds(c); k != "" {
+		return v.String() + ": " + k
 	}
-	return t.Verdict.String()
+	return v.String()
 }
 
 // silent tells whether a table has nothing to say beyond its line in the list.
@@ -160,8 +273,13 @@ func (t *Table) silent() bool {
 // proofs says by which rules the listed differences were proven.
 func (t *Table) proofs() []string {
 	used := map[checksum.Proof]bool{}
-	for _, d := range t.Differences {
-		used[d.Proof] = true
+	for i := range t.Copies {
+		for k := range t.Copies[i].Differences {
+			used[t.Copies[i].Differences[k].Proof] = true
+		}
+	}
+	for i := range t.Differences { // of a document that was read back, or made by hand
+		used[t.Differences[i].Proof] = true
 	}
 	return proofTexts(used)
 }
@@ -200,20 +318,38 @@ func proofTexts(used map[checksum.Proof]bool) []string {
 // runNotes are the remarks on the run as a whole, with what its fields imply.
 func (d *CheckDocument) runNotes() []string {
 	var out []string
-	if d.Reason != "" && d.Verdict != checksum.Undecided { // there the summary says it
+	if d.Reason != "" && d.Verdict != checksum.Undecided && d.single() { // else the summary, or the nodes, say it
 		out = append(out, d.Reason)
 	}
-	if d.ResumedFrom != "" {
-		out = append(out, fmt.Sprintf("continues run %s: %s of %s proven there", d.ResumedFrom,
-			number(d.Totals.ResumedChunks), plural(d.Totals.Chunks, "chunk")))
-	}
-	if d.RepairCapped {
-		some := "some differing rows"
-		if d.WithoutValues > 0 {
-			some = plural(d.WithoutValues, "differing row")
+	for _, n := range d.compared() {
+		of := ""
+		if !d.single() {
+			of = n.Label + ": "
 		}
-		out = append(out, "the state directory lacks the values of "+some+", so repair leaves them out: "+
-			"more rows differ than it keeps, or rows are too large; repair the others, then check again")
+		if n.ResumedFrom != "" {
+			note := of + "continues run " + n.ResumedFrom
+			if d.single() {
+				note += ": " + number(d.Totals.ResumedChunks) + " of " + plural(d.Totals.Chunks, "chunk") + " proven there"
+			}
+			out = append(out, note)
+		}
+		if n.RepairCapped {
+			some := "some differing rows"
+			if n.WithoutValues > 0 {
+				some = plural(n.WithoutValues, "differing row")
+			}
+			out = append(out, of+"the state directory lacks the values of "+some+", so repair leaves them out: "+
+				"more rows differ than it keeps, or rows are too large; repair the others, then check again")
+		}
+	}
+	if d.single() {
+		for _, n := range d.unread() {
+			note := n.Label + " (" + orElse(n.Addr, "address unknown") + ") was seen and not compared"
+			if n.Reason != "" {
+				note += ": " + n.Reason
+			}
+			out = append(out, note)
+		}
 	}
 	return append(out, d.Notes...)
 }

@@ -65,7 +65,11 @@ func renderTerminal(w io.Writer, doc *CheckDocument, opt TermOptions) error {
 	t.header()
 	if len(doc.Tables) > 0 {
 		t.line("")
-		t.tables()
+		if doc.single() {
+			t.tables()
+		} else {
+			t.matrix()
+		}
 	}
 	for i := range doc.Tables {
 		if !doc.Tables[i].silent() {
@@ -110,10 +114,16 @@ func (t *terminal) header() {
 	}
 	t.line(t.paint.in(t.paint.bold, title) + t.paint.in(t.paint.dim, when))
 	t.line("")
-	t.server("old", d.Old)
-	t.server("new", d.New)
-	if d.Relation != "" {
-		t.line("  " + t.paint.in(t.paint.dim, shorten(visible(d.Relation), t.width-2)))
+	if !d.single() {
+		t.nodes()
+		return
+	}
+	t.server("old", d.reference().Server)
+	for _, n := range d.compared() {
+		t.server("new", n.Server)
+	}
+	if r := d.relation(); r != "" {
+		t.line("  " + t.paint.in(t.paint.dim, shorten(visible(r), t.width-2)))
 	}
 }
 
@@ -130,14 +140,18 @@ func (t *terminal) details(table *Table) {
 	head := fmt.Sprintf("%s %s", mark(table.Verdict), visible(table.Table))
 	t.line(t.paint.in(t.paint.verdict(table.Verdict), shorten(head, t.width)) +
 		t.paint.in(t.paint.dim, fitBehind(head, "  "+table.outcome(), t.width)))
-	if table.Reason != "" {
-		t.wrapped(detailIndent, t.paint.verdict(table.Verdict), table.Reason)
+	if t.doc.single() {
+		if table.Reason != "" {
+			t.wrapped(detailIndent, t.paint.verdict(table.Verdict), table.Reason)
+		}
+	} else {
+		t.copies(table)
 	}
 	for i := range table.Differences {
 		t.difference(&table.Differences[i])
 	}
-	if n := table.DifferencesOmitted; n > 0 {
-		t.line(detailIndent + t.paint.in(t.paint.dim, fmt.Sprintf("… and %s not listed (--max-differences)", plural(n, "row"))))
+	for _, l := range table.omittedLines(t.doc.single()) {
+		t.wrapped(detailIndent, t.paint.dim, "… and "+l+" (--max-differences)")
 	}
 	if own := table.proofs(); len(own) > 0 && !slices.Equal(own, []string{t.proof}) {
 		for _, p := range own {
@@ -171,31 +185,39 @@ func fitBehind(head, tail string, n int) string {
 }
 
 func (t *terminal) difference(d *Difference) {
-	key := shorten(keyText(d.Key), t.width-len(detailIndent)-12)
-	if d.Count > 1 {
-		key += fmt.Sprintf(" × %s", number(d.Count))
+	for i, f := range d.forms() {
+		t.form(d, &f, i == 0)
 	}
-	style := t.paint.red
+}
+
+// form writes how a row differs, on the copies that hold the same of it.
+func (t *terminal) form(d *Difference, f *Form, first bool) {
+	where := f.where(t.doc)
+	key := where // of a further form: the row is named above
+	if first {
+		key = shorten(keyText(d.Key), t.width-len(detailIndent)-12)
+	}
+	if f.Count > 1 {
+		key += fmt.Sprintf(" × %s", number(f.Count))
+	}
+	head := fmt.Sprintf("%s%-9s", detailIndent, f.Kind)
 	tail := ""
-	switch d.Kind {
-	case checksum.Missing:
-		tail = "  only on old"
-	case checksum.Extra:
-		tail = "  only on new"
-	case checksum.Changed:
+	if first && where != "" {
+		tail = fitBehind(head+key, "  "+where, t.width)
 	}
-	head := fmt.Sprintf("%s%-9s", detailIndent, d.Kind)
-	t.line(detailIndent + t.paint.in(style, head[len(detailIndent):]) + key +
-		t.paint.in(t.paint.dim, fitBehind(head+key, tail, t.width)))
+	t.line(detailIndent + t.paint.in(t.paint.red, head[len(detailIndent):]) + shorten(key, t.width-width(head)) + t.paint.in(t.paint.dim, tail))
+	if first && tail == "" && !t.doc.single() {
+		t.wrapped(strings.Repeat(" ", width(head)), t.paint.dim, where)
+	}
 	names := 0
-	for _, c := range d.Columns {
+	for _, c := range f.Columns {
 		names = max(names, width(visible(c)))
 	}
 	names = min(names, 24)
-	for _, v := range d.Values {
-		t.values(v.Column, names, d.oldText(v), d.newText(v), v.Nature)
+	for _, v := range f.Values {
+		t.values(v.Column, names, f.oldText(v), f.newText(v), v.Nature)
 	}
-	for _, m := range d.Masked {
+	for _, m := range f.Masked {
 		t.values(m.Column, names, m.Old, m.New, m.Nature)
 	}
 }

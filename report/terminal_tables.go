@@ -44,35 +44,7 @@ func (t *terminal) tables() {
 	if room < columns[0].width() {
 		t.breakNames(&columns[0], max(room, 8))
 	}
-	header := make([]string, len(columns))
-	aligns := make([]tw.Align, len(columns))
-	lines := 1
-	for _, c := range columns {
-		lines = max(lines, len(c.head))
-	}
-	for i, c := range columns {
-		header[i] = strings.Repeat("\n", lines-len(c.head)) // stands on the rule below it
-		for l, text := range c.head {
-			if l > 0 {
-				header[i] += "\n"
-			}
-			header[i] += t.paint.in(t.paint.dim, text)
-		}
-		aligns[i] = tw.AlignRight
-		if c.left {
-			aligns[i] = tw.AlignLeft
-		}
-	}
-	table := ruledTable(lineWriter{t}, aligns)
-	table.Header(header)
-	n := len(t.doc.Tables)
-	for i := range n {
-		t.keep(table.Append(row(columns, i, t.paint)))
-	}
-	if len(columns[0].cells) > n {
-		table.Footer(row(columns, n, t.paint))
-	}
-	t.keep(table.Render())
+	t.listed(columns, len(t.doc.Tables))
 }
 
 // ruledTable has a rule below its header and above its footer, and no other lines.

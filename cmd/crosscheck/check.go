@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"crosscheck/checksum"
 	"crosscheck/cluster"
+	"crosscheck/gate"
 	"crosscheck/gate/measure"
 	"crosscheck/internal/ledger"
 	"crosscheck/report"
@@ -22,6 +24,8 @@ import (
 type checkFlags struct {
 	endpoints
 	output
+	replicas            replicaFlags
+	readOldFrom         string
 	tables, exclude     []string
 	workers             int
 	state               string
@@ -42,14 +46,20 @@ func newCheckCommand(g *globals) *cobra.Command {
 		Long: `Compare the tables of both sides exactly, while they are live.
 
 All user tables of old are compared unless --table says otherwise. The account needs SELECT,
-REPLICATION CLIENT, REPLICATION SLAVE and PROCESS (on MariaDB also SLAVE MONITOR), nothing else.`,
+REPLICATION CLIENT, REPLICATION SLAVE and PROCESS (on MariaDB also SLAVE MONITOR), nothing else.
+
+With --old-replica and --new-replica the other nodes of both clusters are compared in the same pass:
+old is read once, and each node has a verdict of its own.`,
 		Example: `  crosscheck check --old @old --new @new
   crosscheck check --old 'ro@tcp(10.0.0.1:3306)/' --new 'ro@tcp(10.0.1.1:3306)/' --table 'shop.*' --exclude 'shop.tmp_*'
+  crosscheck check --old @old --new @new --old-replica auto --new-replica @new1 --new-replica @new2
   crosscheck check --old @old --new @new --state /var/lib/crosscheck --resume --format json --output result.json`,
 		RunE: func(c *cobra.Command, _ []string) error { return runCheck(c.Context(), g, &o) },
 	}
 	f := c.Flags()
 	o.endpoints.register(f)
+	o.replicas.register(f)
+	f.StringVar(&o.readOldFrom, "read-old-from", "", "replica of old that is read in its place, as the reference; old itself is compared only with --old-replica auto")
 	f.StringArrayVar(&o.tables, "table", nil, "compare only tables that match this glob, db.table; may be repeated")
 	f.StringArrayVar(&o.exclude, "exclude", nil, "leave out tables that match this glob; may be repeated")
 	f.IntVar(&o.workers, "workers", 2, "key ranges compared at a time")
@@ -93,7 +103,7 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 	}
 	defer old.Close()
 	defer new.Close()
-	result, err := checkServers(ctx, started, old, new, filter, o, view, log)
+	result, err := o.check(ctx, g, started, old, new, filter, view, log)
 	view.Close()
 	if err != nil {
 		return fail(ctx, err)
@@ -101,10 +111,28 @@ func runCheck(ctx context.Context, g *globals, o *checkFlags) error {
 	if err := o.output.write(g, result); err != nil {
 		return err
 	}
-	if result.Interrupted {
+	if ctx.Err() != nil || len(result.Copies) == 1 && result.Copies[0].Result.Interrupted {
 		return &exitError{code: exitUndecided} // even if a difference is proven: the rest is not
 	}
-	return verdictExit(result.Verdict)
+	return verdictExit(verdictOf(result))
+}
+
+// check compares two servers, or with further nodes all of them.
+func (o *checkFlags) check(ctx context.Context, g *globals, started time.Time, old, new *cluster.Server, filter cluster.Filter, view progressView,
+	log *slog.Logger,
+) (report.Check, error) {
+	if !o.several() {
+		result, unread, err := checkServers(ctx, g, started, old, new, filter, o, view, log)
+		c := report.Pair(result)
+		c.Unread = unreadNodes(unread)
+		return c, err
+	}
+	all, err := o.openClusters(ctx, g, log, old, new)
+	if err != nil {
+		return report.Check{}, err
+	}
+	defer all.close()
+	return checkClusters(ctx, started, old, new, all, filter, o, view, log)
 }
 
 // maxWorkers is as many connections as no server that also works for others should give one program.
@@ -150,78 +178,83 @@ func fail(ctx context.Context, err error) error {
 }
 
 // checkServers compares two connected servers and keeps what is proven in the ledger. started is when the first
-// connection was begun.
-func checkServers(ctx context.Context, started time.Time, old, new *cluster.Server, filter cluster.Filter, o *checkFlags, view progressView,
+// connection was begun. Nodes besides the two that were seen are named.
+func checkServers(ctx context.Context, g *globals, started time.Time, old, new *cluster.Server, filter cluster.Filter, o *checkFlags, view progressView,
 	log *slog.Logger,
-) (checksum.Result, error) {
+) (checksum.Result, []ledger.Unread, error) {
 	for _, s := range []*cluster.Server{old, new} {
 		if err := s.CheckPrivileges(ctx, cluster.PrivReplicationClient, cluster.PrivReplicaMonitor); err != nil {
-			return checksum.Result{}, err
+			return checksum.Result{}, nil, err
 		}
 	}
 	survey, err := checksum.Look(ctx, old, new)
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, nil, err
 	}
 	dir, err := stateDir(o.state, survey)
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, nil, err
 	}
 	book, err := ledger.Open(ctx, dir, ledger.Options{Log: log})
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, nil, err
 	}
 	defer book.Close()
 	scope, err := scopeOf(ctx, old, new, o.tables, o.exclude)
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, nil, err
 	}
-	links, err := measure.Links(ctx, old, new) // before anything is compared
-	if err != nil {                            // it costs no comparison: gates have to see by themselves since when it runs
-		log.Debug("how replication runs is not recorded", "error", err)
-	}
+	links := linksNow(ctx, old, new, log)
 	run, err := book.StartRun(ctx, ledger.RunInfo{
 		Old: survey.Old, New: survey.New, Relation: survey.Relation.Mode.String(), Scope: scope, Resume: o.resume,
 	})
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, nil, err
 	}
 	if o.resume {
 		view.Notice(trustText(run.Trusted()))
 	}
 	if !run.Trusted().Resumed { // of what was compared first, nothing is proven that came before its threads
 		if err = run.SetLinks(ctx, links); err != nil {
-			return checksum.Result{}, err
+			return checksum.Result{}, nil, err
 		}
 	}
 	keep := run.SetKeySpaces
 	if run.Trusted().Resumed { // a watch must know those of when the run began
 		keep = nil
 	}
-	result, err := checksum.Run(ctx, old, new, survey, checksum.Options{
-		Filter: filter, Workers: o.workers, Strict: o.strict, Virtual: o.virtual, MaxDifferences: o.maxDifferences,
-		RetryFor: o.retryFor, FenceTimeout: o.fenceWait, MaxRows: o.maxRows, MaxBytes: o.maxBytes,
-		MaxThreads: o.maxThreads, MaxLag: o.maxLag,
-		Journal: run, Keys: keep, Observer: view, Log: log, Started: started,
-	})
-	if t := run.Trusted(); t.Resumed {
-		result.ResumedFrom = fmt.Sprint(t.Run)
-		// What earlier processes proved is not proven through where this one began.
-		result.Old.Position, result.New.Position = t.OldPosition, t.NewPosition
+	seen := o.seenNodes(ctx, g, log, old, new)
+	opt := o.runOptions(filter, started, view, log)
+	opt.Journal, opt.Keys = run, keep
+	result, err := checksum.Run(ctx, old, new, survey, opt)
+	unread := seen()
+	if len(unread) > 0 {
+		err = cmp.Or(err, run.SetUnread(context.WithoutCancel(ctx), unread))
 	}
-	images, differences := run.Dropped()
-	result.WithoutValues = images + differences
-	result.RepairCapped = result.WithoutValues > 0
-	if err != nil { // whatever is proven, the run did not come to its end and can be resumed
-		result.Interrupted, result.Reason = true, err.Error()
-	}
-	if cerr := run.Close(context.WithoutCancel(ctx), result); err == nil {
-		err = cerr
-	}
+	err = cmp.Or(err, closeRun(ctx, run, &result, err))
 	if err == nil && result.Verdict == checksum.Different && !o.passing {
 		view.Notice("differences are kept in " + dir + "; guarded SQL for new: crosscheck repair --state " + dir)
 	}
-	return result, err
+	return result, unread, err
+}
+
+// linksNow is how replication runs before anything is compared. Where it cannot be read, gates have to see by themselves since
+// when it runs.
+func linksNow(ctx context.Context, old, new *cluster.Server, log *slog.Logger) []gate.Link {
+	links, err := measure.Links(ctx, old, new)
+	if err != nil {
+		log.Debug("how replication runs is not recorded", "error", err)
+	}
+	return links
+}
+
+// runOptions are the flags as package checksum takes them.
+func (o *checkFlags) runOptions(filter cluster.Filter, started time.Time, view progressView, log *slog.Logger) checksum.Options {
+	return checksum.Options{
+		Filter: filter, Workers: o.workers, Strict: o.strict, Virtual: o.virtual, MaxDifferences: o.maxDifferences,
+		RetryFor: o.retryFor, FenceTimeout: o.fenceWait, MaxRows: o.maxRows, MaxBytes: o.maxBytes,
+		MaxThreads: o.maxThreads, MaxLag: o.maxLag, Observer: view, Log: log, Started: started,
+	}
 }
 
 // trustText says what a resumed run takes over.

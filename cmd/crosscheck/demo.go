@@ -20,6 +20,7 @@ import (
 	"crosscheck/fixtures"
 	"crosscheck/internal/fault"
 	"crosscheck/internal/ledger"
+	"crosscheck/report"
 )
 
 // demo is one run of the demonstration.
@@ -192,13 +193,13 @@ func (d *demo) check(ctx context.Context) (checksum.Result, error) {
 	view := newProgressView(d.g)
 	defer view.Close()
 	o := checkFlags{workers: 2, state: d.state, passing: true, output: output{format: "table", maxDifferences: 20, showValues: true}}
-	result, err := checkServers(ctx, started, servers[0], servers[1], filter, &o, view, log)
+	result, _, err := checkServers(ctx, d.g, started, servers[0], servers[1], filter, &o, view, log)
 	view.Close()
 	if err != nil {
 		return result, err
 	}
 	fmt.Fprintln(d.g.std.out)
-	return result, o.output.write(d.g, result)
+	return result, o.output.write(d.g, report.Pair(result))
 }
 
 // compareFaults lists what was planted and not found, or found and not planted.
@@ -292,7 +293,7 @@ func (d *demo) repair(ctx context.Context) error {
 		return err
 	}
 	var script bytes.Buffer
-	if _, err = writeRepair(ctx, &script, book, sum, cluster.Filter{}); err != nil {
+	if _, err = writeRepair(ctx, &script, book, sum, nil, cluster.Filter{}); err != nil {
 		return err
 	}
 	d.excerpt(&script)

@@ -71,8 +71,8 @@ func TestKilledAgainAndAgain(t *testing.T) {
 			if before.rows == 0 {
 				t.Fatal("nothing was proven before the last attempt: the test proves nothing")
 			}
-			if before.began == "" || got.Old.Position != before.began {
-				t.Errorf("a run that began at %s says it is proven as of %s", before.began, got.Old.Position)
+			if before.began == "" || got.Nodes[0].Position != before.began {
+				t.Errorf("a run that began at %s says it is proven as of %s", before.began, got.Nodes[0].Position)
 			}
 			if got.Totals.ResumedChunks != before.chunks || !strings.Contains(p.stderr.String(), fmt.Sprintf("trusting %d proven chunks", before.chunks)) {
 				t.Errorf("%d chunks resumed, %d were proven\n%s", got.Totals.ResumedChunks, before.chunks, p.stderr.String())

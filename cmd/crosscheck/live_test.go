@@ -142,8 +142,8 @@ func TestLive(t *testing.T) {
 			for i := range 3 {
 				d := check(t, set, exitSame, args...)
 				demandRows(t, d)
-				if d.Relation != "old→new" {
-					t.Errorf("relation %q", d.Relation)
+				if d.Nodes[1].Relation != "old→new" {
+					t.Errorf("relation %q", d.Nodes[1].Relation)
 				}
 				t.Logf("run %d: %d in flight, %.2f s", i+1, d.Totals.InFlight, d.ElapsedSeconds)
 			}
@@ -349,8 +349,8 @@ func TestTwoWay(t *testing.T) {
 			defer stop()
 			for range 3 {
 				d := check(t, set, exitSame, "--table", "twoway.*")
-				if d.Relation != "old⇄new" {
-					t.Errorf("relation %q", d.Relation)
+				if d.Nodes[1].Relation != "old⇄new" {
+					t.Errorf("relation %q", d.Nodes[1].Relation)
 				}
 			}
 			faults, err := fixtures.Plant(t.Context(), set.New.DB(), specs[0], 3, fixtures.FaultKinds()...)

@@ -39,12 +39,12 @@ func (o *output) validate() error {
 }
 
 // write renders a result where the flags say.
-func (o *output) write(g *globals, r checksum.Result) error {
+func (o *output) write(g *globals, c report.Check) error {
 	format, err := report.ParseFormat(o.format)
 	if err != nil {
 		return usageError("%w", err)
 	}
-	doc := report.NewCheck(r, report.Options{ShowValues: o.showValues, MaxDifferences: o.maxDifferences})
+	doc := report.NewCheck(c, report.Options{ShowValues: o.showValues, MaxDifferences: o.maxDifferences})
 	term := report.TermOptions{}
 	if o.file == "" {
 		term = report.TermOptions{Color: g.color(g.std.out), Width: width(g.std.out)}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,7 +68,11 @@ func newReportCommand(g *globals) *cobra.Command {
 				return err
 			}
 			defer book.Close()
-			result, err := book.LoadResult(c.Context(), sum.ID, out.maxDifferences)
+			group, err := groupOf(c.Context(), book, sum)
+			if err != nil {
+				return err
+			}
+			result, err := group.check(c.Context(), out.maxDifferences)
 			if err != nil {
 				return err
 			}
@@ -81,12 +87,15 @@ func newReportCommand(g *globals) *cobra.Command {
 func newRepairCommand(g *globals) *cobra.Command {
 	var state stateFlags
 	var tables, exclude []string
-	var file string
+	var file, node string
 	c := &cobra.Command{
 		Use:   "repair --state DIR",
 		Short: "Write guarded SQL that makes new like old; nothing is executed",
 		Long: `Write SQL that makes new like old, from the differences that a check has proven. Each statement
-acts only on a row that is still as the check saw it. Read it, then run it on new yourself.`,
+acts only on a row that is still as the check saw it. Read it, then run it on new yourself.
+
+Of a check of several nodes it writes a file for each node that differs into the folder --output,
+numbered in the order in which they are to be run, or with --node the file of one node.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			filter, err := cluster.NewFilter(tables, exclude)
 			if err != nil {
@@ -97,9 +106,19 @@ acts only on a row that is still as the check saw it. Read it, then run it on ne
 				return err
 			}
 			defer book.Close()
+			group, err := groupOf(c.Context(), book, sum)
+			if err != nil {
+				return err
+			}
+			if node != "" && !slices.Contains(group.labels(), node) {
+				return usageError("--node %s: this check compared %s", node, strings.Join(group.labels(), ", "))
+			}
+			if !group.pair() {
+				return repairNodes(c.Context(), g, group, filter, node, file)
+			}
 			var done report.RepairSummary
 			write := func(w io.Writer) error {
-				done, err = writeRepair(c.Context(), w, book, sum, filter)
+				done, err = writeRepair(c.Context(), w, book, sum, group.unreadNodes(), filter)
 				return err
 			}
 			if file != "" {
@@ -132,8 +151,46 @@ acts only on a row that is still as the check saw it. Read it, then run it on ne
 	state.register(c.Flags())
 	c.Flags().StringArrayVar(&tables, "table", nil, "only tables that match this glob, db.table; may be repeated")
 	c.Flags().StringArrayVar(&exclude, "exclude", nil, "leave out tables that match this glob; may be repeated")
-	c.Flags().StringVar(&file, "output", "", "write to this file instead of stdout")
+	c.Flags().StringVar(&node, "node", "", "only the statements for this node of the check, as new-1")
+	c.Flags().StringVar(&file, "output", "", "write to this file instead of stdout; of several nodes the folder for their files")
 	return c
+}
+
+// repairNodes writes the repair of a check of several nodes.
+func repairNodes(ctx context.Context, g *globals, group runGroup, filter cluster.Filter, node, output string) error {
+	plan, err := group.plan(ctx, matcher(filter))
+	if err != nil {
+		return err
+	}
+	files := nodesRepair{g: g, plan: plan, node: node, output: output}
+	skipped, err := files.write()
+	if err != nil {
+		return err
+	}
+	for _, c := range group.copies {
+		if node != "" && c.node.Label != node {
+			continue
+		}
+		left, err := unrepairable(ctx, c.book, c.run.ID, filter)
+		if err != nil {
+			return err
+		}
+		for _, t := range left {
+			skipped++
+			fmt.Fprintf(g.std.err, "%s of %s has no statements: %s\n", t.Table, c.node.Label, t.Reason)
+		}
+	}
+	if skipped > 0 {
+		return &exitError{code: exitUndecided}
+	}
+	return nil
+}
+
+func matcher(filter cluster.Filter) func(table string) bool {
+	return func(table string) bool {
+		schema, name, ok := cluster.SplitFullName(table)
+		return ok && filter.Match(schema, name)
+	}
 }
 
 // ownFile keeps a regular file that is about to hold values from everybody else, whatever the umask and its former mode.
@@ -152,16 +209,13 @@ func ownFile(w io.Writer) error {
 }
 
 // writeRepair writes the repair of one run.
-func writeRepair(ctx context.Context, w io.Writer, book *ledger.Ledger, sum ledger.RunSummary, filter cluster.Filter) (report.RepairSummary, error) {
-	match := func(table string) bool {
-		schema, name, ok := cluster.SplitFullName(table)
-		return ok && filter.Match(schema, name)
-	}
+func writeRepair(ctx context.Context, w io.Writer, book *ledger.Ledger, sum ledger.RunSummary, unread []report.Node, filter cluster.Filter,
+) (report.RepairSummary, error) {
 	return report.WriteRepair(w, report.RepairOptions{
 		Run: fmt.Sprint(sum.ID), Checked: sum.Started, Written: time.Now(), Old: sum.Old, New: sum.New,
-		TwoWay: sum.Relation == cluster.TwoWay.String(), SplitTable: cluster.SplitFullName,
+		TwoWay: replicatesBack(sum), Unread: unread, SplitTable: cluster.SplitFullName,
 	}, func(fn func(table string, d checksum.Difference) error) error {
-		return book.EachDifference(ctx, sum.ID, match, fn)
+		return book.EachDifference(ctx, sum.ID, matcher(filter), fn)
 	})
 }
 

@@ -48,7 +48,7 @@ func (r *replicaFlags) watched(ctx context.Context, g *globals, log *slog.Logger
 	}
 	defer found.close()
 	for _, side := range []topology.Side{topology.Old, topology.New} {
-		for _, n := range found.chosen(side) {
+		for _, n := range found.Side(side).Others(found.auto[side]) {
 			if !n.Named && n.Reached() {
 				add(side, n.Label, n.Server.Config())
 			}

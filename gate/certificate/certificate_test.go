@@ -227,7 +227,7 @@ func TestOthersName(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	text := string(sample(t))
 	for name, bad := range map[string]string{
-		"empty": "", "text": "hello", "list": "[]", "other JSON": `{"schema":"crosscheck/check/v1"}`, "cut": text[:len(text)/2],
+		"empty": "", "text": "hello", "list": "[]", "other JSON": `{"schema":"crosscheck/check/v2"}`, "cut": text[:len(text)/2],
 		"twice": strings.Replace(text, `"verdict":`, `"verdict": "pass", "verdict":`, 1), "after": text + "{}",
 		"not UTF-8": strings.Replace(text, "dual-write", "dual\xffwrite", 1), "deep": strings.Repeat("[", 100000),
 	} {

@@ -33,6 +33,10 @@ type RunSummary struct {
 	ImagesDropped       int64
 	Differences         int64 // stored
 	DifferencesDropped  int64 // only counted
+
+	Group           int64 // that the runs of one check share
+	Node, Reference Node  // zero where the run is of a pair
+	Unread          []Unread
 }
 
 // Ended says whether the run came to its end, be it an interruption; a killed one did not.
@@ -42,7 +46,8 @@ const summaryColumns = `id, started, attempt_started, ifnull(finished, ''), atte
 	old_uuid, old_addr, old_version, old_flavor, began_old_position, old_tls,
 	new_uuid, new_addr, new_version, new_flavor, began_new_position, new_tls,
 	ifnull(verdict, 'undecided'), reason, notes_json, interrupted, elapsed_ns, first_chunk_ns, repair_capped, pruned,
-	image_bytes, images_dropped, differences_stored, differences_dropped, scope_json`
+	image_bytes, images_dropped, differences_stored, differences_dropped, scope_json,
+	coalesce(group_id, id), node_json, reference_json, ifnull(unread_json, '[]')`
 
 // Runs returns all runs that the ledger remembers, newest first.
 func (l *Ledger) Runs(ctx context.Context) ([]RunSummary, error) {
@@ -52,6 +57,13 @@ func (l *Ledger) Runs(ctx context.Context) ([]RunSummary, error) {
 // LastRun returns the newest run, or ErrNoRun.
 func (l *Ledger) LastRun(ctx context.Context) (RunSummary, error) {
 	return one(l.summaries(ctx, `SELECT `+summaryColumns+` FROM runs ORDER BY id DESC LIMIT 1`))
+}
+
+// GroupOf returns the runs of the check that a run belongs to, in the order of its copies. Those of copies that a resumed
+// check left out are not among them.
+func (l *Ledger) GroupOf(ctx context.Context, s RunSummary) ([]RunSummary, error) {
+	return l.summaries(ctx, `SELECT `+summaryColumns+` FROM runs WHERE coalesce(group_id, id) = ?
+		AND attempt_started >= (SELECT attempt_started FROM runs WHERE id = ?) ORDER BY place, id`, s.Group, s.Group)
 }
 
 // FindRun returns one run, or ErrNoRun.
@@ -93,13 +105,15 @@ func (l *Ledger) summaries(ctx context.Context, query string, args ...any) ([]Ru
 
 func scanSummary(rows *sql.Rows) (s RunSummary, err error) {
 	var started, attempt, finished, args, verdict, notes string
-	var scope sql.NullString
+	var scope, node, ref sql.NullString
+	var unread string
 	o, n := &s.Old, &s.New
 	err = rows.Scan(&s.ID, &started, &attempt, &finished, &s.Attempts, &s.Relation, &args,
 		&o.ServerUUID, &o.Addr, &o.Version, &o.Flavor, &o.Position, &o.TLS,
 		&n.ServerUUID, &n.Addr, &n.Version, &n.Flavor, &n.Position, &n.TLS,
 		&verdict, &s.Reason, &notes, &s.Interrupted, &s.Elapsed, &s.FirstChunk, &s.RepairCapped, &s.Pruned,
-		&s.ImageBytes, &s.ImagesDropped, &s.Differences, &s.DifferencesDropped, &scope)
+		&s.ImageBytes, &s.ImagesDropped, &s.Differences, &s.DifferencesDropped, &scope,
+		&s.Group, &node, &ref, &unread)
 	if err != nil {
 		return s, err
 	}
@@ -118,7 +132,15 @@ func scanSummary(rows *sql.Rows) (s RunSummary, err error) {
 	if s.Scope, err = scopeOf(scope); err != nil {
 		return s, err
 	}
-	return s, errors.Join(s.Verdict.UnmarshalText([]byte(verdict)),
+	for _, n := range []struct {
+		text sql.NullString
+		into *Node
+	}{{node, &s.Node}, {ref, &s.Reference}} {
+		if n.text.Valid {
+			err = errors.Join(err, decodeJSON(n.text.String, n.into))
+		}
+	}
+	return s, errors.Join(err, decodeJSON(unread, &s.Unread), s.Verdict.UnmarshalText([]byte(verdict)),
 		decodeJSON(args, &s.Args), decodeJSON(notes, &s.Notes))
 }
 
@@ -130,7 +152,7 @@ func (l *Ledger) LoadResult(ctx context.Context, run int64, maxDifferences int) 
 		return checksum.Result{}, err
 	}
 	r := checksum.Result{
-		Old: s.Old, New: s.New, Relation: s.Relation, Verdict: s.Verdict, Reason: s.Reason, Notes: s.Notes,
+		Old: s.Old, New: s.New, Relation: s.Relation, Verdict: s.Verdict, Label: s.Node.Label, Reason: s.Reason, Notes: s.Notes,
 		Started: s.Attempt, Elapsed: s.Elapsed, FirstChunk: s.FirstChunk, Interrupted: s.Interrupted,
 		RepairCapped: s.RepairCapped, WithoutValues: s.ImagesDropped + s.DifferencesDropped,
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -23,6 +24,70 @@ type RunInfo struct {
 	Args     []string // of the command; passwords in DSNs are taken out before they are stored
 	Scope    *Scope   // nil: not recorded
 	Resume   bool
+
+	// Of a check of several copies; zero of a pair.
+	Group           int64 // Run.Group of the first copy's run; 0 for the first one
+	Place           int   // of the copy among the others
+	Node, Reference Node
+	Unread          []Unread // nodes that were seen and not compared; kept with the first run
+}
+
+// Node is how a check names a server of a cluster. The zero value is old or new itself.
+type Node struct {
+	Label string `json:"label"`
+	Side  string `json:"side"`
+	Role  string `json:"role,omitempty"`
+}
+
+// Unread is a node that a check saw and did not compare.
+type Unread struct {
+	Node
+	Addr string `json:"addr"`
+	UUID string `json:"uuid,omitempty"`
+	Why  string `json:"why"`
+	// Undecided tells that it should have been compared.
+	Undecided bool `json:"undecided,omitempty"`
+}
+
+// SetUnread keeps the nodes that were seen and not compared.
+func (r *Run) SetUnread(ctx context.Context, list []Unread) error {
+	text, err := json.Marshal(orEmptyList(list))
+	if err != nil {
+		return err
+	}
+	return r.l.inTx(ctx, "keep the nodes that were not compared", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE runs SET unread_json = ? WHERE id = ?", string(text), r.id)
+		return err
+	})
+}
+
+// groupArgs are the columns of a run's place in its group, in the order group_id, place, node_json, reference_json, unread_json.
+func (i *RunInfo) groupArgs() ([]any, error) {
+	node, err := nodeText(i.Node)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := nodeText(i.Reference)
+	if err != nil {
+		return nil, err
+	}
+	unread, err := json.Marshal(orEmptyList(i.Unread))
+	if err != nil {
+		return nil, err
+	}
+	group := any(i.Group)
+	if i.Group == 0 {
+		group = nil
+	}
+	return []any{group, i.Place, node, ref, string(unread)}, nil
+}
+
+func nodeText(n Node) (any, error) {
+	if n == (Node{}) {
+		return nil, nil
+	}
+	b, err := json.Marshal(n)
+	return string(b), err
 }
 
 // Scope is what a check or a watch covers.
@@ -74,6 +139,7 @@ type Refusal struct {
 type Run struct {
 	l     *Ledger
 	id    int64
+	group int64
 	start time.Time
 
 	mu     sync.Mutex // held during each transaction, so that what follows is what is stored
@@ -127,16 +193,22 @@ func (r *Run) insert(ctx context.Context, tx *sql.Tx, info RunInfo) error {
 	if err != nil {
 		return err
 	}
+	group, err := info.groupArgs()
+	if err != nil {
+		return err
+	}
 	now := timeText(r.start)
 	res, err := tx.ExecContext(ctx, `INSERT INTO runs (started, attempt_started, args_json, scope_json, relation,
 		old_uuid, old_addr, old_version, old_flavor, old_position, old_tls,
-		new_uuid, new_addr, new_version, new_flavor, new_position, new_tls)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		slices.Concat([]any{now, now, string(args), scope, info.Relation}, endpoint(info.Old), endpoint(info.New))...)
+		new_uuid, new_addr, new_version, new_flavor, new_position, new_tls,
+		group_id, place, node_json, reference_json, unread_json)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		slices.Concat([]any{now, now, string(args), scope, info.Relation}, endpoint(info.Old), endpoint(info.New), group)...)
 	if err != nil {
 		return err
 	}
 	r.id, err = res.LastInsertId()
+	r.group = cmp.Or(info.Group, r.id)
 	return err
 }
 
@@ -217,6 +289,10 @@ func name(uuid, addr string) string {
 // resumable is true of runs that did not come to a decision and whose proofs are still there.
 const resumable = `pruned = 0 AND (finished IS NULL OR interrupted = 1 OR verdict = 'undecided')`
 
+// unfinished is true of those, and of runs that did come to one, of a group of which another did not: what they have
+// proven is not read again.
+const unfinished = `pruned = 0 AND coalesce(group_id, id) IN (SELECT coalesce(group_id, id) FROM runs WHERE ` + resumable + `)`
+
 // resume looks for a run to continue and takes it over; trust.Resumed says whether there was one.
 func (r *Run) resume(ctx context.Context, tx *sql.Tx, info RunInfo) error {
 	list, err := candidates(ctx, tx)
@@ -233,7 +309,7 @@ func (r *Run) resume(ctx context.Context, tx *sql.Tx, info RunInfo) error {
 		}
 		return r.takeOver(ctx, tx, c, info)
 	}
-	if other != nil {
+	if other != nil && info.Group == 0 { // another copy of the same check may be a new one
 		return other
 	}
 	return nil
@@ -241,7 +317,7 @@ func (r *Run) resume(ctx context.Context, tx *sql.Tx, info RunInfo) error {
 
 func candidates(ctx context.Context, tx *sql.Tx) ([]candidate, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT id, started, old_uuid, old_addr, new_uuid, new_addr FROM runs WHERE `+
-		resumable+` ORDER BY id DESC`)
+		unfinished+` ORDER BY id DESC`)
 	if err != nil {
 		return nil, err
 	}
@@ -266,16 +342,21 @@ func (r *Run) takeOver(ctx context.Context, tx *sql.Tx, c candidate, info RunInf
 	if err != nil {
 		return err
 	}
+	group, err := info.groupArgs()
+	if err != nil {
+		return err
+	}
 	_, err = tx.ExecContext(ctx, `UPDATE runs SET attempt_started = ?, attempts = attempts + 1, finished = NULL,
 		verdict = NULL, reason = '', notes_json = '[]', interrupted = 0, args_json = ?, scope_json = ?, relation = ?,
 		old_uuid = ?, old_addr = ?, old_version = ?, old_flavor = ?, old_position = ?, old_tls = ?,
-		new_uuid = ?, new_addr = ?, new_version = ?, new_flavor = ?, new_position = ?, new_tls = ? WHERE id = ?`,
-		slices.Concat([]any{timeText(r.start), string(args), scope, info.Relation}, endpoint(info.Old), endpoint(info.New),
+		new_uuid = ?, new_addr = ?, new_version = ?, new_flavor = ?, new_position = ?, new_tls = ?,
+		group_id = ?, place = ?, node_json = ?, reference_json = ?, unread_json = ? WHERE id = ?`,
+		slices.Concat([]any{timeText(r.start), string(args), scope, info.Relation}, endpoint(info.Old), endpoint(info.New), group,
 			[]any{c.id})...)
 	if err != nil {
 		return err
 	}
-	r.id = c.id
+	r.id, r.group = c.id, cmp.Or(info.Group, c.id)
 	r.trust.Resumed, r.trust.Run = true, c.id
 	if r.trust.Started, err = parseTime(c.started); err != nil {
 		return err
@@ -306,6 +387,9 @@ func (u usage) save(ctx context.Context, tx *sql.Tx, run int64) error {
 		differences_dropped = ? WHERE id = ?`, u.imageBytes, u.imagesDropped, u.differences, u.differencesDropped, run)
 	return err
 }
+
+// Group returns the id that the runs of one check share: that of the first copy's.
+func (r *Run) Group() int64 { return r.group }
 
 // ID returns the run's id, which --run and the queries take.
 func (r *Run) ID() int64 { return r.id }

@@ -13,7 +13,7 @@ import (
 // Times are text in UTC ("2026-01-31T23:59:59.123Z"), durations are nanoseconds in columns ending in _ns, lists and
 // keys are JSON. Tables:
 //
-//	runs           a check: when, of which servers, with what outcome. finished is NULL while it goes on, and stays so
+//	runs           a check of one copy: when, of which servers, with what outcome. finished is NULL while it goes on, and stays so
 //	               if the process was killed. pruned is 1 once its chunks and row images were given up (retention.go).
 //	tables         the tables of a run that were begun, with the fingerprint under which their chunks may be trusted.
 //	               differed_at is when a difference was last proven; '' if none was, or all rows were found the same since.
@@ -258,10 +258,17 @@ const schemaV4 = `ALTER TABLE runs ADD COLUMN key_space_json TEXT;`
 
 // schemaV5 adds when a difference of a table was last proven, which outlives what is read again when a run is resumed and what
 // is given up for newer runs: only a table whose every row was found the same has none. And the channels' threads of when a
-// check began.
+// check began. It adds checks of several copies, too: each has a run of its own, and group_id, the id of the first one's, ties
+// those of one command together; NULL stands for the run's own id. place is the copy's in the command. node_json is the copy's
+// Node, reference_json the reference's, unread_json the nodes that were seen and not compared (of the first run).
 const schemaV5 = `
 ALTER TABLE tables ADD COLUMN differed_at TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN links_json TEXT;
+ALTER TABLE runs ADD COLUMN group_id INTEGER;
+ALTER TABLE runs ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN node_json TEXT;
+ALTER TABLE runs ADD COLUMN reference_json TEXT;
+ALTER TABLE runs ADD COLUMN unread_json TEXT;
 `
 
 // migrate brings the file to the newest layout, one transaction per step, and refuses files that are not ours or that
