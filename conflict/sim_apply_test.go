@@ -29,7 +29,8 @@ func (s *sim) apply(side Side) {
 	}
 	tx := srv.inbox[at]
 	srv.inbox = slices.Delete(slices.Clone(srv.inbox), at, at+1)
-	echo := &simTx{origin: tx.origin, seq: tx.seq}
+	echo := &simTx{origin: tx.origin, seq: tx.seq, ddl: tx.ddl}
+	srv.execute(tx.ddl)
 	for _, op := range tx.ops {
 		logged := srv.idempotent(op)
 		if len(logged) == 0 {
@@ -37,7 +38,7 @@ func (s *sim) apply(side Side) {
 		}
 		echo.ops = append(echo.ops, logged...)
 	}
-	if len(echo.ops) > 0 || s.mode.flavor == "mysql" {
+	if !echo.empty() || s.mode.flavor == "mysql" {
 		srv.append(echo)
 	}
 	srv.reach()
@@ -52,6 +53,9 @@ func (s *sim) mayOvertake(earlier []*simTx, tx *simTx) bool {
 // free tells whether a transaction shares no key with earlier ones.
 func free(earlier []*simTx, tx *simTx) bool {
 	for _, e := range earlier {
+		if e.ddl != nil || tx.ddl != nil {
+			return false
+		}
 		for _, a := range e.ops {
 			for _, b := range tx.ops {
 				if depends(a, b) {

@@ -144,6 +144,9 @@ func (s *sim) parts(side Side, tx *simTx, pos uint64, defs map[string]*binlog.Ta
 			last.Part = part.Part + 1
 		}
 	}
+	if tx.ddl != nil {
+		last.DDL = []binlog.DDL{tx.ddl.text}
+	}
 	last.Last = true
 	last.Mark.File = gtid.FilePos{File: fmt.Sprintf("%s.000001", side), Pos: pos * 100}
 	last.Position = gtid.Position{Kind: gtid.File, MySQL: set.Clone(), File: last.Mark.File}

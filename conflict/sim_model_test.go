@@ -36,11 +36,12 @@ func (o simOp) kind() binlog.Kind {
 	return binlog.Update
 }
 
-// simTx is a transaction as one log holds it.
+// simTx is a transaction as one log holds it: row changes, or a statement.
 type simTx struct {
 	origin Side
 	seq    int // of its origin's local transactions, from 1
 	ops    []simOp
+	ddl    *simDDL
 	index  int // in the log
 }
 
@@ -93,6 +94,7 @@ type simOptions struct {
 	localRate int  // local transactions against applied ones, in percent
 	disjoint  bool // the sides write rows of their own
 	cascade   bool // of the foreign key; servers log what it deletes
+	ddl       bool
 	alphabet  *simAlphabet
 	names     *simNames
 	plant     bool
@@ -114,6 +116,8 @@ func (s *sim) run() {
 	for range s.opts.steps {
 		side := Side(s.rng.IntN(2))
 		switch p := s.rng.IntN(100); {
+		case p < s.opts.localRate && s.opts.ddl && s.rng.IntN(15) == 0:
+			s.define(side)
 		case p < s.opts.localRate:
 			s.write(side)
 		case p < 97:

@@ -28,7 +28,7 @@ func simulate(seed uint64, steps int) *sim {
 	opts := simOptions{
 		steps: 20 + rng.IntN(100), ids: 2 + rng.IntN(12), localRate: 15 + rng.IntN(70),
 		disjoint: rng.IntN(6) == 0, plant: rng.IntN(5) == 0, inject: rng.IntN(6) == 0,
-		cascade: rng.IntN(3) == 0, alphabet: &simAlphabets[rng.IntN(len(simAlphabets))], names: &simNamings[rng.IntN(len(simNamings))],
+		cascade: rng.IntN(3) == 0, ddl: rng.IntN(3) == 0, alphabet: &simAlphabets[rng.IntN(len(simAlphabets))], names: &simNamings[rng.IntN(len(simNamings))],
 	}
 	if steps > 0 {
 		opts.steps = steps
@@ -293,7 +293,7 @@ func (s *sim) diverged(f Finding) bool {
 	orig := s.srv[side].local[a.Thread-1]
 	for _, item := range s.srv[side.Other()].log {
 		if item.tx != nil && item.tx.origin == side && item.tx.seq == orig.seq {
-			if len(item.tx.ops) == 0 { // all of it was skipped
+			if item.tx.empty() { // all of it was skipped
 				return f.Kind == MissingEcho
 			}
 			return f.Kind == EchoMismatch && opsText(item.tx) != opsText(orig)
@@ -309,6 +309,9 @@ func (s *sim) isEcho(side Side, a *Act) bool {
 
 func opsText(tx *simTx) string {
 	var out []string
+	if tx.ddl != nil {
+		out = append(out, tx.ddl.text.Statement)
+	}
 	for _, o := range tx.ops {
 		out = append(out, fmt.Sprintf("%s %+v %+v", o.table, o.before, o.after))
 	}
@@ -359,7 +362,7 @@ func TestSimulation(t *testing.T) {
 		t.Fatalf("seed %d (%+v, %+v):\n%s\n\n%s", seed, s.mode, s.opts, msg, s)
 	}
 	t.Logf("collisions found by kind: %v", kindsSeen)
-	for k := InsertInsertPK; k <= ForeignKeyOrphan && to-from > 1000; k++ {
+	for k := InsertInsertPK; k <= DDLRace && to-from > 1000; k++ {
 		if kindsSeen[k] == 0 {
 			t.Errorf("no history had a %s: the simulation does not try it", k)
 		}
@@ -381,6 +384,9 @@ func (s *sim) String() string {
 				fmt.Fprintf(&b, "  %s %d:", item.tx.origin, item.tx.seq)
 				for _, o := range item.tx.ops {
 					fmt.Fprintf(&b, " %s %s %v -> %v;", o.kind(), o.table, o.before, o.after)
+				}
+				if x := item.tx.ddl; x != nil {
+					fmt.Fprintf(&b, " %s", x.text.Statement)
 				}
 				fmt.Fprintln(&b)
 			}

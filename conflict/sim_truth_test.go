@@ -52,7 +52,7 @@ func newTruth(s *sim) *truth {
 			case item.tx.origin != Side(side):
 				seen[item.tx.seq] = true
 				// An empty transaction may have been put there ahead of its turn.
-				for q := 1; s.mode.inOrder && len(item.tx.ops) > 0 && q <= item.tx.seq; q++ {
+				for q := 1; s.mode.inOrder && !item.tx.empty() && q <= item.tx.seq; q++ {
 					if s.mode.domain(q) == s.mode.domain(item.tx.seq) {
 						seen[q] = true
 					}
@@ -336,6 +336,7 @@ func (t *truth) findings() map[string]bool {
 			out[p.String()] = true
 		}
 	}
+	t.races(out)
 	return out
 }
 
@@ -352,6 +353,9 @@ func (p simPair) String() string {
 
 // collisionText is a finding in the same words.
 func (s *sim) collisionText(f Finding) string {
+	if f.Kind == DDLRace {
+		return raceText(s.opts.names.model(f.Table), f.Old.Thread, f.New.Thread)
+	}
 	part := func(a *Act) string {
 		return fmt.Sprintf("%d:%s %s%s", a.Thread, a.Op, s.opts.names.model(a.Table), a.Key[0].Text)
 	}
