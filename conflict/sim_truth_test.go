@@ -3,7 +3,6 @@ package conflict
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"crosscheck/cluster/binlog"
 )
@@ -53,7 +52,7 @@ func newTruth(s *sim) *truth {
 			case item.tx.origin != Side(side):
 				seen[item.tx.seq] = true
 				// An empty transaction may have been put there ahead of its turn.
-				for q := 1; s.mode.inOrder && len(item.tx.ops) > 0 && q <= item.tx.seq; q++ {
+				for q := 1; s.mode.inOrder && !item.tx.empty() && q <= item.tx.seq; q++ {
 					if s.mode.domain(q) == s.mode.domain(item.tx.seq) {
 						seen[q] = true
 					}
@@ -116,7 +115,7 @@ type simPair struct {
 	a, b      *simChange // old's, new's
 	kind      Kind
 	key       string // the unique key, where that is what they share
-	exact     bool   // the keys are equal byte by byte
+	exact     bool   // the keys are equal byte by byte, and no other needs a server
 	aftermath bool
 }
 
@@ -134,7 +133,7 @@ func (t *truth) pairs() []simPair {
 					continue
 				}
 				for _, cb := range newNets[i] {
-					out = append(out, compareChanges(ca, cb)...)
+					out = append(out, compareChanges(t.s.opts.alphabet, ca, cb)...)
 				}
 			}
 		}
@@ -143,7 +142,7 @@ func (t *truth) pairs() []simPair {
 }
 
 // compareChanges says what two concurrent changes are to each other.
-func compareChanges(a, b *simChange) []simPair {
+func compareChanges(al *simAlphabet, a, b *simChange) []simPair {
 	if a.table != b.table {
 		if orphan(a.simOp, b.simOp) || orphan(b.simOp, a.simOp) {
 			return []simPair{{a: a, b: b, kind: ForeignKeyOrphan, exact: true}}
@@ -156,18 +155,18 @@ func compareChanges(a, b *simChange) []simPair {
 	if a.table == "c" {
 		return nil
 	}
-	code := func(r simRow) string { return r.code }
-	email := func(r simRow) string { return r.email }
+	code := func(r simRow) simText { return simText{text: r.code} }
+	email := func(r simRow) simText { return r.email }
 	p := simPair{a: a, b: b, exact: true}
 	n := 0
 	for _, k := range []struct {
 		name string
-		of   func(simRow) string
+		of   func(simRow) simText
 	}{{"code", code}, {"email", email}} {
 		equal := false
 		for _, x := range a.takes(k.of) {
 			for _, y := range b.takes(k.of) {
-				if x == y || k.name == "email" && simEqual(x, y) {
+				if x == y || simEqual(x, y) {
 					equal, p.exact = true, p.exact && x == y
 				}
 			}
@@ -176,6 +175,11 @@ func compareChanges(a, b *simChange) []simPair {
 			if n++; n == 1 {
 				p.key = k.name
 			}
+		}
+	}
+	for _, x := range a.takes(email) {
+		for _, y := range b.takes(email) {
+			p.exact = p.exact && (x.text == y.text || n == 0 || !al.asks(x.text, y.text))
 		}
 	}
 	switch {
@@ -192,14 +196,14 @@ func compareChanges(a, b *simChange) []simPair {
 }
 
 // takes lists the values of a unique key that a row takes, for a while at least.
-func (c *simChange) takes(of func(simRow) string) []string {
-	var out []string
+func (c *simChange) takes(of func(simRow) simText) []simText {
+	var out []simText
 	rows := c.between
 	if c.after != nil {
 		rows = append(slices.Clone(rows), *c.after)
 	}
 	for _, r := range rows {
-		if v := of(r); v != "" && (c.before == nil || of(*c.before) != v) {
+		if v := of(r); v.text != "" && (c.before == nil || of(*c.before) != v) {
 			out = append(out, v)
 		}
 	}
@@ -332,6 +336,7 @@ func (t *truth) findings() map[string]bool {
 			out[p.String()] = true
 		}
 	}
+	t.races(out)
 	return out
 }
 
@@ -347,9 +352,12 @@ func (p simPair) String() string {
 }
 
 // collisionText is a finding in the same words.
-func collisionText(f Finding) string {
+func (s *sim) collisionText(f Finding) string {
+	if f.Kind == DDLRace {
+		return raceText(s.opts.names.model(f.Table), f.Old.Thread, f.New.Thread)
+	}
 	part := func(a *Act) string {
-		return fmt.Sprintf("%d:%s %s%s", a.Thread, a.Op, strings.TrimPrefix(a.Table, "s."), a.Key[0].Text)
+		return fmt.Sprintf("%d:%s %s%s", a.Thread, a.Op, s.opts.names.model(a.Table), a.Key[0].Text)
 	}
 	return fmt.Sprintf("%s old %s new %s", f.Kind, part(f.Old), part(f.New))
 }

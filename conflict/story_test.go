@@ -228,7 +228,7 @@ func parseRow(f []string) *simRow {
 	text := func(s string) string { return strings.TrimPrefix(strings.ReplaceAll(s, "_", " "), "-") }
 	id, _ := strconv.Atoi(f[0])
 	n, _ := strconv.Atoi(f[3])
-	return &simRow{id: id, email: text(f[1]), code: text(f[2]), n: n}
+	return &simRow{id: id, email: simText{text: text(f[1])}, code: text(f[2]), n: n}
 }
 
 func storyText(f Finding) string {

@@ -153,7 +153,7 @@ func TestEchoBeforeItsDefinition(t *testing.T) {
 	row := func(n int) binlog.Change {
 		return binlog.Change{
 			Schema: "s", Table: "t", Def: def, Kind: binlog.Insert,
-			After: simImage("t", &simRow{email: fmt.Sprint("row", n), code: fmt.Sprint(n)})[1:],
+			After: simImage("t", &simRow{email: simText{text: fmt.Sprint("row", n)}, code: fmt.Sprint(n)})[1:],
 		}
 	}
 	for _, parts := range []int{1, 2} {
