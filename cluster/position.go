@@ -45,7 +45,7 @@ func (r reader) mysqlPosition(ctx context.Context) (gtid.Position, error) {
 		return gtid.Position{}, err
 	}
 	var p gtid.Position
-	status, err := r.rows(ctx, r.binlogStatus())
+	status, err := r.rows(ctx, r.facts.Words().ShowLogEnd)
 	switch {
 	case err != nil && isDenied(err) && mode == gtidOn:
 		// gtid_executed needs no privilege; only the place stays unknown.
@@ -116,7 +116,7 @@ func (r reader) mariaPosition(ctx context.Context) (gtid.Position, error) {
 	p := gtid.Position{Kind: gtid.MariaDBGTID, MariaDB: binlog.Union(slave)}
 	sctx, cancel := context.WithTimeout(ctx, placeLimit)
 	defer cancel()
-	status, err := r.rows(sctx, r.binlogStatus())
+	status, err := r.rows(sctx, r.facts.Words().ShowLogEnd)
 	silent := sctx.Err() != nil && ctx.Err() == nil
 	if err != nil && !isDenied(err) && !silent {
 		return gtid.Position{}, r.fail(opPosition, err)

@@ -84,7 +84,7 @@ func threadTrouble(thread, word string, no int, text string) string {
 // *ServerError.
 func (s *Server) Channels(ctx context.Context) ([]ReplicaChannel, error) {
 	r := reader{s}
-	status, err := r.rows(ctx, r.replicaStatus())
+	status, err := r.rows(ctx, r.facts.Words().ShowChannels)
 	if err != nil {
 		return nil, r.fail(opChannels, err)
 	}

@@ -128,7 +128,7 @@ func (o *ongoing) maria(ctx context.Context) (string, error) {
 	from := o.l.from
 	if !o.begun {
 		// With one commit waiting and another one behind it, the server answers this only when they are done.
-		status, err := from.rows(ctx, from.binlogStatus())
+		status, err := from.rows(ctx, from.facts.Words().ShowLogEnd)
 		if err != nil && !isDenied(err) {
 			return "", from.fail(opCommitted, err)
 		}

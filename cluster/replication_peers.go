@@ -32,7 +32,7 @@ type Peer struct {
 // server. Errors are *PrivilegeError and *ServerError.
 func (s *Server) Replicas(ctx context.Context) ([]Peer, error) {
 	r := reader{s}
-	list, err := r.rows(ctx, r.listReplicas())
+	list, err := r.rows(ctx, r.facts.Words().ShowReplicas)
 	if err != nil {
 		return nil, r.fail(opReplicas, err)
 	}

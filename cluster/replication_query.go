@@ -145,45 +145,6 @@ func (r row) ids(name string) []uint32 {
 	return out
 }
 
-// binlogStatus is the statement that shows where the binary log ends.
-func (r reader) binlogStatus() string {
-	if !r.facts.IsMariaDB() && r.facts.AtLeast(8, 2, 0) {
-		return "SHOW BINARY LOG STATUS"
-	}
-	return "SHOW MASTER STATUS"
-}
-
-func (r reader) replicaStatus() string {
-	switch {
-	case r.facts.IsMariaDB():
-		return "SHOW ALL SLAVES STATUS"
-	case r.facts.AtLeast(8, 0, 22):
-		return "SHOW REPLICA STATUS"
-	default:
-		return "SHOW SLAVE STATUS"
-	}
-}
-
-// listReplicas is the statement that lists the servers that fetch the binary log.
-func (r reader) listReplicas() string {
-	if !r.facts.IsMariaDB() && r.facts.AtLeast(8, 0, 22) {
-		return "SHOW REPLICAS"
-	}
-	return "SHOW SLAVE HOSTS"
-}
-
-// startReplica is the statement that starts what has stopped.
-func (r reader) startReplica() string {
-	switch {
-	case r.facts.IsMariaDB():
-		return "START ALL SLAVES"
-	case r.facts.AtLeast(8, 0, 22):
-		return "START REPLICA"
-	default:
-		return "START SLAVE"
-	}
-}
-
 // Operations that need a privilege; they are also the words in errors.
 const (
 	opPosition  = "read the position"

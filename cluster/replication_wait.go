@@ -198,7 +198,7 @@ func (w *waiter) checkChannels(ctx context.Context) error {
 	return &FenceError{
 		From: l.From(), To: l.To(), Cause: FenceStopped,
 		Detail: fmt.Sprintf("replication on %s has stopped: %s", l.To(), trouble),
-		Hint:   "mend the cause and run " + l.to.startReplica(),
+		Hint:   "mend the cause and run " + l.to.facts.Words().Start,
 	}
 }
 

@@ -104,6 +104,16 @@ func checkFacts(t *testing.T, srv *fixtures.Server, s *Server) {
 	if err := s.SameServer(t.Context()); err != nil {
 		t.Error(err)
 	}
+	// What is plain over loopback is not for that plain to another machine.
+	if c := s.ConfigAt("old-1", "db2", 3307); c.TLS == TLSDisabled || c.Addr != "db2:3307" || c.User != s.cfg.User || c.Password != s.cfg.Password {
+		t.Errorf("the same login elsewhere: %+v", c)
+	}
+	if c := s.Lend(Config{User: s.cfg.User, Addr: "db2:3307"}); c.TLS == TLSDisabled || c.Password != s.cfg.Password || c.Addr != "db2:3307" {
+		t.Errorf("lent: %+v", c)
+	}
+	if c := s.Lend(Config{User: "somebody", Addr: "db2:3307"}); c.Password != "" {
+		t.Error("lent to another user")
+	}
 }
 
 // checkSessionSetUp reads the session's variables back over both kinds of connection.

@@ -95,7 +95,7 @@ func TopologyFormats() []Format { return []Format{FormatText, FormatJSON, Format
 func RenderTopology(w io.Writer, format Format, doc TopologyDocument, opt TermOptions) error {
 	out := bufio.NewWriter(w)
 	var err error
-	switch format { //nolint:exhaustive // the others are no forms of a topology
+	switch format {
 	case FormatText:
 		err = renderTopologyTerminal(out, &doc, opt)
 	case FormatJSON:

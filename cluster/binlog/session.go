@@ -164,11 +164,7 @@ func (s *session) set(variable string) (gtid.Set, error) {
 
 // status is the end of the server's log.
 func (s *session) status() (gtid.FilePos, error) {
-	q := "SHOW MASTER STATUS"
-	if f := s.srv.Facts(); !f.IsMariaDB() && f.AtLeast(8, 2, 0) {
-		q = "SHOW BINARY LOG STATUS"
-	}
-	row, err := s.one(q)
+	row, err := s.one(s.srv.Facts().Words().ShowLogEnd)
 	if err != nil {
 		return gtid.FilePos{}, err
 	}
@@ -325,17 +321,11 @@ func closed(cause error) *session {
 // without it chance has to do.
 func (s *session) pickServerID() uint32 {
 	taken := map[string]bool{fmt.Sprint(s.srv.Facts().ServerID): true}
-	for _, q := range []string{"SHOW REPLICAS", "SHOW SLAVE HOSTS"} {
-		rows, err := s.rows(q)
-		if err != nil {
-			continue
+	rows, _ := s.rows(s.srv.Facts().Words().ShowReplicas)
+	for _, r := range rows {
+		if len(r) > 0 {
+			taken[r[0]] = true
 		}
-		for _, r := range rows {
-			if len(r) > 0 {
-				taken[r[0]] = true
-			}
-		}
-		break
 	}
 	for {
 		id := 1<<31 + rand.Uint32N(1<<31-2)

@@ -34,11 +34,7 @@ func (r *reader) readBinlogFilters(ctx context.Context) error {
 	if on := r.side.Variables["log_bin"]; r.lacks(cluster.PrivReplicationClient) || (on != "ON" && on != "1") {
 		return nil
 	}
-	query := "SHOW MASTER STATUS"
-	if f := r.side.Facts; !f.IsMariaDB() && f.AtLeast(8, 2, 0) {
-		query = "SHOW BINARY LOG STATUS"
-	}
-	return r.each(ctx, query, func(rows *sql.Rows) error {
+	return r.each(ctx, r.side.Facts.Words().ShowLogEnd, func(rows *sql.Rows) error {
 		columns, err := rows.Columns()
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ func Discover(ctx context.Context, named []Named, o Options) (*Topology, error) 
 			return nil, err
 		}
 	}
-	d.settle()
+	d.settle(ctx)
 	d.settleReaders(ctx)
 	t := d.place()
 	d.kept = true
@@ -97,13 +97,14 @@ type finding struct {
 
 // answer is what a node told of others.
 type answer struct {
-	claims     []claim
-	channels   []cluster.ReplicaChannel
-	replicaErr error // it does not list its replicas
-	readers    []cluster.Session
-	readersErr error
-	errs       []error
-	group      groupRole
+	claims      []claim
+	channels    []cluster.ReplicaChannel
+	channelsErr error
+	replicaErr  error // it does not list its replicas
+	readers     []cluster.Session
+	readersErr  error
+	errs        []error
+	group       groupRole
 }
 
 // claim is a peer with where to look for it.
@@ -166,7 +167,7 @@ func (d *discovery) name(n Named) error {
 func (d *discovery) add(n *Node) {
 	d.nodes = append(d.nodes, n)
 	d.byID[n.UUID()] = n
-	d.byAddr[n.Addr] = n
+	d.byAddr[addrKey(n.Addr)] = n
 }
 
 func (d *discovery) unasked() []*Node {
@@ -247,8 +248,7 @@ func (d *discovery) ask(ctx context.Context, n *Node) *answer {
 			a.claims = append(a.claims, claim{via: n, peer: p, hosts: []string{n.seen(p.Host)}})
 		}
 	}
-	// Whether a server is a replica of this one its own channels say; without the privilege nothing does.
-	a.channels, _ = n.Server.Channels(ctx)
+	a.channels, a.channelsErr = n.Server.Channels(ctx)
 	return a
 }
 

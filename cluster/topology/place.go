@@ -78,7 +78,7 @@ func sameHost(ctx context.Context, host string, n *Node) bool {
 	return errA == nil && errB == nil && slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
 }
 
-// place gives every node its side, role, label and the words of how it was found.
+// place gives every node its side, label and the words of how it was found.
 func (d *discovery) place() *Topology {
 	d.sides()
 	t := &Topology{Old: Cluster{Side: Old}, New: Cluster{Side: New}}
@@ -94,7 +94,6 @@ func (d *discovery) place() *Topology {
 		if n.opened {
 			n.Server.Rename(n.Label, d.opt.Log)
 		}
-		n.Role = n.role()
 		if f, ok := d.found[n]; ok && !n.Named {
 			n.Found = describe(f.kin, f.via.Label)
 		} else {
@@ -177,13 +176,17 @@ func (n *Node) role() Role {
 	case groupPrimary:
 		return Writer
 	}
+	readOnly := n.Facts.ReadOnly
+	if !n.State.Time.IsZero() {
+		readOnly = n.State.ReadOnly
+	}
 	inside := slices.DeleteFunc(slices.Clone(n.Sources), func(s *Node) bool { return s.Side != n.Side })
 	switch {
-	case n.Facts.Galera && n.Facts.ReadOnly:
+	case n.Facts.Galera && readOnly:
 		return Member
 	case len(inside) == 0:
 		return Writer
-	case n.Reached() && !n.Facts.ReadOnly && !slices.ContainsFunc(inside, func(s *Node) bool { return !s.below(n) }):
+	case n.Reached() && !readOnly && !slices.ContainsFunc(inside, func(s *Node) bool { return !s.below(n) }):
 		return Writer // two primaries that replicate from each other
 	}
 	return Replica

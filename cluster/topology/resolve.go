@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -66,11 +67,17 @@ func (d *discovery) known(c claim) *Node {
 		return nil
 	}
 	for _, h := range c.hosts {
-		if n := d.byAddr[join(h, c.peer.Port)]; n != nil && c.fits(n.Facts) == nil && (n != c.via || c.peer.Kin != cluster.KinReplica) {
+		if n := d.byAddr[addrKey(join(h, c.peer.Port))]; n != nil && c.fits(n.Facts) == nil && (c.peer.Kin != cluster.KinReplica || d.replicates(n, c.via)) {
 			return n
 		}
 	}
 	return nil
+}
+
+// replicates tells whether a node that was asked says so, or may not say.
+func (d *discovery) replicates(n, source *Node) bool {
+	a := d.asked[n]
+	return a != nil && n != source && (a.channelsErr != nil || slices.ContainsFunc(a.channels, func(x cluster.ReplicaChannel) bool { return leadsTo(x, source.Facts) }))
 }
 
 // fits tells whether a server is the one that a claim describes.
@@ -99,9 +106,12 @@ func (d *discovery) open(ctx context.Context, group []claim) (*Node, error) {
 				continue
 			}
 			tried[this] = true
-			s, err := d.openAt(ctx, c, h)
+			n, err := d.openAt(ctx, c, h, c.via.login)
+			if other := d.otherSide(c.via.login); cluster.IsPermission(err) && c.peer.Kin == cluster.KinSource && other != nil {
+				n, err = d.openAt(ctx, c, h, other) // new's source is old's, as a rule
+			}
 			if err == nil {
-				return &Node{Server: s, Facts: s.Facts(), Addr: s.Config().Addr, opened: true, login: c.via.login}, nil
+				return n, nil
 			}
 			if first == nil || errors.Is(err, errOwnReader) {
 				first = err
@@ -111,11 +121,21 @@ func (d *discovery) open(ctx context.Context, group []claim) (*Node, error) {
 	return nil, first
 }
 
-// openAt connects to one address and makes sure of who answers.
-func (d *discovery) openAt(ctx context.Context, c claim, host string) (*cluster.Server, error) {
+// otherSide is a named node of the side that a login is not of.
+func (d *discovery) otherSide(login *Node) *Node {
+	for _, n := range d.nodes {
+		if n.Named && n.Reached() && n.Side != login.Side {
+			return n
+		}
+	}
+	return nil
+}
+
+// openAt connects to one address with a named node's login, and makes sure of who answers.
+func (d *discovery) openAt(ctx context.Context, c claim, host string, login *Node) (*Node, error) {
 	octx, cancel := context.WithTimeout(ctx, d.opt.Timeout)
 	defer cancel()
-	s, err := cluster.Open(octx, c.via.Server.ConfigAt(c.via.login.Label, host, c.peer.Port), d.opt.Log)
+	s, err := cluster.Open(octx, login.Server.ConfigAt(login.Label, host, c.peer.Port), d.opt.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +153,7 @@ func (d *discovery) openAt(ctx context.Context, c claim, host string) (*cluster.
 		_ = s.Close()
 		return nil, err
 	}
-	return s, nil
+	return &Node{Server: s, Facts: s.Facts(), Addr: s.Config().Addr, opened: true, login: login}, nil
 }
 
 // leadsTo tells whether a channel's source may be a server, by what it says of its identity.
@@ -148,7 +168,7 @@ func leadsTo(c cluster.ReplicaChannel, source cluster.Facts) bool {
 func (d *discovery) adopt(n *Node) *Node {
 	if same := d.byID[n.UUID()]; same != nil {
 		_ = n.Server.Close()
-		d.byAddr[n.Addr] = same
+		d.byAddr[addrKey(n.Addr)] = same
 		return same
 	}
 	d.add(n)
@@ -180,7 +200,7 @@ func (n *Node) follows(source *Node) {
 }
 
 // settle makes nodes of the claims that led to no server, but for those that mean one that was found by another way.
-func (d *discovery) settle() {
+func (d *discovery) settle(ctx context.Context) {
 	missing := map[string]*Node{}
 	for _, c := range d.lost {
 		if c.guess || errors.Is(c.err, errOwnReader) {
@@ -188,7 +208,7 @@ func (d *discovery) settle() {
 		}
 		n := d.known(c)
 		if n == nil {
-			n = d.relative(c)
+			n = d.relative(ctx, c)
 		}
 		if n == nil {
 			n = missing[c.key()]
@@ -206,18 +226,33 @@ func (d *discovery) settle() {
 	}
 }
 
-// relative is the node that a claim with a wrong address means: one with its server_id that has to do with the same node.
-func (d *discovery) relative(c claim) *Node {
+// relative is the node that a claim means although its address led nowhere: one with its server_id that has to do with the
+// same node, or that is on the same machine and port under another name.
+func (d *discovery) relative(ctx context.Context, c claim) *Node {
 	if c.peer.UUID != "" || c.peer.ServerID == 0 {
 		return nil
 	}
 	for _, n := range d.nodes {
-		if !n.Reached() || n.Facts.ServerID != c.peer.ServerID {
+		if !n.Reached() || n.Facts.ServerID != c.peer.ServerID || n == c.via {
 			continue
 		}
 		if (c.peer.Kin == cluster.KinReplica && slices.Contains(n.Sources, c.via)) || (c.peer.Kin == cluster.KinSource && slices.Contains(c.via.Sources, n)) {
 			return n
 		}
+		if c.peer.Kin == cluster.KinReplica && !d.replicates(n, c.via) {
+			continue
+		}
+		if n.Facts.Port == c.peer.Port && slices.ContainsFunc(c.hosts, func(h string) bool { return sameHost(ctx, h, n) }) {
+			return n
+		}
 	}
 	return nil
+}
+
+// addrKey is an address as it is looked up: all names of this machine's own are one.
+func addrKey(addr string) string {
+	if host, port, err := net.SplitHostPort(addr); err == nil && cluster.IsLoopback(host) {
+		return "loopback:" + port
+	}
+	return addr
 }

@@ -15,8 +15,13 @@ import (
 // connect opens a server as crosscheck.
 func connect(t *testing.T, srv *fixtures.Server, label string) *cluster.Server {
 	t.Helper()
+	return connectAt(t, srv, label, srv.Addr())
+}
+
+func connectAt(t *testing.T, srv *fixtures.Server, label, addr string) *cluster.Server {
+	t.Helper()
 	s, err := cluster.Open(t.Context(), cluster.Config{
-		Label: label, Net: "tcp", Addr: srv.Addr(), User: string(fixtures.Crosscheck), Password: cluster.Secret(srv.Password(fixtures.Crosscheck)),
+		Label: label, Net: "tcp", Addr: addr, User: string(fixtures.Crosscheck), Password: cluster.Secret(srv.Password(fixtures.Crosscheck)),
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +119,7 @@ new new-2 is lost, replica from new: replica of new
 			}
 			checkStates(t, top, f)
 			checkNamed(t, set, oldSide, newSide)
+			checkImpostor(t, set, oldSide, newSide)
 			if f == fixtures.MariaDB {
 				checkUnlisted(t, set, oldSide, newSide)
 			}
@@ -181,12 +187,49 @@ func checkNamed(t *testing.T, set *fixtures.Set, oldSide, newSide Named) {
 	if gaps := top.Gaps(); len(gaps) > 0 || len(top.New.Nodes) != 3 {
 		t.Errorf("named: %d nodes of new, gaps %q", len(top.New.Nodes), gaps)
 	}
+	if named, all := top.New.Others(false), top.New.Others(true); len(named) != 1 || len(all) != 2 || named[0].Label != "new-1" {
+		t.Errorf("others of new: %d named, %d in all", len(named), len(all))
+	}
 	if n := top.New.Nodes[1]; n.Label != "new-1" || !n.Named || n.Role != Replica || n.Addr != lost.Server.Config().Addr {
 		t.Errorf("new-1 is %+v", n)
 	}
-	twice := Named{Side: New, Label: "new-2", Server: connect(t, set.Replicas(fixtures.New)[1], "new-2")}
+	again := set.Replicas(fixtures.New)[1]
+	twice := Named{Side: New, Label: "new-2", Server: connectAt(t, again, "new-2", fmt.Sprintf("localhost:%d", again.Port()))}
 	if _, err := Discover(t.Context(), []Named{oldSide, newSide, lost, twice}, Options{}); err == nil || !strings.Contains(err.Error(), "name each node once") {
 		t.Errorf("named twice: %v", err)
+	}
+}
+
+// checkImpostor: who answers at an address counts only if it is the server that was meant.
+func checkImpostor(t *testing.T, set *fixtures.Set, oldSide, newSide Named) {
+	t.Helper()
+	at := set.Replicas(fixtures.Old)[1] // of old-1, not of old
+	peers := map[string]cluster.Peer{
+		"server_id is": {Kin: cluster.KinReplica, Host: "127.0.0.1", Port: at.Port(), ServerID: 999},
+		"and not 0-0":  {Kin: cluster.KinReplica, Host: "127.0.0.1", Port: at.Port(), UUID: "0-0"},
+		"it does not replicate from " + oldSide.Server.Config().Addr: {Kin: cluster.KinReplica, Host: "127.0.0.1", Port: at.Port()},
+	}
+	for want, p := range peers {
+		finder := func(_ context.Context, s *cluster.Server) ([]cluster.Peer, error) {
+			if s.Label() == "old" {
+				return []cluster.Peer{p}, nil
+			}
+			return nil, nil
+		}
+		top, err := Discover(t.Context(), []Named{oldSide, newSide}, Options{Finders: []Finder{finder}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// old-2 is found by way of old-1 all the same.
+		if gaps := strings.Join(top.Gaps(), "\n"); !strings.Contains(gaps, "another server answers there") || !strings.Contains(gaps, want) {
+			t.Errorf("%+v: gaps %q, want %q in them", p, gaps, want)
+		}
+		for _, n := range top.Nodes() {
+			if n.Addr == at.Addr() && n.Reached() && len(n.Sources) != 1 {
+				t.Errorf("%+v: %s replicates from %d nodes", p, n.Label, len(n.Sources))
+			}
+		}
+		top.Close()
 	}
 }
 
@@ -199,10 +242,10 @@ func checkUnlisted(t *testing.T, set *fixtures.Set, oldSide, newSide Named) {
 	grant("REVOKE", "FROM")
 	defer grant("GRANT", "TO")
 	label := string(fixtures.Replica(fixtures.Old, 1))
-	oldSide.Server = connect(t, set.Old, "old")
+	oldSide.Server = connectAt(t, set.Old, "old", fmt.Sprintf("localhost:%d", set.Old.Port())) // new knows it by another address
 	top := discover(t, oldSide, newSide)
 	gaps := strings.Join(top.Gaps(), "\n")
-	if !strings.Contains(gaps, "old-1 (127.0.0.1, replica of old) could not be reached: its port is not known; name it by a flag or in the plan, or "+
+	if !strings.Contains(gaps, "old-1 (localhost, replica of old) could not be reached: its port is not known; name it by a flag or in the plan, or "+
 		"let the account list the replicas: GRANT REPLICATION MASTER ADMIN") || strings.Count(gaps, "port is not known") != 1 {
 		t.Errorf("gaps: %s", gaps)
 	}

@@ -66,8 +66,8 @@ func (s State) Trouble() string {
 	return strings.Join(out, "; ")
 }
 
-// Measure reads the state of all nodes that answer. A node that is lost meanwhile says so in State.Unknown. The error is the
-// context's.
+// Measure reads the state of all nodes that answer, and with it their roles: who takes writes may have changed. A node that
+// is lost meanwhile says so in State.Unknown. The error is the context's.
 func Measure(ctx context.Context, t *Topology) error {
 	nodes := t.Nodes()
 	if err := each(ctx, len(nodes), func(i int) {
@@ -76,6 +76,9 @@ func Measure(ctx context.Context, t *Topology) error {
 		}
 	}); err != nil {
 		return err
+	}
+	for _, n := range nodes {
+		n.Role = n.role()
 	}
 	return measureErrant(ctx, nodes)
 }

@@ -92,6 +92,17 @@ func (c *Cluster) Writers() []*Node {
 	return out
 }
 
+// Others are the nodes besides the one that stands for the side: those that are named, or with auto all.
+func (c *Cluster) Others(auto bool) []*Node {
+	var out []*Node
+	for _, n := range c.Nodes {
+		if n.Label != string(c.Side) && (n.Named || auto) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 // Topology is both clusters.
 type Topology struct{ Old, New Cluster }
 

@@ -85,7 +85,7 @@ func (c *clusters) choose(ctx context.Context) error {
 			wanted = append(wanted, old)
 		}
 	}
-	wanted = slices.Concat(wanted, c.chosen(topology.Old), c.chosen(topology.New))
+	wanted = slices.Concat(wanted, c.Old.Others(c.auto[topology.Old]), c.New.Others(c.auto[topology.New]))
 	for _, n := range c.Nodes() {
 		if n == c.reference {
 			continue

@@ -47,7 +47,7 @@ func (r *replicaFlags) of(side topology.Side) (dsns []string, auto bool) {
 // nodes are both clusters, with the connections to all their nodes.
 type nodes struct {
 	*topology.Topology
-	auto  map[topology.Side]bool
+	auto  map[topology.Side]bool // all that are found of the side are meant: see topology.Cluster.Others
 	named []topology.Named
 }
 
@@ -118,17 +118,6 @@ func (n *nodes) connect(ctx context.Context, configs []cluster.Config, log *slog
 	}
 	_ = group.Wait() // none of them returns an error
 	return ctx.Err()
-}
-
-// chosen are the nodes of a side that a command takes in besides the side itself: those that are named, and with auto all.
-func (n *nodes) chosen(side topology.Side) []*topology.Node {
-	var out []*topology.Node
-	for _, x := range n.Side(side).Nodes {
-		if x.Label != string(side) && (x.Named || n.auto[side]) {
-			out = append(out, x)
-		}
-	}
-	return out
 }
 
 // close ends all connections but those of old and new.

@@ -46,8 +46,8 @@ func planNodes(ctx context.Context, g *globals, o *planInitFlags, old, new *clus
 // planReplicas are the nodes of a cluster besides the side itself, as a plan has them.
 func planReplicas(c *topology.Cluster, given map[string]string, converter *plan.NodeFacts) []plan.ReplicaFacts {
 	var out []plan.ReplicaFacts
-	for _, n := range c.Nodes {
-		if n.Label == string(c.Side) || (converter != nil && n.UUID() == converter.ServerUUID) {
+	for _, n := range c.Others(true) {
+		if converter != nil && n.UUID() == converter.ServerUUID {
 			continue
 		}
 		r := plan.ReplicaFacts{DSN: given[n.Label], About: n.Found}

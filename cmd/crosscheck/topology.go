@@ -79,9 +79,9 @@ func runTopology(ctx context.Context, g *globals, o *topologyFlags) error {
 	defer new.Close()
 	var extra []topology.Named
 	if p.Converter != nil {
-		config, err := g.config("converter", p.Converter.DSN)
-		if err != nil {
-			return err
+		config, confErr := g.config("converter", p.Converter.DSN)
+		if confErr != nil {
+			return confErr
 		}
 		middle := topology.Named{Side: topology.Old, Label: "converter", Addr: config.Addr}
 		if middle.Server, middle.Err = connect(ctx, config, log, connectFor); middle.Server != nil {

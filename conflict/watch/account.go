@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"crosscheck/cluster"
 	"crosscheck/conflict"
 )
 
@@ -228,14 +227,15 @@ func (e *engine) channelTroubles(s conflict.Side, add func(s conflict.Side, id, 
 		return
 	}
 	c := *x.channel
-	replica := replicaWord(e.servers[s])
+	words := e.servers[s].Facts().Words()
+	replica := words.Replica
 	if !c.Running() {
 		add(s, TroubleStopped, fmt.Sprintf("%s's replication from %s does not run: %s", s, from, c.Trouble()), "find the cause, then START "+replica)
 	} else if c.LagSeconds != nil && time.Duration(*c.LagSeconds)*time.Second > e.opt.MaxLag+time.Duration(c.DelaySeconds)*time.Second {
 		add(s, TroubleLag, fmt.Sprintf("%s's applier is %d s behind", s, *c.LagSeconds), "")
 	}
 	if strings.EqualFold(c.ExecMode, "IDEMPOTENT") {
-		add(s, TroubleIdempotent, s.String()+"'s applier hides missing rows and duplicate keys (IDEMPOTENT)", "SET GLOBAL "+execMode(e.servers[s])+" = 'STRICT'")
+		add(s, TroubleIdempotent, s.String()+"'s applier hides missing rows and duplicate keys (IDEMPOTENT)", "SET GLOBAL "+words.Prefix+"exec_mode = 'STRICT'")
 	}
 	if len(c.SkipErrors) > 0 {
 		add(s, TroubleSkipped, s.String()+"'s applier passes over errors "+strings.Join(c.SkipErrors, ", "), "remove the setting and restart")
@@ -246,20 +246,6 @@ func (e *engine) channelTroubles(s conflict.Side, add func(s conflict.Side, id, 
 	if !ordered(c) {
 		add(s, TroubleWorkerOrder, s.String()+"'s applier does not keep the order of commits: a missing echo is known by fences only", "")
 	}
-}
-
-func replicaWord(s *cluster.Server) string {
-	if f := s.Facts(); f.IsMariaDB() || !f.AtLeast(8, 0, 22) {
-		return "SLAVE"
-	}
-	return "REPLICA"
-}
-
-func execMode(s *cluster.Server) string {
-	if f := s.Facts(); f.IsMariaDB() || !f.AtLeast(8, 0, 26) {
-		return "slave_exec_mode"
-	}
-	return "replica_exec_mode"
 }
 
 func (e *engine) stepTroubles(s conflict.Side, add func(s conflict.Side, id, detail, advice string)) {

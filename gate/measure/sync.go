@@ -123,13 +123,13 @@ func (m *measurement) link(ctx context.Context, h hop) (gate.Link, error) {
 
 // words are a server's words for replication.
 func words(f cluster.Facts) gate.Words {
-	switch maria := f.IsMariaDB(); {
-	case !maria && f.AtLeast(8, 0, 26):
-		return gate.WordsReplica
-	case maria && f.AtLeast(10, 5, 1), !maria && f.AtLeast(8, 0, 22):
+	switch w := f.Words(); {
+	case w.Replica == "SLAVE":
+		return gate.WordsSlave
+	case w.Prefix == "slave_":
 		return gate.WordsMixed
 	}
-	return gate.WordsSlave
+	return gate.WordsReplica
 }
 
 // lag is how long the replica takes to reach where its source stands now. What the server says of its lag is 0 while it

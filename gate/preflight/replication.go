@@ -301,10 +301,7 @@ func stopped(s *inspect.Side, fix Fix) []Fix {
 	if s.Facts.IsMariaDB() || !s.Facts.AtLeast(8, 0, 0) || !slices.ContainsFunc(s.Channels, func(c cluster.ReplicaChannel) bool { return c.SQLRunning }) {
 		return []Fix{fix}
 	}
-	word := "REPLICA"
-	if !s.Facts.AtLeast(8, 0, 22) {
-		word = "SLAVE"
-	}
+	word := s.Facts.Words().Replica
 	return []Fix{{On: s.Label, SQL: "STOP " + word + " SQL_THREAD"}, fix, {On: s.Label, SQL: "START " + word + " SQL_THREAD"}}
 }
 
