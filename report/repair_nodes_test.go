@@ -67,8 +67,12 @@ func TestRowsThatDifferAlikeGoThroughTheLog(t *testing.T) {
 		node, text    string
 		there, logged bool
 	}{
-		{"new", "'alike'", true, true}, {"new", "'here'", true, false}, {"new", "'writer'", true, false},
-		{"new-1", "'alike'", false, false}, {"new-1", "'there'", true, false}, {"old-1", "'of old'", true, false},
+		{"new", "'alike'", true, true},
+		{"new", "'here'", true, false},
+		{"new", "'writer'", true, false},
+		{"new-1", "'alike'", false, false},
+		{"new-1", "'there'", true, false},
+		{"old-1", "'of old'", true, false},
 	} {
 		hex := textCell("v", strings.Trim(c.text, "'")).Guard
 		if got := strings.Contains(files[c.node], hex); got != c.there || logs(files[c.node], hex) != c.logged {

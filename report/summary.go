@@ -40,10 +40,7 @@ func (d *CheckDocument) pairSummary() string {
 	case checksum.Same:
 		s := fmt.Sprintf("SAME: %s, %s, %s compared in %s", plural(int64(t.Tables), "table"), plural(t.RowsOld, "row"),
 			bytesOf(t.BytesOld), duration(d.ElapsedSeconds))
-		if at := d.reference().Position; at != "" && d.relation() != "independent" { // without replication a position of old says nothing
-			s += ", proven through old at " + shorten(whereabouts(at), 48)
-		}
-		return s + d.lossyPart()
+		return s + d.throughPart() + d.lossyPart()
 	case checksum.Different:
 		s := "DIFFERENT: " + differentPart(d)
 		if t.TablesUndecided > 0 {
@@ -56,6 +53,15 @@ func (d *CheckDocument) pairSummary() string {
 	default:
 		return "UNDECIDED: " + undecidedPart(d)
 	}
+}
+
+// throughPart is the position that a yes is proven through; without replication a position of old says nothing.
+func (d *CheckDocument) throughPart() string {
+	ref := d.reference()
+	if ref.Position == "" || d.relation() == "independent" {
+		return ""
+	}
+	return ", proven through " + ref.Label + " at " + shorten(whereabouts(ref.Position), 48)
 }
 
 // lossyPart keeps a yes from being read as more than it is.
@@ -116,7 +122,7 @@ func (d *CheckDocument) nodesSummary() string {
 	}
 	if d.Verdict == checksum.Same {
 		parts = append(parts, fmt.Sprintf("%s, %s, %s compared in %s", plural(int64(t.Tables), "table"),
-			plural(t.RowsOld, "row"), bytesOf(t.BytesOld), duration(d.ElapsedSeconds))+d.lossyPart())
+			plural(t.RowsOld, "row"), bytesOf(t.BytesOld), duration(d.ElapsedSeconds))+d.throughPart()+d.lossyPart())
 	}
 	list("not compared: ", unread)
 	if len(parts) == 0 {

@@ -24,7 +24,8 @@ func TestStateHoldsAllCopies(t *testing.T) {
 	ref := ledger.Node{Label: "old", Side: report.SideOld, Role: report.RoleWriter}
 	var group int64
 	for i, n := range []ledger.Node{
-		{Label: "new", Side: report.SideNew, Role: report.RoleWriter}, {Label: "new-1", Side: report.SideNew, Role: report.RoleReplica},
+		{Label: "new", Side: report.SideNew, Role: report.RoleWriter},
+		{Label: "new-1", Side: report.SideNew, Role: report.RoleReplica},
 		{Label: "old-1", Side: report.SideOld, Role: report.RoleReplica},
 	} {
 		server := func(label string) checksum.EndpointInfo {
