@@ -163,6 +163,7 @@ type copyObserver struct {
 func (o copyObserver) TableStarted(string, int64, int64) {}
 func (o copyObserver) Progress(string, int64, int64)     {}
 func (o copyObserver) Notice(text string)                { o.Observer.Notice(o.label + ": " + text) }
+
 func (o copyObserver) TableDone(r TableResult) {
 	if r.Verdict != Same {
 		o.Notice(fmt.Sprintf("%s %s", r.Table, r.Verdict))
@@ -314,8 +315,7 @@ func (c *checker) start() (finish func()) {
 	})
 	kept := c.keepKeys(ctx)
 	confirmed := make(chan error, 1)
-	settled := make(chan error, 1)
-	judged := make(chan error, 1)
+	var settled, judged sync.WaitGroup
 	if c.settler == nil { // it could not be prepared
 		cancel()
 		throttled.Wait()
@@ -325,27 +325,23 @@ func (c *checker) start() (finish func()) {
 		defer fault.Guard()
 		confirmed <- c.confirm.run(ctx)
 	}()
-	go func() {
+	settled.Go(func() {
 		defer fault.Guard()
-		err := c.settler.run(ctx)
-		if err != nil {
+		if err := c.settler.run(ctx); err != nil {
 			c.abort(err) // what differs from now on would be settled by nobody
 		}
-		settled <- err
-	}()
-	go func() {
+	})
+	judged.Go(func() {
 		defer fault.Guard()
-		err := c.judges.run(func(pair tablePair) error { return c.judge(ctx, pair) })
-		if err != nil {
+		if err := c.judges.run(func(pair tablePair) error { return c.judge(ctx, pair) }); err != nil {
 			c.abort(err)
 		}
-		judged <- err
-	}()
+	})
 	return func() {
 		c.judges.finish()
-		<-judged
+		judged.Wait()
 		c.settler.finish()
-		<-settled
+		settled.Wait()
 		c.settler.abandon(ctx) // what was submitted when it had just ended
 		c.confirm.finish()
 		if err := <-confirmed; err != nil {

@@ -179,13 +179,13 @@ func TestReadersOnReplicas(t *testing.T) {
 		t.Errorf("readers left on a replica of old: %s %+v", r.State, r.Reasons)
 	}
 	reads.AppOnOld, reads.Unreached = nil, []string{"old-1"}
-	if r := mustGate(t, try(reads), plan.GateReadsSwitched); r.State != Unknown {
+	if r = mustGate(t, try(reads), plan.GateReadsSwitched); r.State != Unknown {
 		t.Errorf("a replica whose sessions nobody saw: %s %+v", r.State, r.Reasons)
 	}
 
 	writes, _ := good(p, KindWritesSwitch, t0).(WritesSwitch)
 	writes.AppOnNew, writes.ReadersOnNew = 0, 4
-	if r := mustGate(t, try(writes), plan.GateWritesSwitched); r.State.Open() {
+	if r = mustGate(t, try(writes), plan.GateWritesSwitched); r.State.Open() {
 		t.Error("readers on replicas are no writers on new")
 	}
 	drained, _ := good(p, KindDrained, t0).(Drained)

@@ -152,7 +152,8 @@ func checkClusters(ctx context.Context, started time.Time, old, new *cluster.Ser
 	var runs []*ledger.Run
 	var copies []checksum.Copy
 	for i, n := range all.copies {
-		scope, err := scopeOf(ctx, all.reference.Server, n.Server, o.tables, o.exclude)
+		var scope *ledger.Scope
+		scope, err = scopeOf(ctx, all.reference.Server, n.Server, o.tables, o.exclude)
 		if err != nil {
 			return check, err
 		}
@@ -163,7 +164,8 @@ func checkClusters(ctx context.Context, started time.Time, old, new *cluster.Ser
 		if i > 0 {
 			info.Group = runs[0].Group()
 		}
-		run, err := book.StartRun(ctx, info)
+		var run *ledger.Run
+		run, err = book.StartRun(ctx, info)
 		if err != nil {
 			return check, err
 		}

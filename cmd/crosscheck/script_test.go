@@ -92,14 +92,22 @@ func scriptCommands(set *fixtures.Set) map[string]func(*testscript.TestScript, b
 		"json":  jsonField,
 		"sql": func(ts *testscript.TestScript, _ bool, args []string) {
 			if len(args) < 2 {
-				ts.Fatalf("usage: sql old|new|both STATEMENT…")
+				ts.Fatalf("usage: sql NODE|both|all STATEMENT…")
 			}
-			sides := []string{args[0]}
-			if args[0] == "both" {
-				sides = []string{"old", "new"}
+			sides := []fixtures.Side{fixtures.Side(args[0])}
+			switch args[0] {
+			case "both":
+				sides = []fixtures.Side{fixtures.Old, fixtures.New}
+			case "all":
+				sides = []fixtures.Side{fixtures.Old, fixtures.New}
+				for _, side := range sides[:2] {
+					for i := range set.Replicas(side) {
+						sides = append(sides, fixtures.Replica(side, i+1))
+					}
+				}
 			}
 			for _, side := range sides {
-				unlogged(scriptT{ts: ts}, set.Server(fixtures.Side(side)), args[1:]...)
+				unlogged(scriptT{ts: ts}, set.Server(side), args[1:]...)
 			}
 		},
 	}
