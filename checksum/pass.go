@@ -163,6 +163,8 @@ type copyObserver struct {
 func (o copyObserver) TableStarted(string, int64, int64) {}
 func (o copyObserver) Progress(string, int64, int64)     {}
 func (o copyObserver) Notice(text string)                { o.Observer.Notice(o.label + ": " + text) }
+
+// TableDone says what is not the same.
 func (o copyObserver) TableDone(r TableResult) {
 	if r.Verdict != Same {
 		o.Notice(fmt.Sprintf("%s %s", r.Table, r.Verdict))
@@ -314,8 +316,7 @@ func (c *checker) start() (finish func()) {
 	})
 	kept := c.keepKeys(ctx)
 	confirmed := make(chan error, 1)
-	settled := make(chan error, 1)
-	judged := make(chan error, 1)
+	settled, judged := make(chan struct{}), make(chan struct{})
 	if c.settler == nil { // it could not be prepared
 		cancel()
 		throttled.Wait()
@@ -327,19 +328,17 @@ func (c *checker) start() (finish func()) {
 	}()
 	go func() {
 		defer fault.Guard()
-		err := c.settler.run(ctx)
-		if err != nil {
+		defer close(settled)
+		if err := c.settler.run(ctx); err != nil {
 			c.abort(err) // what differs from now on would be settled by nobody
 		}
-		settled <- err
 	}()
 	go func() {
 		defer fault.Guard()
-		err := c.judges.run(func(pair tablePair) error { return c.judge(ctx, pair) })
-		if err != nil {
+		defer close(judged)
+		if err := c.judges.run(func(pair tablePair) error { return c.judge(ctx, pair) }); err != nil {
 			c.abort(err)
 		}
-		judged <- err
 	}()
 	return func() {
 		c.judges.finish()
