@@ -99,7 +99,7 @@ func (c *checker) newTail(ctx context.Context, m cluster.Mode) *tail {
 	return t
 }
 
-// endsCopy decides whether an error ends the table or this copy. What one table's definition, data or lock causes ends
+// failed decides whether an error ends the table or this copy. What one table's definition, data or lock causes ends
 // the table.
 func (t *tableRun) failed(err error) {
 	c := t.check

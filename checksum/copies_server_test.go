@@ -319,4 +319,36 @@ func (s *copiesSet) killed(all []string) {
 	if len(journals["new-2"].chunks["cp.t"]) == 0 || len(journals["new-2"].chunks["cp.t"]) >= len(journals["new"].chunks["cp.t"]) {
 		t.Errorf("%d chunks of the dead copy are kept, %d of another", len(journals["new-2"].chunks["cp.t"]), len(journals["new"].chunks["cp.t"]))
 	}
+
+	// It comes back: each copy goes on with what it lacks, which is not the same for all.
+	if err := s.Server("new-2").Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.servers["new-2"] = openSide(t, s.Server("new-2"), "new-2")
+	s.arrived()
+	journals["old-1"].chunks["cp.t"] = slices.Delete(journals["old-1"].chunks["cp.t"], 1, 3)
+	read := map[string]int{}
+	got, results = s.compare("old", Options{Workers: 1}, func(label string) Journal {
+		read[label] = len(journals[label].chunks["cp.t"])
+		return &resumed{newJournal(), journals[label].chunks}
+	}, all...)
+	wantLines(t, got, results, "new same, bag same, t same", "old-1 same, bag same, t same", "new-1 same, bag same, t same", "new-2 same, bag same, t same")
+	for i, r := range results {
+		if table := r.Tables[1]; table.Counts.RowsNew != 1<<16 || table.Resumed != int64(read[all[i]]) {
+			t.Errorf("%s: %d rows of %d, %d chunks resumed of %d", r.Label, table.Counts.RowsNew, 1<<16, table.Resumed, read[all[i]])
+		}
+	}
+}
+
+// resumed is the journal of a run that goes on with what an earlier one has proven.
+type resumed struct {
+	*memoryJournal
+	proven map[string][]ProvenChunk
+}
+
+func (j *resumed) Begin(_ context.Context, id TableIdentity) ([]ProvenChunk, string, error) {
+	if id.Table != "cp.t" {
+		return nil, "", nil
+	}
+	return j.proven[id.Table], "", nil
 }

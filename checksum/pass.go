@@ -164,6 +164,7 @@ func (o copyObserver) TableStarted(string, int64, int64) {}
 func (o copyObserver) Progress(string, int64, int64)     {}
 func (o copyObserver) Notice(text string)                { o.Observer.Notice(o.label + ": " + text) }
 
+// TableDone says what is not the same.
 func (o copyObserver) TableDone(r TableResult) {
 	if r.Verdict != Same {
 		o.Notice(fmt.Sprintf("%s %s", r.Table, r.Verdict))

@@ -148,41 +148,9 @@ func checkClusters(ctx context.Context, started time.Time, old, new *cluster.Ser
 		return check, err
 	}
 	defer book.Close()
-	links := linksNow(ctx, old, new, log)
-	var runs []*ledger.Run
-	var copies []checksum.Copy
-	for i, n := range all.copies {
-		var scope *ledger.Scope
-		scope, err = scopeOf(ctx, all.reference.Server, n.Server, o.tables, o.exclude)
-		if err != nil {
-			return check, err
-		}
-		info := ledger.RunInfo{
-			Old: surveys[i].Old, New: surveys[i].New, Relation: surveys[i].Relation.Mode.String(), Scope: scope, Resume: o.resume,
-			Place: i, Node: nodeName(n), Reference: nodeName(all.reference), Unread: all.unread,
-		}
-		if i > 0 {
-			info.Group = runs[0].Group()
-		}
-		var run *ledger.Run
-		run, err = book.StartRun(ctx, info)
-		if err != nil {
-			return check, err
-		}
-		if o.resume {
-			view.Notice(n.Label + ": " + trustText(run.Trusted()))
-		}
-		if !run.Trusted().Resumed && n.Server == new && all.reference.Server == old {
-			if err = run.SetLinks(ctx, links); err != nil {
-				return check, err
-			}
-		}
-		keep := run.SetKeySpaces
-		if run.Trusted().Resumed || n.Server != new || all.reference.Server != old {
-			keep = nil
-		}
-		runs = append(runs, run)
-		copies = append(copies, checksum.Copy{Server: n.Server, Survey: surveys[i], Label: n.Label, Journal: run, Keys: keep})
+	runs, copies, err := all.begin(ctx, book, surveys, o, new, view, log)
+	if err != nil {
+		return check, err
 	}
 	results, err := checksum.RunCopies(ctx, all.reference.Server, copies, o.runOptions(filter, started, view, log))
 	verdict := checksum.Same
@@ -198,6 +166,40 @@ func checkClusters(ctx context.Context, started time.Time, old, new *cluster.Ser
 		view.Notice("differences are kept in " + dir + "; guarded SQL for each node: crosscheck repair --state " + dir)
 	}
 	return check, err
+}
+
+// begin begins a run in the ledger for each copy.
+func (c *clusters) begin(ctx context.Context, book *ledger.Ledger, surveys []checksum.Survey, o *checkFlags, new *cluster.Server, view progressView, log *slog.Logger) (
+	runs []*ledger.Run, copies []checksum.Copy, err error,
+) {
+	for i, n := range c.copies {
+		info := ledger.RunInfo{
+			Old: surveys[i].Old, New: surveys[i].New, Relation: surveys[i].Relation.Mode.String(), Resume: o.resume,
+			Place: i, Node: nodeName(n), Reference: nodeName(c.reference), Unread: c.unread,
+		}
+		if info.Scope, err = scopeOf(ctx, c.reference.Server, n.Server, o.tables, o.exclude); err != nil {
+			return nil, nil, err
+		}
+		if i > 0 {
+			info.Group = runs[0].Group()
+		}
+		run, err := book.StartRun(ctx, info)
+		if err != nil {
+			return nil, nil, err
+		}
+		if o.resume {
+			view.Notice(n.Label + ": " + trustText(run.Trusted()))
+		}
+		copied := checksum.Copy{Server: n.Server, Survey: surveys[i], Label: n.Label, Journal: run}
+		if !run.Trusted().Resumed && n.Server == new && c.reader == nil { // a watch and gates must know those of when the run began
+			copied.Keys = run.SetKeySpaces
+			if err = run.SetLinks(ctx, linksNow(ctx, c.reference.Server, new, log)); err != nil {
+				return nil, nil, err
+			}
+		}
+		runs, copies = append(runs, run), append(copies, copied)
+	}
+	return runs, copies, nil
 }
 
 // debugMemory gives each further copy its share of memory.
