@@ -98,12 +98,13 @@ func RunCopies(ctx context.Context, ref *cluster.Server, copies []Copy, opt Opti
 		c.result.Interrupted = ctx.Err() != nil
 		results = append(results, c.conclude(err == nil && ctx.Err() == nil))
 	}
-	nowhere(results)
+	p.nowhere(results)
 	return results, err
 }
 
 // nowhere adds to each copy's result the tables that only other copies have: the reference does not have them either.
-func nowhere(results []Result) {
+// That holds only for accounts that are shown all tables.
+func (p *pass) nowhere(results []Result) {
 	seen := map[string]bool{}
 	for _, r := range results {
 		for _, t := range r.Tables {
@@ -121,17 +122,27 @@ func nowhere(results []Result) {
 		}
 		for j := range results {
 			for _, t := range results[j].Tables {
-				if name := strings.ToLower(t.Table); left[name] {
-					delete(left, name)
-					r.Tables = append(r.Tables, TableResult{Table: t.Table, Verdict: Same, Method: string(methodNone), Reason: reasonNowhere})
+				name := strings.ToLower(t.Table)
+				if !left[name] {
+					continue
 				}
+				delete(left, name)
+				own := TableResult{Table: t.Table, Verdict: Same, Method: string(methodNone), Reason: reasonNowhere}
+				if !p.copies[i].seesAll {
+					own.Verdict, own.Reason = Undecided, reasonUnseen
+					r.Verdict = r.Verdict.And(Undecided)
+				}
+				r.Tables = append(r.Tables, own)
 			}
 		}
 		slices.SortFunc(r.Tables, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
 	}
 }
 
-const reasonNowhere = "neither the reference nor this copy has it; another copy does"
+const (
+	reasonNowhere = "neither the reference nor this copy has it; another copy does"
+	reasonUnseen  = "another copy has it; the accounts on the reference and on this copy are not shown all tables"
+)
 
 func (p *pass) newChecker(of Copy) *checker {
 	c := &checker{
