@@ -38,6 +38,7 @@ type checker struct {
 	// uncompared says what the patterns name and nobody could see, which makes the run undecided.
 	uncompared []string
 
+	seesAll   bool        // both accounts are shown all tables
 	outwaited atomic.Bool // it was waited for in vain, and is as busy as it was
 
 	mu     sync.Mutex

@@ -42,6 +42,7 @@ func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.seesAll = seen[0].scope.Complete() && seen[1].scope.Complete()
 	pairs := make([]tablePair, 0, len(names))
 	for _, n := range names {
 		p := c.pair(n, olds[n.old], news[n.new])

@@ -8,11 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/internal/fault"
 )
@@ -98,12 +96,13 @@ func RunCopies(ctx context.Context, ref *cluster.Server, copies []Copy, opt Opti
 		c.result.Interrupted = ctx.Err() != nil
 		results = append(results, c.conclude(err == nil && ctx.Err() == nil))
 	}
-	nowhere(results)
+	p.nowhere(results)
 	return results, err
 }
 
 // nowhere adds to each copy's result the tables that only other copies have: the reference does not have them either.
-func nowhere(results []Result) {
+// That holds only for accounts that are shown all tables.
+func (p *pass) nowhere(results []Result) {
 	seen := map[string]bool{}
 	for _, r := range results {
 		for _, t := range r.Tables {
@@ -121,17 +120,27 @@ func nowhere(results []Result) {
 		}
 		for j := range results {
 			for _, t := range results[j].Tables {
-				if name := strings.ToLower(t.Table); left[name] {
-					delete(left, name)
-					r.Tables = append(r.Tables, TableResult{Table: t.Table, Verdict: Same, Method: string(methodNone), Reason: reasonNowhere})
+				name := strings.ToLower(t.Table)
+				if !left[name] {
+					continue
 				}
+				delete(left, name)
+				own := TableResult{Table: t.Table, Verdict: Same, Method: string(methodNone), Reason: reasonNowhere}
+				if !p.copies[i].seesAll {
+					own.Verdict, own.Reason = Undecided, reasonUnseen
+					r.Verdict = r.Verdict.And(Undecided)
+				}
+				r.Tables = append(r.Tables, own)
 			}
 		}
 		slices.SortFunc(r.Tables, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })
 	}
 }
 
-const reasonNowhere = "neither the reference nor this copy has it; another copy does"
+const (
+	reasonNowhere = "neither the reference nor this copy has it; another copy does"
+	reasonUnseen  = "another copy has it; the accounts on the reference and on this copy are not shown all tables"
+)
 
 func (p *pass) newChecker(of Copy) *checker {
 	c := &checker{
@@ -415,133 +424,6 @@ func (p *pass) begin(context.Context) (lanes []*lane, more bool) {
 	return lanes, more
 }
 
-// laneGroup are copies of one table that share the reading of the reference, each with the ranges that it still needs.
-type laneGroup struct {
-	tables []*tableRun
-	gaps   [][]chunker.Range
-}
-
-// laneGroups puts those together for which the reference is asked the same.
-type laneGroups struct {
-	list []*laneGroup
-	by   map[string]*laneGroup
-}
-
-func newLaneGroups() *laneGroups { return &laneGroups{by: map[string]*laneGroup{}} }
-
-func (g *laneGroups) add(t *tableRun, gaps []chunker.Range) {
-	group := g.by[t.plan.reading()]
-	if group == nil || t.plan.method != methodChunks {
-		group = &laneGroup{}
-		g.list = append(g.list, group)
-		if t.plan.method == methodChunks {
-			g.by[t.plan.reading()] = group
-		}
-	}
-	group.tables, group.gaps = append(group.tables, t), append(group.gaps, gaps)
-}
-
-// reading says what decides how the reference is read: copies with the same one can share it.
-func (p *tablePlan) reading() string {
-	text := fmt.Sprintf("%s|%s|%d|%v", p.method, p.old.rangeText(), p.nKey, p.json)
-	for _, c := range p.columns[:p.nKey] {
-		text += fmt.Sprintf("|%v %v", c.proj.bytes, c.proj.folded)
-	}
-	return text
-}
-
-// lanes cuts a group's ranges into lanes, each for those copies that need the whole of it.
-func (p *pass) lanes(g *laneGroup) []*lane {
-	bounds, alike := g.bounds()
-	if alike {
-		var lanes []*lane
-		for _, r := range g.gaps[0] {
-			lanes = append(lanes, newLane(g.tables, r))
-		}
-		return lanes
-	}
-	s := p.session()
-	defer s.close()
-	sorted, err := s.sortBounds(p.ctx, g.tables[0].plan, bounds)
-	if err != nil {
-		p.failed(g.tables, err)
-		return nil
-	}
-	return g.sweep(sorted)
-}
-
-// bounds are all bounds of the group's ranges; alike tells that all copies need the same ranges.
-func (g *laneGroup) bounds() (bounds []chunker.Bound, alike bool) {
-	alike = true
-	seen := map[string]bool{}
-	for _, gaps := range g.gaps {
-		alike = alike && slices.EqualFunc(gaps, g.gaps[0], func(a, b chunker.Range) bool {
-			return string(a.Lo.Encode()) == string(b.Lo.Encode()) && string(a.Hi.Encode()) == string(b.Hi.Encode())
-		})
-		for _, r := range gaps {
-			for _, b := range []chunker.Bound{r.Lo, r.Hi} {
-				if b != nil && !seen[string(b.Encode())] {
-					seen[string(b.Encode())] = true
-					bounds = append(bounds, b)
-				}
-			}
-		}
-	}
-	return bounds, alike
-}
-
-// sweep goes over the sorted bounds and makes a lane wherever the set of copies that need a range changes.
-func (g *laneGroup) sweep(sorted []chunker.Bound) []*lane {
-	place := map[string]int{}
-	for i, b := range sorted {
-		place[string(b.Encode())] = i + 1
-	}
-	// Interval i lies between bounds i-1 and i of sorted; the first begins and the last ends nowhere.
-	needs := make([][]bool, len(sorted)+1)
-	for i := range needs {
-		needs[i] = make([]bool, len(g.tables))
-	}
-	for k, gaps := range g.gaps {
-		for _, r := range gaps {
-			from, to := 0, len(sorted)
-			if r.Lo != nil {
-				from = place[string(r.Lo.Encode())]
-			}
-			if r.Hi != nil {
-				to = place[string(r.Hi.Encode())] - 1
-			}
-			for i := from; i <= to; i++ {
-				needs[i][k] = true
-			}
-		}
-	}
-	var lanes []*lane
-	for i := 0; i < len(needs); {
-		end := i + 1
-		for end < len(needs) && slices.Equal(needs[end], needs[i]) {
-			end++
-		}
-		var r chunker.Range
-		if i > 0 {
-			r.Lo = sorted[i-1]
-		}
-		if end < len(needs) {
-			r.Hi = sorted[end-1]
-		}
-		var who []*tableRun
-		for k, need := range needs[i] {
-			if need {
-				who = append(who, g.tables[k])
-			}
-		}
-		if len(who) > 0 {
-			lanes = append(lanes, newLane(who, r))
-		}
-		i = end
-	}
-	return lanes
-}
-
 // failed is for errors of the reference's: they end the table for all copies, or the pass.
 func (p *pass) failed(tables []*tableRun, err error) {
 	ended := p.ctx.Err() != nil
@@ -587,100 +469,4 @@ func (l *catalog) tables(ctx context.Context, s *cluster.Server, f cluster.Filte
 		l.read[wide] = have
 	}
 	return have, err
-}
-
-// judges are the tables of a copy whose rows are not compared, judged one after the other beside the walking.
-type judges struct {
-	wake   chan struct{}
-	closed chan struct{}
-	mu     *sync.Mutex
-	queue  *[]tablePair
-}
-
-func newJudges() judges {
-	return judges{wake: make(chan struct{}, 1), closed: make(chan struct{}), mu: new(sync.Mutex), queue: new([]tablePair)}
-}
-
-func (j judges) add(pair tablePair) {
-	j.mu.Lock()
-	*j.queue = append(*j.queue, pair)
-	j.mu.Unlock()
-	select {
-	case j.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (j judges) finish() { close(j.closed) }
-
-// run judges tables until finish was called and none is left, or until an error, after which the rest stays unjudged.
-func (j judges) run(judge func(tablePair) error) (failed error) {
-	for more := true; more; {
-		select {
-		case <-j.wake:
-		case <-j.closed:
-			more = false
-		}
-		j.mu.Lock()
-		batch := *j.queue
-		*j.queue = nil
-		j.mu.Unlock()
-		for _, pair := range batch {
-			if failed == nil {
-				failed = judge(pair)
-			}
-		}
-	}
-	return failed
-}
-
-// away tells that a copy is not walked with the others for now.
-type away struct {
-	ctx   context.Context //nolint:containedctx // while there is something to walk
-	mu    sync.Mutex
-	gone  bool
-	times int
-	wait  sync.WaitGroup
-}
-
-// Bounds of how long a copy that left the others stays away at least.
-const (
-	firstAway = 5 * time.Second
-	maxAway   = 2 * time.Minute
-)
-
-// leave makes the copy stay away until a while has passed, longer each time, and its server answers and may be read.
-func (c *checker) leave() {
-	a := &c.away
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.gone {
-		return
-	}
-	a.gone = true
-	pause := min(firstAway<<min(a.times, 8), maxAway)
-	a.times++
-	c.opt.Log.Warn("a copy keeps the others waiting: it is compared later", "copy", c.label)
-	a.wait.Go(func() {
-		defer fault.Guard()
-		for sleep(a.ctx, pause) == nil {
-			pause = time.Second
-			ask, cancel := context.WithTimeout(a.ctx, 5*time.Second)
-			_, err := c.new.ThreadsRunning(ask)
-			cancel()
-			if err == nil && c.throttle.reason.Load() == nil {
-				break
-			}
-		}
-		a.mu.Lock()
-		a.gone = false
-		a.mu.Unlock()
-		c.pass.schedule.wake()
-	})
-}
-
-func (c *checker) isAway() bool {
-	c.away.mu.Lock()
-	defer c.away.mu.Unlock()
-	return c.away.gone
 }
