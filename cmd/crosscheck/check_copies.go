@@ -180,7 +180,9 @@ func checkClusters(ctx context.Context, started time.Time, old, new *cluster.Ser
 			keep = nil
 		}
 		runs = append(runs, run)
-		copies = append(copies, checksum.Copy{Server: n.Server, Survey: surveys[i], Label: n.Label, Journal: run, Keys: keep})
+		copies = append(copies, checksum.Copy{
+			Server: n.Server, Survey: surveys[i], Label: n.Label, Twin: n.Side == all.reference.Side, Journal: run, Keys: keep,
+		})
 	}
 	results, err := checksum.RunCopies(ctx, all.reference.Server, copies, o.runOptions(filter, started, view, log))
 	verdict := checksum.Same
