@@ -19,6 +19,7 @@ import (
 type checker struct {
 	pass     *pass // nil of a Rechecker
 	label    string
+	twin     bool // see Copy
 	opt      Options
 	old, new *cluster.Server // the reference and the copy
 	paceOld  *pace
@@ -96,7 +97,7 @@ func (c *checker) newTail(ctx context.Context, m cluster.Mode) *tail {
 			return nil
 		}
 	}
-	t.plans = windowTables(c.tables, t.newIs, planOptions{virtual: c.opt.Virtual})
+	t.plans = windowTables(c.tables, t.newIs, c.planOptions())
 	return t
 }
 
@@ -144,10 +145,14 @@ func (c *checker) judge(ctx context.Context, pair tablePair) error {
 	return nil
 }
 
+func (c *checker) planOptions() planOptions {
+	return planOptions{virtual: c.opt.Virtual, twin: c.twin}
+}
+
 // beginTable asks the journal what is proven of a table already. It returns the table, held, with the ranges that are
 // left; nil where there is nothing to walk.
 func (c *checker) beginTable(ctx context.Context, pair tablePair) (t *tableRun, gaps []chunker.Range, err error) {
-	plan := newPlan(pair.old, pair.new, planOptions{virtual: c.opt.Virtual})
+	plan := newPlan(pair.old, pair.new, c.planOptions())
 	plan.name, plan.shared = pair.name, pair.shared
 	t = &tableRun{check: c, plan: plan, started: time.Now()}
 	t.result = TableResult{Table: plan.name, Method: string(plan.method), Lossy: plan.lossy, Notes: plan.notes}

@@ -116,7 +116,7 @@ func (s *copiesSet) compare(ref string, opt Options, journal func(label string) 
 		if journal != nil {
 			j = journal(l)
 		}
-		copies = append(copies, Copy{Server: list[i], Survey: surveys[i], Label: l, Journal: j})
+		copies = append(copies, Copy{Server: list[i], Survey: surveys[i], Label: l, Twin: l[:3] == ref[:3], Journal: j})
 	}
 	began := time.Now()
 	defer func() { s.t.Logf("compared %s with %q in %s", ref, labels, time.Since(began).Round(time.Millisecond)) }()
@@ -182,12 +182,21 @@ func TestCopies(t *testing.T) {
 				"new-2 different, bag different extra -, own same, t same")
 
 			// A replica of old is the reference: its source and its siblings are told from it.
-			s.alone("old-1", "DROP TABLE cp.own")
+			// A column that only the other nodes of its cluster have makes them different, though nothing of it can be compared.
+			s.alone("old", "CREATE TABLE cp.own (a INT PRIMARY KEY, b INT)")
+			s.alone("new", "CREATE TABLE cp.own (a INT PRIMARY KEY, b INT)")
+			s.alone("new-2", "CREATE TABLE cp.own (a INT PRIMARY KEY)")
 			got, results = s.compare("old-1", Options{}, nil, "old", "new", "new-2")
 			wantLines(t, got, results,
-				"old different, bag same, t different extra 99",
-				"new different, bag same, t different extra 99 changed 500",
-				"new-2 different, bag different extra -, t different extra 99")
+				"old different, bag same, own different, t different extra 99",
+				"new different, bag same, own same, t different extra 99 changed 500",
+				"new-2 different, bag different extra -, own same, t different extra 99")
+			if why := results[0].Tables[1].Reason; why != "old has column b, which the reference lacks" {
+				t.Errorf("own on old: %q", why)
+			}
+			for _, node := range []string{"old", "old-1", "new", "new-2"} {
+				s.alone(node, "DROP TABLE cp.own")
+			}
 			if modes := []string{results[0].Relation, results[1].Relation, results[2].Relation}; !slices.Equal(modes, []string{"new→old", "siblings", "siblings"}) {
 				t.Errorf("relations %q", modes)
 			}

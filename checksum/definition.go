@@ -167,7 +167,7 @@ func (d *confirmer) confirm(ctx context.Context, batch []unconfirmed) error {
 	for i := range batch {
 		u := &batch[i]
 		o, n := olds[nameOf(u.old)], news[nameOf(u.new)]
-		switch what := u.changed(o, n, d.check.names(), planOptions{virtual: d.check.opt.Virtual}); {
+		switch what := u.changed(o, n, d.check.names(), d.check.planOptions()); {
 		case what != "":
 			u.result.distrust(what)
 		case u.plan != nil && u.plan.shared != "" && u.result.Verdict == Different:

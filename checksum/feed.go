@@ -253,11 +253,12 @@ func (fs *feeds) rejoin(lo chunker.Bound) {
 	}
 }
 
-// later makes lanes of what copies have not compared of a lane, when all of them have come to their end.
+// later makes lanes of what copies have not compared of a lane, when all of them have come to their end. One that came back
+// just when the reading was ended, because nobody needed it, has something left over, too.
 func (fs *feeds) later(l *lane) {
 	for _, f := range fs.list {
 		f.cancel(nil)
-		if !f.off || f.dead {
+		if f.dead {
 			continue
 		}
 		if !fs.read {

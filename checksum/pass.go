@@ -20,6 +20,7 @@ type Copy struct {
 	Server  *cluster.Server
 	Survey  Survey // of the reference and this copy
 	Label   string // names it beside others
+	Twin    bool   // of the reference's own cluster: its tables have no columns that the reference has not
 	Journal Journal
 	// Keys keeps what both sides say of generated keys when the check begins; nil: they are not asked.
 	Keys func(ctx context.Context, old, new cluster.KeySpace) error
@@ -144,7 +145,7 @@ const (
 
 func (p *pass) newChecker(of Copy) *checker {
 	c := &checker{
-		pass: p, label: of.Label, opt: p.opt, old: p.ref, new: of.Server, folds: foldingOf(p.ref, of.Server), started: p.opt.Started,
+		pass: p, label: of.Label, twin: of.Twin, opt: p.opt, old: p.ref, new: of.Server, folds: foldingOf(p.ref, of.Server), started: p.opt.Started,
 		paceOld: p.pace, paceNew: newPace(p.opt.MaxRows, p.opt.MaxBytes),
 	}
 	c.opt.Journal, c.opt.Keys = of.Journal, of.Keys

@@ -1,6 +1,7 @@
 package checksum
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -73,4 +74,31 @@ func TestLanesGiveEachCopyWhatItNeeds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A copy that the others wait for no more may come back just when the reading is ended, because the last of them is lost:
+// what it has not compared of the lane is left over, as if it were still away.
+func TestWhatIsLeftOverOfALane(t *testing.T) {
+	bound := chunker.Bound{rowstream.Uint64(5)}
+	for read, want := range map[bool]int{false: 1, true: 0} {
+		p := &pass{schedule: newSchedule(nil)}
+		fs := &feeds{pass: p, read: read}
+		for range 2 {
+			f := &feed{table: &tableRun{}}
+			f.ctx, f.cancel = context.WithCancelCause(t.Context())
+			fs.list = append(fs.list, f)
+		}
+		back, lost := fs.list[0], fs.list[1]
+		lost.dead = true
+		fs.later(newLane([]*tableRun{back.table, lost.table}, chunker.Range{Lo: bound}))
+		rest := p.schedule.rest()
+		if len(rest) != want {
+			t.Fatalf("read to the end %v: %d lanes are left over, want %d", read, len(rest), want)
+		}
+		for _, l := range rest {
+			if len(l.tables) != 1 || l.tables[0] != back.table || string(l.rng.Lo.Encode()) != string(bound.Encode()) {
+				t.Errorf("left over: %+v", l)
+			}
+		}
+	}
 }

@@ -80,9 +80,10 @@ func (p *tablePlan) seeTypes(columns []rowstream.Column) {
 // keyTypes returns how the key columns stand in row packets. Keys exist only once rows were read.
 func (p *tablePlan) keyTypes() []rowstream.Column { return (*p.types.Load())[:p.nKey] }
 
-// planOptions are the user's choices that change what is compared.
+// planOptions change what is compared.
 type planOptions struct {
 	virtual bool // compare virtual generated columns too
+	twin    bool // both sides are of one cluster: neither has columns that the other lacks
 }
 
 // newPlan builds the plan for a table that exists on both sides.
@@ -150,9 +151,6 @@ func (p *tablePlan) pair(o, n *cluster.Table, opt planOptions) []planColumn {
 			pairs = append(pairs, planColumn{old: c, new: m})
 		}
 	}
-	if len(missing) > 0 {
-		p.schema = fmt.Sprintf("new lacks column %s", strings.Join(missing, ", "))
-	}
 	if len(skipped) > 0 {
 		p.notes = append(p.notes, "virtual generated columns not compared (use --virtual): "+strings.Join(skipped, ", "))
 	}
@@ -166,8 +164,18 @@ func (p *tablePlan) pair(o, n *cluster.Table, opt planOptions) []planColumn {
 			added = append(added, n.Columns[i].Name)
 		}
 	}
-	if len(added) > 0 {
+	var schema []string
+	if len(missing) > 0 {
+		schema = append(schema, "lacks column "+strings.Join(missing, ", "))
+	}
+	switch {
+	case len(added) > 0 && opt.twin:
+		schema = append(schema, "has column "+strings.Join(added, ", ")+", which the reference lacks")
+	case len(added) > 0:
 		p.notes = append(p.notes, "columns on new only, not compared: "+strings.Join(added, ", "))
+	}
+	if len(schema) > 0 {
+		p.schema = "new " + strings.Join(schema, " and ")
 	}
 	return pairs
 }

@@ -192,7 +192,7 @@ func (t *tableRun) finish() {
 	}
 	if t.plan.schema != "" {
 		r.Verdict = Different
-		r.Reason = strings.Replace(t.plan.schema, "new lacks", t.check.label+" lacks", 1)
+		r.Reason = t.check.label + strings.TrimPrefix(t.plan.schema, "new")
 	}
 	if t.plan.untold != "" {
 		r.Verdict = r.Verdict.And(Undecided)

@@ -129,7 +129,7 @@ func (w *worker) walk(ctx context.Context, l *lane, tables []*tableRun) {
 		}
 	}
 	switch {
-	case err == nil, w.pass.ctx.Err() == nil && !fs.any(): // nobody is left to read for
+	case err == nil, w.pass.ctx.Err() == nil && (ctx.Err() != nil || !fs.any()): // nobody was left to read for
 	default:
 		w.pass.failed(tables, err)
 	}

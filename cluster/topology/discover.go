@@ -141,6 +141,15 @@ func (d *discovery) closeUnused() {
 	}
 }
 
+// namedTwiceError is a cluster.ErrSameServer that says which two names are meant: they need not be old and new.
+type namedTwiceError struct{ first, second *Node }
+
+func (e *namedTwiceError) Error() string {
+	return fmt.Sprintf("%s (%s) and %s (%s) are the same server: name each node once", e.first.Label, e.first.Addr, e.second.Label, e.second.Addr)
+}
+
+func (e *namedTwiceError) Unwrap() error { return cluster.ErrSameServer }
+
 // name takes in a node that the user named.
 func (d *discovery) name(n Named) error {
 	node := &Node{Label: n.Label, Side: n.Side, Named: true, Server: n.Server, Addr: n.Addr, Err: n.Err}
@@ -157,7 +166,7 @@ func (d *discovery) name(n Named) error {
 	}
 	node.Addr, node.Facts = n.Server.Config().Addr, n.Server.Facts()
 	if same := d.byID[node.UUID()]; same != nil {
-		return fmt.Errorf("%w: %s (%s) and %s (%s); name each node once", cluster.ErrSameServer, same.Label, same.Addr, node.Label, node.Addr)
+		return &namedTwiceError{same, node}
 	}
 	d.add(node)
 	return nil

@@ -2,6 +2,7 @@ package topology
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -195,7 +196,8 @@ func checkNamed(t *testing.T, set *fixtures.Set, oldSide, newSide Named) {
 	}
 	again := set.Replicas(fixtures.New)[1]
 	twice := Named{Side: New, Label: "new-2", Server: connectAt(t, again, "new-2", fmt.Sprintf("localhost:%d", again.Port()))}
-	if _, err := Discover(t.Context(), []Named{oldSide, newSide, lost, twice}, Options{}); err == nil || !strings.Contains(err.Error(), "name each node once") {
+	if _, err := Discover(t.Context(), []Named{oldSide, newSide, lost, twice}, Options{}); !errors.Is(err, cluster.ErrSameServer) ||
+		!strings.HasPrefix(err.Error(), "new-1 (") || !strings.HasSuffix(err.Error(), ") are the same server: name each node once") {
 		t.Errorf("named twice: %v", err)
 	}
 }

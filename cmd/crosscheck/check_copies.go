@@ -190,7 +190,7 @@ func (c *clusters) begin(ctx context.Context, book *ledger.Ledger, surveys []che
 		if o.resume {
 			view.Notice(n.Label + ": " + trustText(run.Trusted()))
 		}
-		copied := checksum.Copy{Server: n.Server, Survey: surveys[i], Label: n.Label, Journal: run}
+		copied := checksum.Copy{Server: n.Server, Survey: surveys[i], Label: n.Label, Twin: n.Side == c.reference.Side, Journal: run}
 		if !run.Trusted().Resumed && n.Server == new && c.reader == nil { // a watch and gates must know those of when the run began
 			copied.Keys = run.SetKeySpaces
 			if err = run.SetLinks(ctx, linksNow(ctx, c.reference.Server, new, log)); err != nil {
