@@ -70,6 +70,8 @@ var (
 	ErrNotMySQL = errors.New("what answers there does not speak the MySQL protocol")
 	// ErrNoGreeting is a connection that was accepted and then closed or left silent.
 	ErrNoGreeting = errors.New("the connection was accepted, but no server greeting came")
+	// ErrNoVariables is an answer to SHOW VARIABLES without any.
+	ErrNoVariables = errors.New("the server answered the question for its variables without naming any; try again")
 )
 
 // ErrorNumber returns the server's error number in err's chain, or 0.
@@ -130,7 +132,7 @@ func IsTransient(err error) bool {
 	}
 	for _, lost := range []error{
 		io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn, mysql.ErrInvalidConn, gomysql.ErrBadConn, net.ErrClosed,
-		os.ErrDeadlineExceeded, ErrNoGreeting, // with them ErrSilent
+		os.ErrDeadlineExceeded, ErrNoGreeting, ErrNoVariables, // with them ErrSilent
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT,
 		syscall.EHOSTUNREACH, syscall.ENETUNREACH,
 	} {

@@ -167,6 +167,9 @@ func (s *Server) learn(c *client.Conn) error {
 	if err != nil {
 		return err
 	}
+	if err = told(vars); err != nil {
+		return err
+	}
 	s.vars, s.facts = vars, factsFrom(vars)
 	if s.facts.Account, err = scalar(c, "SELECT CURRENT_USER()"); err != nil {
 		return err
@@ -261,6 +264,9 @@ func (s *Server) Close() error {
 // lower-case name.
 func (s *Server) Variables(ctx context.Context) (map[string]string, error) {
 	v, err := s.variables(ctx, "SHOW GLOBAL VARIABLES")
+	if err == nil {
+		err = told(v)
+	}
 	return v, s.Explain("read the variables", err)
 }
 
@@ -309,8 +315,20 @@ func (s *Server) SameServer(ctx context.Context) error {
 const identityQuery = "SHOW GLOBAL VARIABLES WHERE Variable_name IN " +
 	"('server_uuid','server_uid','server_id','hostname','port','datadir','version')"
 
+// told tells whether a server named its variables at all. A server can answer that with no row and no error, as one whose
+// session is cut by sql_select_limit does, and MariaDB now and then: that is no word of another server.
+func told(v variables) error {
+	if v["version"] == "" {
+		return ErrNoVariables
+	}
+	return nil
+}
+
 // same compares the server that answered an identityQuery with the one that Open met.
 func (s *Server) same(v variables) error {
+	if err := told(v); err != nil {
+		return err
+	}
 	if got := factsFrom(v).ServerUUID; got != s.facts.ServerUUID {
 		return &ServerChangedError{Label: s.cfg.Label, Addr: s.cfg.Addr, Want: s.facts.ServerUUID, Got: got}
 	}

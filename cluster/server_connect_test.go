@@ -104,6 +104,7 @@ func checkFacts(t *testing.T, srv *fixtures.Server, s *Server) {
 	if err := s.SameServer(t.Context()); err != nil {
 		t.Error(err)
 	}
+	checkNoVariables(t, s)
 	// What is plain over loopback is not for that plain to another machine.
 	if c := s.ConfigAt("old-1", "db2", 3307); c.TLS == TLSDisabled || c.Addr != "db2:3307" || c.User != s.cfg.User || c.Password != s.cfg.Password {
 		t.Errorf("the same login elsewhere: %+v", c)
@@ -229,6 +230,24 @@ func checkCancel(t *testing.T, srv *fixtures.Server, s *Server) {
 			t.Errorf("%s to a frozen server: %v after %s", name, err, time.Since(begin))
 		}
 		cancel()
+	}
+}
+
+// checkNoVariables has the server answer the question who it is with no row: that is not another server.
+func checkNoVariables(t *testing.T, s *Server) {
+	s.DB().SetMaxOpenConns(1)
+	defer s.DB().SetMaxOpenConns(0)
+	if _, err := s.DB().ExecContext(t.Context(), "SET sql_select_limit = 0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SameServer(t.Context()); !errors.Is(err, ErrNoVariables) || !IsTransient(err) || IsServerChanged(err) {
+		t.Errorf("a server that names no variable: %v", err)
+	}
+	if v, err := s.Variables(t.Context()); !errors.Is(err, ErrNoVariables) {
+		t.Errorf("%d variables, %v", len(v), err)
+	}
+	if _, err := s.DB().ExecContext(t.Context(), "SET sql_select_limit = "+noLimit); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -165,6 +165,7 @@ func (d *WatchSummary) statement() string {
 	if d.Waiting > 0 {
 		s += " (" + grouped(int64(d.Waiting)) + " more in flight)"
 	}
+	s += d.excepted()
 	switch {
 	case d.Base == nil:
 		s += "; the rows before are not verified: no check to build on"
@@ -175,6 +176,21 @@ func (d *WatchSummary) statement() string {
 		s += "; not judged: what " + plural(int64(n), "sequence") + " will give next"
 	}
 	return s
+}
+
+// excepted names the rows that the statement does not speak for: what arrived once may have met something since.
+func (d *WatchSummary) excepted() string {
+	var parts []string
+	if n := d.Rechecks.Differ; n > 0 {
+		parts = append(parts, plural(int64(n), "row")+" proven to differ")
+	}
+	if n := d.Rechecks.Open + d.Rechecks.Unknown; n > 0 {
+		parts = append(parts, plural(int64(n), "row")+" under doubt")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; except " + strings.Join(parts, " and ")
 }
 
 // kinds lists the counts that are not zero: "12 update_update, 3 insert_insert_pk".
