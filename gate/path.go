@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,6 +165,36 @@ func KeptBy(p plan.Path, name string) []string {
 			if s.name == name {
 				out = append(out, k.by)
 			}
+		}
+	}
+	return out
+}
+
+// Looks lists the gates whose evidence a look at one gate measures, in the path's order: the gate, those before it, and those
+// that may keep one of these open, once they were decided to be open. A gate that is kept by what nobody measured again would
+// stay open on an old look, whatever happened since. "" is all gates.
+func Looks(p plan.Path, name string, decided func(gate string) bool) []string {
+	specs, out := gates(p), []string(nil)
+	looked := make(map[string]bool)
+	var look func(s spec)
+	look = func(s spec) {
+		looked[s.name] = true
+		for _, k := range s.kept {
+			i := slices.IndexFunc(specs, func(s spec) bool { return s.name == k.by })
+			if !looked[k.by] && decided(k.by) {
+				look(specs[i])
+			}
+		}
+	}
+	for _, s := range specs {
+		look(s)
+		if s.name == name {
+			break
+		}
+	}
+	for _, s := range specs {
+		if looked[s.name] {
+			out = append(out, s.name)
 		}
 	}
 	return out

@@ -210,3 +210,28 @@ func TestRungsEndAtOn(t *testing.T) {
 		}
 	}
 }
+
+// TestLooksAtWhatKeeps: a look at one gate measures the later gates that may keep it, or one before it, and no others.
+func TestLooksAtWhatKeeps(t *testing.T) {
+	for _, c := range []struct {
+		path          plan.Path
+		name, decided string
+		want          string
+	}{
+		{plan.GTIDRestart, plan.GateCaughtUp, "", "preflight caught-up"},
+		{plan.GTIDRestart, plan.GateCaughtUp, "gtid-on", "preflight caught-up"},
+		{plan.GTIDRestart, plan.GateCaughtUp, "positions-equal", "preflight caught-up positions-equal"},
+		{plan.GTIDRestart, plan.GateCaughtUp, "positions-equal switched", "preflight caught-up positions-equal switched"},
+		{plan.GTIDRestart, plan.GateReadOnly, "switched", "preflight caught-up read-only switched"},
+		{plan.GTIDConverter, plan.GateChainInSync, "drained", "preflight chain-in-sync drained"},
+		{plan.DualWrite, plan.GateReplicaInSync, "old-drained step-restored", "preflight replica-in-sync old-drained step-restored"},
+		{plan.RollingUpgrade, plan.GatePreflight, "switched", "preflight switched"},
+		{plan.GTIDRestart, "", "", strings.Join(plan.GTIDRestart.Gates(), " ")},
+	} {
+		open := strings.Fields(c.decided)
+		got := strings.Join(Looks(c.path, c.name, func(gate string) bool { return slices.Contains(open, gate) }), " ")
+		if got != c.want {
+			t.Errorf("%s %s with %q open: %s, want %s", c.path, c.name, c.decided, got, c.want)
+		}
+	}
+}

@@ -339,7 +339,7 @@ func (m *migration) account(ctx context.Context, s ledger.WatchSummary) (a recor
 	return a, err == nil, err
 }
 
-// measure takes evidence for gates: of the named one if it is not "", and of all before it. by is who declares a switch, for
+// measure takes evidence for gates: of the named one if it is not "", of all before it, and of those that keep them. by is who declares a switch, for
 // the named gate only. What could not be measured is in notes; the error is the context's, or one of storing.
 func (m *migration) measure(ctx context.Context, name, by string) error {
 	m.notes = nil
@@ -389,7 +389,7 @@ func (m *migration) wanted(name string) []want {
 		return nil
 	}
 	status := m.judge()
-	for _, g := range m.plan.Path.Gates() {
+	for _, g := range gate.Looks(m.plan.Path, name, m.wasOpen) {
 		for _, kind := range gate.Needs(m.plan, g) {
 			if r, _ := status.Gate(g); kind == gate.KindPreflight && r.State.Open() && g != name {
 				continue
@@ -402,11 +402,18 @@ func (m *migration) wanted(name string) []want {
 				out[i].gate = g
 			}
 		}
-		if g == name {
-			break
-		}
 	}
 	return out
+}
+
+// wasOpen tells whether a gate was ever decided to be open, so that it may keep others.
+func (m *migration) wasOpen(name string) bool {
+	for e := range m.evidence.Backward() {
+		if d, ok := e.Content.(gate.Decision); ok && d.Gate == name && d.State.Open() && e.Plan == m.hash {
+			return true
+		}
+	}
+	return false
 }
 
 // judge judges by all evidence as of now.
