@@ -180,6 +180,37 @@ func TestGoals(t *testing.T) {
 	}
 }
 
+// TestCopiesGoals has each figure of the copies once within its limit and once beyond it; the own processor time of a
+// further copy is against the pair's run of the same turn.
+func TestCopiesGoals(t *testing.T) {
+	run := func(old, each, own time.Duration, sent, rss int64) usage {
+		u := usage{clientCPU: own, oldSent: sent << 20, maxRSS: rss << 20, nodeCPU: map[fixtures.Side]time.Duration{fixtures.Old: old}}
+		for _, side := range comparedCopies() {
+			u.nodeCPU[side] = each
+		}
+		return u
+	}
+	const s = time.Second
+	plain := []usage{run(10*s, 10*s, 10*s, 100, 50), run(10*s, 10*s, 20*s, 100, 50), run(10*s, 10*s, 10*s, 100, 50)}
+	for _, c := range []struct {
+		copies []usage
+		met    bool
+	}{
+		{[]usage{run(11*s, 11*s, 18*s, 110, 96), run(11*s, 11*s, 28*s, 110, 96), run(11*s, 11*s, 18*s, 110, 96)}, true},
+		{[]usage{run(12*s, 12*s, 20*s, 112, 50), run(12*s, 12*s, 30*s, 112, 97), run(12*s, 12*s, 20*s, 112, 50)}, false},
+	} {
+		got := goals(fixtures.MySQL, familyReport{Measures: copiesMeasures(plain, c.copies)})
+		if len(got) != 7 {
+			t.Errorf("%d goals: %+v", len(got), got)
+		}
+		for _, g := range got {
+			if g.Met != c.met {
+				t.Errorf("met %v, want %v: %+v", g.Met, c.met, g)
+			}
+		}
+	}
+}
+
 func TestTableMarksMissedGoals(t *testing.T) {
 	r := report{LoadBefore: 3, Families: []familyReport{{Family: "mysql", Goals: []goal{
 		judge(goal{What: "one", Value: 2, Limit: 1}), judge(goal{What: "two", Value: 1, Limit: 2, Unit: "s"}), judge(goal{What: "three", Value: 1}),
@@ -205,7 +236,7 @@ func TestParse(t *testing.T) {
 	if err != nil || o.secondRows != 2000 || len(o.families) != 2 || strings.Join(o.checkArgs, " ") != "--workers 4" {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	for _, bad := range [][]string{{"--families", "oracle"}, {"--rows", "5"}, {"--reps", "0"}, {"--no-such-flag"}} {
+	for _, bad := range [][]string{{"--families", "oracle"}, {"--rows", "5"}, {"--reps", "0"}, {"--only", "all"}, {"--no-such-flag"}} {
 		if code := run(context.Background(), bad, io.Discard, io.Discard); code != exitUsage {
 			t.Errorf("%v: exit code %d", bad, code)
 		}

@@ -16,15 +16,22 @@ type contender struct {
 	took []usage
 }
 
-// benchFamily starts two servers of a family, measures, and takes them down.
+// benchFamily starts servers of a family, measures, and takes them down.
 func benchFamily(ctx context.Context, o options, family fixtures.Family, work string, say func(string)) (r familyReport, err error) {
 	r = familyReport{Family: string(family), Rows: o.rows, SecondRows: o.secondRows}
-	if o.only != "watch" {
+	if o.measures(onlyCheck) {
 		if r, err = benchCheck(ctx, o, family, work, say); err != nil {
 			return r, err
 		}
 	}
-	if o.only != "check" {
+	if o.measures(onlyCopies) {
+		copies, version, err := benchCopies(ctx, o, family, work, say)
+		if err != nil {
+			return r, fmt.Errorf("copies: %w", err)
+		}
+		r.Version, r.Measures = version, append(r.Measures, copies...)
+	}
+	if o.measures(onlyWatch) {
 		watch, err := benchWatch(ctx, o, family, work, say)
 		if err != nil {
 			return r, fmt.Errorf("watch: %w", err)

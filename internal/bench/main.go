@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -27,9 +28,19 @@ type options struct {
 	json             bool
 	noTLS            bool
 	binary           string
-	only             string   // "check" or "watch"; "" both
+	only             string   // one of the parts; "" all of them
 	checkArgs        []string // further arguments of crosscheck check
 }
+
+// The parts that --only names.
+const (
+	onlyCheck  = "check"
+	onlyCopies = "copies"
+	onlyWatch  = "watch"
+)
+
+// measures says whether a part is to be measured.
+func (o options) measures(part string) bool { return o.only == "" || o.only == part }
 
 const (
 	exitFailed = 3
@@ -86,7 +97,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&o.reps, "reps", 5, "repetitions of each measurement, in turns")
 	f.BoolVar(&o.json, "json", false, "print JSON instead of tables")
 	f.BoolVar(&o.noTLS, "no-tls", false, "servers that offer no TLS, to see what encryption costs")
-	f.StringVar(&o.only, "only", "", "measure only check or only watch")
+	f.StringVar(&o.only, "only", "", "measure only check, only copies or only watch")
 	f.StringVar(&o.binary, "binary", "", "measure this crosscheck instead of building one")
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "usage: bench [flags] [-- arguments for crosscheck check]")
@@ -102,8 +113,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if o.rows < 1000 || o.secondRows < 100 || o.reps < 1 {
 		return o, errors.New("at least 1000 --rows, 100 --second-rows and 1 of --reps are needed")
 	}
-	if o.only != "" && o.only != "check" && o.only != "watch" {
-		return o, fmt.Errorf("--only %s: use check or watch", o.only)
+	if !slices.Contains([]string{"", onlyCheck, onlyCopies, onlyWatch}, o.only) {
+		return o, fmt.Errorf("--only %s: use check, copies or watch", o.only)
 	}
 	for name := range strings.SplitSeq(families, ",") {
 		family, err := fixtures.ParseFamily(strings.TrimSpace(name))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,7 +18,7 @@ import (
 
 const database = "shop"
 
-// pair is two servers with the same rows, and what is run on them.
+// pair is two servers with the same rows, perhaps with replicas, and what is run on them.
 type pair struct {
 	set   *fixtures.Set
 	o     options
@@ -34,14 +35,18 @@ type pair struct {
 const poolMB = 1024
 
 func startPair(ctx context.Context, o options, family fixtures.Family, work string, say func(string)) (*pair, error) {
+	return startServers(ctx, o, family, work, say, fixtures.Spec{Topology: fixtures.Pair})
+}
+
+// startServers starts what spec says, with servers of one family and the benchmark's options.
+func startServers(ctx context.Context, o options, family fixtures.Family, work string, say func(string), spec fixtures.Spec) (*pair, error) {
 	server := fixtures.ServerOptions{BufferPoolMB: poolMB}
 	if o.noTLS && family == fixtures.MySQL {
 		server.Variables = map[string]string{"tls_version": "''"} // the others offer none anyway
 	}
-	set, err := fixtures.Up(ctx, fixtures.Spec{
-		Topology: fixtures.Pair, Old: family, New: family, OldOptions: server, NewOptions: server,
-		Provision: fixtures.Options{Progress: say},
-	})
+	spec.Old, spec.New, spec.OldOptions, spec.NewOptions = family, family, server, server
+	spec.Provision = fixtures.Options{Progress: say}
+	set, err := fixtures.Up(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -57,12 +62,12 @@ func startPair(ctx context.Context, o options, family fixtures.Family, work stri
 	return p, nil
 }
 
-// fill puts the same rows on both sides without replication, and restarts the servers: what they still have to write
+// fill puts the same rows on all servers without replication, and restarts the servers: what they still have to write
 // after so many inserts would be counted against whoever is measured first.
 func (p *pair) fill(ctx context.Context) error {
-	p.say(fmt.Sprintf("%s %s: filling both sides with %d and %d rows", p.set.Old.Family(), p.set.Old.Version(), p.o.rows, p.o.secondRows))
+	p.say(fmt.Sprintf("%s %s: filling all servers with %d and %d rows", p.set.Old.Family(), p.set.Old.Version(), p.o.rows, p.o.secondRows))
 	g, gctx := errgroup.WithContext(ctx)
-	for _, s := range []*fixtures.Server{p.set.Old, p.set.New} {
+	for _, s := range p.servers() {
 		g.Go(func() error {
 			defer fault.Guard()
 			if err := fixtures.Generate(gctx, s.DB(), p.table, p.o.rows, 1); err != nil {
@@ -79,10 +84,21 @@ func (p *pair) fill(ctx context.Context) error {
 
 func (p *pair) close() error { return p.set.Close() }
 
+// servers are all servers by their places.
+func (p *pair) servers() map[fixtures.Side]*fixtures.Server {
+	out := map[fixtures.Side]*fixtures.Server{fixtures.Old: p.set.Old, fixtures.New: p.set.New}
+	for i, s := range p.set.Replicas(fixtures.New) {
+		out[fixtures.Replica(fixtures.New, i+1)] = s
+	}
+	return out
+}
+
 // usage is what one measured run took.
 type usage struct {
 	wall      time.Duration
-	serverCPU time.Duration // of both servers
+	serverCPU time.Duration // of old's and new's server
+	nodeCPU   map[fixtures.Side]time.Duration
+	oldSent   int64 // bytes that old sent to all its clients
 	// The rest is known of processes of our own only.
 	clientCPU  time.Duration
 	maxRSS     int64 // bytes
@@ -90,8 +106,12 @@ type usage struct {
 }
 
 // metered runs fn and adds what the servers' processors did meanwhile.
-func (p *pair) metered(fn func() (usage, error)) (usage, error) {
-	before, err := p.serverCPU()
+func (p *pair) metered(ctx context.Context, fn func() (usage, error)) (usage, error) {
+	sent, err := p.oldSent(ctx)
+	if err != nil {
+		return usage{}, err
+	}
+	before, err := p.nodeCPU()
 	if err != nil {
 		return usage{}, err
 	}
@@ -99,23 +119,43 @@ func (p *pair) metered(fn func() (usage, error)) (usage, error) {
 	if err != nil {
 		return u, err
 	}
-	after, err := p.serverCPU()
-	u.serverCPU = after - before
+	u.nodeCPU, err = p.nodeCPU()
+	if err != nil {
+		return u, err
+	}
+	for side := range u.nodeCPU {
+		u.nodeCPU[side] -= before[side]
+	}
+	u.serverCPU = u.nodeCPU[fixtures.Old] + u.nodeCPU[fixtures.New]
+	total, err := p.oldSent(ctx)
+	u.oldSent = total - sent
 	return u, err
 }
 
-func (p *pair) serverCPU() (time.Duration, error) {
-	old, err := processCPU(p.set.Old.Pid())
-	if err != nil {
-		return 0, err
+// nodeCPU is what each server's process has used.
+func (p *pair) nodeCPU() (map[fixtures.Side]time.Duration, error) {
+	out := map[fixtures.Side]time.Duration{}
+	for side, s := range p.servers() {
+		used, err := processCPU(s.Pid())
+		if err != nil {
+			return nil, err
+		}
+		out[side] = used
 	}
-	fresh, err := processCPU(p.set.New.Pid())
-	return old + fresh, err
+	return out, nil
+}
+
+// oldSent is what old has sent to all its clients.
+func (p *pair) oldSent(ctx context.Context) (int64, error) {
+	var name string
+	var n int64
+	err := p.set.Old.DB().QueryRowContext(ctx, "SHOW GLOBAL STATUS LIKE 'Bytes_sent'").Scan(&name, &n)
+	return n, err
 }
 
 // checksumTables runs CHECKSUM TABLE on both servers at once and wants equal sums.
 func (p *pair) checksumTables(ctx context.Context) (usage, error) {
-	return p.metered(func() (usage, error) {
+	return p.metered(ctx, func() (usage, error) {
 		var sums [2]int64
 		begin := time.Now()
 		g, gctx := errgroup.WithContext(ctx)
@@ -145,16 +185,18 @@ type checkDocument struct {
 	} `json:"tables"`
 }
 
-// check runs crosscheck as its users do, with the read-only account, and wants the right answer.
-func (p *pair) check(ctx context.Context, table fixtures.TableSpec, rows int64) (usage, error) {
+// check runs crosscheck as its users do, with the read-only account, and wants the right answer; further names replicas of
+// new, each with its flag.
+func (p *pair) check(ctx context.Context, table fixtures.TableSpec, rows int64, further ...string) (usage, error) {
+	rowsNew := rows * int64(1+len(further)/2) // the sum over the copies
 	p.runs++
 	state := filepath.Join(p.work, fmt.Sprintf("state-%s-%d", p.set.Old.Family(), p.runs))
 	defer func() { _ = os.RemoveAll(state) }()
-	return p.metered(func() (usage, error) {
+	return p.metered(ctx, func() (usage, error) {
 		args := append([]string{
 			"check", "--quiet", "--defaults-file", p.set.DefaultsFile(), "--old", "@old", "--new", "@new",
 			"--table", table.Name(), "--state", state, "--format", "json",
-		}, p.o.checkArgs...)
+		}, slices.Concat(further, p.o.checkArgs)...)
 		done, err := launch(ctx, p.o.binary, args)
 		if err != nil {
 			return usage{}, err
@@ -163,7 +205,7 @@ func (p *pair) check(ctx context.Context, table fixtures.TableSpec, rows int64) 
 		if err := json.Unmarshal([]byte(done.Stdout), &doc); err != nil {
 			return usage{}, fmt.Errorf("crosscheck check, exit code %d: %w: %s", done.Exit, err, done.Stderr)
 		}
-		if done.Exit != 0 || doc.Verdict != "same" || len(doc.Tables) != 1 || doc.Tables[0].RowsOld != rows || doc.Tables[0].RowsNew != rows {
+		if done.Exit != 0 || doc.Verdict != "same" || len(doc.Tables) != 1 || doc.Tables[0].RowsOld != rows || doc.Tables[0].RowsNew != rowsNew {
 			return usage{}, fmt.Errorf("crosscheck check gave exit code %d and %q for equal tables of %d rows: %s", done.Exit, doc.Verdict, rows, done.Stdout)
 		}
 		return usage{
@@ -206,7 +248,7 @@ func (p *pair) preparePT(ctx context.Context) error {
 
 // ptChecksum runs pt-table-checksum as its manual says, and wants it to have compared the replica.
 func (p *pair) ptChecksum(ctx context.Context) (usage, error) {
-	return p.metered(func() (usage, error) {
+	return p.metered(ctx, func() (usage, error) {
 		cmd, err := p.pt.Command(ctx, "pt-table-checksum", "--no-check-binlog-format", "--no-version-check",
 			"--replicate=percona.checksums", "--recursion-method=dsn=D=percona,t=dsns", "--tables="+p.table.Name(),
 			fmt.Sprintf("h=127.0.0.1,P=%d,F=%s", p.set.Old.Port(), p.ptCnf))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
 	"crosscheck/fixtures"
@@ -76,6 +77,13 @@ func goals(family fixtures.Family, r familyReport) []goal {
 	worst("peak_rss_second", "peak memory, second table", secondRSS, "MiB", 64)
 	ratio("rss_growth", "peak memory: table / second table", checkRSS, secondRSS, 0)
 	worst("first_chunk", "time to the first compared chunk", firstChunk, "s", 1)
+	ratio("copies_old_cpu", "copies: old's CPU, three copies / a pair", copiesOldCPU, plainOldCPU, 1.1)
+	ratio("copies_old_sent", "copies: bytes old sends, three / a pair", copiesSent, plainSent, 1.1)
+	for _, node := range comparedCopies() {
+		ratio("copies_cpu_"+string(node), fmt.Sprintf("copies: CPU of %s / new's in a pair", node), copiesNodeCPU(node), plainNewCPU, 1.1)
+	}
+	ratio("copies_own_cpu", "copies: own CPU, further copy / a pair", copiesFurther, plainOwnCPU, 0.45)
+	worst("copies_rss", "copies: peak memory of crosscheck", copiesRSS, "MiB", copiesMaxRSS)
 	worst("watch_cpu", "watch: own CPU per million row changes", watchCPU, "s", maxCPUPerMillion)
 	worst("watch_lag", "watch: behind a load at full speed", watchLag, "s", 1)
 	worst("watch_rss", "watch: peak memory, a million changes wait", watchRSS, "MiB", 256)
