@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -153,9 +154,8 @@ func b2i(b bool) int {
 
 // checkHistory compares what the detector finds with the truth, and two ways of
 // reading the history with each other. It returns what is wrong, or "".
-func checkHistory(t testing.TB, s *sim, seed uint64) string {
+func checkHistory(t testing.TB, s *sim, seed uint64, want map[string]bool) string {
 	rng := rand.New(rand.NewPCG(seed, 99))
-	want := newTruth(s).findings()
 	var first map[string]Finding
 	for try := range 2 {
 		run := randomRun(rng)
@@ -321,6 +321,7 @@ func opsText(tx *simTx) string {
 // TestSimulation runs histories of two servers that replicate to each other, and
 // shrinks the first one that fails.
 func TestSimulation(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // short-lived histories: a fifth of the time would go into collecting them
 	from, to := *simFirst, *simFirst+uint64(*simHistories)-1
 	if *simSeed > 0 {
 		from, to = *simSeed, *simSeed
@@ -334,12 +335,13 @@ func TestSimulation(t *testing.T) {
 		wg.Go(func() {
 			for seed := next.Add(1) - 1; seed <= to && failed.Load() == 0; seed = next.Add(1) - 1 {
 				s := simulate(seed, 0)
-				if checkHistory(t, s, seed) != "" {
+				want := newTruth(s).findings()
+				if checkHistory(t, s, seed, want) != "" {
 					failed.CompareAndSwap(0, seed)
 					return
 				}
 				mu.Lock()
-				for text := range newTruth(s).findings() {
+				for text := range want {
 					var k Kind
 					_ = k.UnmarshalText([]byte(strings.Fields(text)[0]))
 					kindsSeen[k]++
@@ -351,10 +353,10 @@ func TestSimulation(t *testing.T) {
 	wg.Wait()
 	if seed := failed.Load(); seed != 0 {
 		s := simulate(seed, 0)
-		msg := checkHistory(t, s, seed)
+		msg := checkHistory(t, s, seed, newTruth(s).findings())
 		for steps := 2; steps <= s.opts.steps; steps++ {
 			small := simulate(seed, steps)
-			if m := checkHistory(t, small, seed); m != "" {
+			if m := checkHistory(t, small, seed, newTruth(small).findings()); m != "" {
 				s, msg = small, m
 				break
 			}
