@@ -85,7 +85,11 @@ func (d *Detector) surplus(s Side, e *echo, i uint32, tx *binlog.Transaction) {
 	}
 	for at := range e.rows {
 		r := &e.rows[at]
-		if !r.met && !collided {
+		switch {
+		case r.met:
+		case collided: // the row that was in the way may have moved there since the collision
+			d.suspect(d.layouts.list[r.layout].keys[0].ns, r.tuple, d.causeNow(s.Other(), i))
+		default:
 			d.mismatch(s, e, i, 0, r, false, "the echo changed a row that its original did not", tx)
 		}
 	}

@@ -109,7 +109,7 @@ func (t *truth) races(out map[string]bool) {
 				case y.ddl != nil && side == Old && y.ddl.table == x.ddl.table && !met[x] && !met[y]:
 					met[x], met[y] = true, true
 					text(side, x.ddl.table, x, y)
-				case y.ddl == nil && !rows && slices.ContainsFunc(netChanges(y), func(c *simChange) bool { return c.table == x.ddl.table }):
+				case y.ddl == nil && !rows && slices.ContainsFunc(t.nets[side.Other()][y.seq-1], func(c *simChange) bool { return c.table == x.ddl.table }):
 					rows = true
 					text(side, x.ddl.table, x, y)
 				}

@@ -85,7 +85,6 @@ type sim struct {
 	injected int // transactions skipped by an empty one of their name
 	opts     simOptions
 	classes  map[string]int // of the texts that were written
-	asked    bool           // a detector asked about some of them
 }
 
 type simOptions struct {

@@ -12,6 +12,7 @@ import (
 type truth struct {
 	s    *sim
 	sees [2][]map[int]bool // per side and local transaction: the other side's it had seen
+	nets [2][][]*simChange // their net changes
 }
 
 // simChange is the net change of one row in one transaction.
@@ -28,7 +29,10 @@ func (c *simChange) precedes(o *simChange) bool {
 
 func newTruth(s *sim) *truth {
 	t := &truth{s: s}
-	for side := range s.srv {
+	for side, srv := range s.srv {
+		for _, tx := range srv.local {
+			t.nets[side] = append(t.nets[side], netChanges(tx))
+		}
 		seen := map[int]bool{}
 		covered := map[uint64]int{}
 		for _, item := range s.srv[Side(side).Other()].log {
@@ -122,17 +126,13 @@ type simPair struct {
 // pairs lists all colliding pairs in the order of old's and new's logs.
 func (t *truth) pairs() []simPair {
 	var out []simPair
-	newNets := make([][]*simChange, len(t.s.srv[New].local))
-	for i, b := range t.s.srv[New].local {
-		newNets[i] = netChanges(b)
-	}
-	for _, a := range t.s.srv[Old].local {
-		for _, ca := range netChanges(a) {
-			for i, b := range t.s.srv[New].local {
+	for i, a := range t.s.srv[Old].local {
+		for _, ca := range t.nets[Old][i] {
+			for j, b := range t.s.srv[New].local {
 				if !t.concurrent(a, b) {
 					continue
 				}
-				for _, cb := range newNets[i] {
+				for _, cb := range t.nets[New][j] {
 					out = append(out, compareChanges(t.s.opts.alphabet, ca, cb)...)
 				}
 			}
@@ -231,25 +231,31 @@ func (c *simChange) roleAt(id int) int {
 // meetsBetween tells whether two changes share a primary key that one of them has in between only, and whether one of
 // them is an update that does not merely write the row in place under it.
 func meetsBetween(a, b *simChange) (shared, moves bool) {
-	for id := range 100 {
-		x, y := a.roleAt(id), b.roleAt(id)
-		if x*y == 0 || x != 1 && y != 1 {
-			continue
+	for _, list := range [][]simRow{a.between, b.between} {
+		for _, r := range list {
+			x, y := a.roleAt(r.id), b.roleAt(r.id)
+			if x*y == 0 || x != 1 && y != 1 {
+				continue
+			}
+			shared = true
+			moves = moves || a.kind() == binlog.Update && x != 3 || b.kind() == binlog.Update && y != 3
 		}
-		shared = true
-		moves = moves || a.kind() == binlog.Update && x != 3 || b.kind() == binlog.Update && y != 3
 	}
 	return shared, moves
 }
 
 // inPlace tells whether one of two changes writes its row in place, under each key that they share.
 func inPlace(a, b *simChange) bool {
-	for id := range 100 {
-		if x, y := a.roleAt(id), b.roleAt(id); x*y != 0 && x != 3 && y != 3 {
-			return false
+	rows := slices.Clone(a.between) // a key that both have, one of a's rows has
+	for _, r := range []*simRow{a.before, a.after} {
+		if r != nil {
+			rows = append(rows, *r)
 		}
 	}
-	return true
+	return !slices.ContainsFunc(rows, func(r simRow) bool {
+		x, y := a.roleAt(r.id), b.roleAt(r.id)
+		return x*y != 0 && x != 3 && y != 3
+	})
 }
 
 // orphan tells whether the first change takes away the parent of the second.

@@ -1,0 +1,65 @@
+package conflict
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// simRowName names a row.
+type simRowName struct{ table, id string }
+
+// untold lists the transactions whose echo differs or is missing, though no finding tells of it and none of the rows in
+// which it differs was ever under doubt.
+func (s *sim) untold(list []Finding, doubts map[simRowName]bool) (out []string) {
+	type name struct {
+		side Side
+		seq  int
+	}
+	told := map[name]bool{}
+	for _, f := range list {
+		if f.Kind == EchoMismatch || f.Kind == MissingEcho {
+			for side, a := range []*Act{f.Old, f.New} {
+				if a != nil && !s.isEcho(Side(side), a) {
+					told[name{Side(side), int(a.Thread)}] = true
+				}
+			}
+		}
+	}
+	for side, srv := range s.srv {
+		echoes := map[int]*simTx{}
+		for _, item := range s.srv[Side(side).Other()].log {
+			if item.tx != nil && item.tx.origin == Side(side) {
+				echoes[item.tx.seq] = item.tx
+			}
+		}
+		for _, tx := range srv.local {
+			rows := differing(tx, echoes[tx.seq])
+			doubted := slices.ContainsFunc(rows, func(r simRowName) bool { return doubts[r] })
+			if len(rows) > 0 && !doubted && !told[name{Side(side), tx.seq}] {
+				out = append(out, fmt.Sprintf("neither told nor doubted: the echo of %s %d differs in %v", Side(side), tx.seq, rows))
+			}
+		}
+	}
+	return out
+}
+
+// differing are the rows in which a transaction and its echo, nil if there is none, are not the same.
+func differing(tx, echo *simTx) (out []simRowName) {
+	if echo == nil {
+		echo = &simTx{}
+	}
+	for _, pair := range [][2]*simTx{{tx, echo}, {echo, tx}} {
+		for _, o := range pair[0].ops {
+			if slices.ContainsFunc(pair[1].ops, func(x simOp) bool { return opText(x) == opText(o) }) {
+				continue
+			}
+			for _, r := range []*simRow{o.before, o.after} {
+				if r != nil {
+					out = append(out, simRowName{o.table, strconv.Itoa(r.id)})
+				}
+			}
+		}
+	}
+	return out
+}
