@@ -155,12 +155,17 @@ func product(s *inspect.Side) string {
 }
 
 // both says what the two sides have, as "old: A; new: B", or "both: A".
-func both(a, b string) string {
+func (j *judge) both(a, b string) string {
 	if a == b {
 		return "both: " + a
 	}
-	return "old: " + a + "; new: " + b
+	return j.old.Label + ": " + a + "; " + j.new.Label + ": " + b
 }
+
+// there and back are the directions of replication.
+func (j *judge) there() string { return j.old.Label + "→" + j.new.Label }
+
+func (j *judge) back() string { return j.new.Label + "→" + j.old.Label }
 
 func (j *judge) sameServer() bool {
 	o, n := j.old.Facts, j.new.Facts
@@ -173,7 +178,7 @@ func (j *judge) sameServer() bool {
 	}
 	j.add(Finding{
 		ID: "server_uuid_same", Side: SideBoth, Object: o.ServerUUID,
-		Found: fmt.Sprintf("both: server_uuid %s; old in %s, new in %s", o.ServerUUID, o.DataDir, n.DataDir),
+		Found: fmt.Sprintf("both: server_uuid %s; %s in %s, %s in %s", o.ServerUUID, j.old.Label, o.DataDir, j.new.Label, n.DataDir),
 	})
 	return false
 }
@@ -250,7 +255,7 @@ func (j *judge) clocks() {
 	}
 	j.add(Finding{
 		ID: "clock_skew", Side: SideBoth, Object: "clock",
-		Found: fmt.Sprintf("new is %s %s old, ± %s", off.Round(time.Millisecond), word, (c.Bound + tick - 1).Truncate(tick)),
+		Found: fmt.Sprintf("%s is %s %s %s, ± %s", j.new.Label, off.Round(time.Millisecond), word, j.old.Label, (c.Bound + tick - 1).Truncate(tick)),
 	})
 }
 
