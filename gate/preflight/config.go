@@ -163,6 +163,9 @@ func (j *judge) configFinding(st *setting, a, b string) {
 		if y > x {
 			f.Severity = Info
 		}
+		if j.inside {
+			f.Why = strings.NewReplacer("New ", "The replica ", "new", "the replica", "old", "its primary").Replace(st.why)
+		}
 	}
 	if j.new.SetKnown && !slices.ContainsFunc(st.names, func(n string) bool { return j.new.Set[n] }) && newer(j.old, j.new) != 0 {
 		f.Found += " (" + j.new.Label + "'s own default)"

@@ -121,6 +121,9 @@ func (j *judge) programPair(o, n *inspect.Program) {
 	}
 	switch o.Kind {
 	case inspect.Trigger:
+		if j.inside {
+			return
+		}
 		f := Finding{ID: "trigger_present", Side: SideBoth, Object: object}
 		if seen := seenOf(o, n); seen.Table == "" {
 			f.Found = "both have the trigger " + object + "; what it does is hidden from the account"

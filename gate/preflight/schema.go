@@ -105,6 +105,8 @@ func (j *judge) missing(lack *inspect.Side) Severity {
 		return Fatal
 	case j.twoWay():
 		return Fatal // what new writes to it stops the way back
+	case j.inside:
+		return Warning // somebody made it on the replica alone
 	}
 	return Info
 }
@@ -180,7 +182,7 @@ func (j *judge) engine(o, n *inspect.Table) {
 			who = append(who, s)
 		}
 	}
-	if len(who) == 0 {
+	if len(who) == 0 || j.inside && strings.EqualFold(o.Engine, n.Engine) {
 		return
 	}
 	side := SideBoth
@@ -211,7 +213,7 @@ func (j *judge) keys(o, n *inspect.Table, common map[string]bool) {
 			f.Fixes = []Fix{{On: j.new.Label, SQL: "ALTER TABLE " + n.QuotedName() + " ADD " + a}}
 		}
 		j.add(f)
-	} else if o.WalkKey() == nil && n.WalkKey() == nil {
+	} else if o.WalkKey() == nil && n.WalkKey() == nil && !j.inside {
 		j.add(Finding{
 			ID: "table_without_key", Side: SideBoth, Object: name, Found: "both: no primary key and no unique key without NULLs",
 			Fixes: []Fix{{On: j.old.Label, SQL: "ALTER TABLE " + o.QuotedName() + " ADD COLUMN id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY"}},
