@@ -84,7 +84,13 @@ func (j *judge) node(n *inspect.Node) []Finding {
 		f := &out[i]
 		f.Side, f.Nodes = n.Cluster, []string{n.Label}
 		f.Object = strings.ReplaceAll(f.Object, aNode, "replicas")
-		f.Why = strings.ReplaceAll(f.Why, aNode, "the replica")
+		switch {
+		case strings.Contains(f.Found, aNode):
+		case strings.HasPrefix(f.Found, primary.Label+": no "):
+			f.Found += ", which " + aNode + " has"
+		default: // "both have the view …"
+			f.Found = aNode + " and " + primary.Label + ": " + strings.TrimPrefix(f.Found, "both: ")
+		}
 		f.Fixes = onNode(f, n, primary)
 	}
 	return out

@@ -78,12 +78,13 @@ func TestNodes(t *testing.T) {
 		{"index of a replica alone", func(p *inspect.Pair) {
 			p.New.Tables[0].Keys, p.Old.Tables[0].Keys = p.New.Tables[0].Keys[:2], p.Old.Tables[0].Keys[:2]
 			p.Nodes[0].Tables[0].Keys, p.Nodes[1].Tables[0].Keys = p.Nodes[0].Tables[0].Keys[:2], p.Nodes[1].Tables[0].Keys[:2]
-		}, "warning index_missing:shop.t.n new new-2", "new: no KEY `n` (`n`)", ""},
+		}, "warning index_missing:shop.t.n new new-2", "new: no KEY `n` (`n`), which new-2 has", ""},
 		{"column", func(p *inspect.Pair) { p.Nodes[1].Tables[0].Columns = p.Nodes[1].Tables[0].Columns[:3] }, "lossy column_missing:shop.t.at new new-1", "new-1: no column at timestamp", "new-1: ALTER TABLE `shop`.`t` ADD COLUMN `at` timestamp NULL AFTER `n`"},
 		{"type", func(p *inspect.Pair) {
 			c := p.Nodes[1].Tables[0].Column("n")
 			c.DataType, c.ColumnType = "bigint", "bigint(20)"
 		}, "fatal column_type:shop.t.n new new-1", "new: int(11); new-1: bigint(20) (replication to new-1 stops, 1677)", "new-1: ALTER TABLE `shop`.`t` MODIFY COLUMN `n` int(11) NOT NULL DEFAULT '1'"},
+		{"trigger", func(p *inspect.Pair) { p.Nodes[1].Programs[1].Body = "return 1" }, "warning routine_differs:shop.f new new-1", "new-1 and new: both have the function shop.f, with different texts", ""},
 		{"table", func(p *inspect.Pair) {
 			p.Nodes[1].Tables = nil
 			p.Nodes[1].ForeignKeys, p.Nodes[1].Programs = nil, nil
