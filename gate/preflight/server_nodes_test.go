@@ -147,10 +147,7 @@ func nodeFlips(family fixtures.Family) []nodeFlip {
 		{"image", one, []string{"SET GLOBAL binlog_row_image=MINIMAL"}, nil, "binlog_row_image:binlog_row_image new new-2"},
 		{"filter", one, []string{stop, filter, start}, []string{stop, noFilter, start}, "replication_filter:replicate-ignore-db=tmp new new-2"},
 		{"stopped", one, []string{stop}, []string{start}, "replication_stopped:new→replicas new new-2"},
-		{
-			"privilege", []string{"old-1"}, []string{"REVOKE PROCESS ON *.* FROM 'crosscheck'@'%'"}, nil,
-			"privilege_missing:PROCESS old old-1",
-		},
+		{"privilege", []string{"old-1"}, []string{"REVOKE PROCESS ON *.* FROM 'crosscheck'@'%'"}, nil, "privilege_missing:PROCESS old old-1"},
 	}
 }
 
