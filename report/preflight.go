@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type PreflightDocument struct {
 	Taken           time.Time          `json:"taken"`
 	Old             PreflightServer    `json:"old"`
 	New             PreflightServer    `json:"new"`
+	Nodes           []PreflightNode    `json:"nodes,omitempty"` // besides old and new
 	Relation        string             `json:"relation,omitempty"`
 	Counts          PreflightCounts    `json:"counts"`
 	Findings        []PreflightFinding `json:"findings"`                 // worst first
@@ -41,6 +43,14 @@ type PreflightServer struct {
 	FreeBytes  int64  `json:"free_bytes,omitempty"`
 }
 
+// PreflightNode is a node of a side besides old and new.
+type PreflightNode struct {
+	Node string `json:"node"` // "new-1"
+	Side string `json:"side"`
+	Lost string `json:"lost,omitempty"` // why it was not judged
+	PreflightServer
+}
+
 // PreflightCounts are open findings by severity, and those that are accepted.
 type PreflightCounts struct {
 	Fatal    int `json:"fatal"`
@@ -55,7 +65,8 @@ type PreflightCounts struct {
 type PreflightFinding struct {
 	ID       string         `json:"id"`
 	Severity string         `json:"severity"`
-	Side     string         `json:"side"` // "old", "new" or "both"
+	Side     string         `json:"side"`            // "old", "new" or "both"
+	Nodes    []string       `json:"nodes,omitempty"` // nodes of the side that it is about, besides old and new
 	Object   string         `json:"object,omitempty"`
 	Found    string         `json:"found"`
 	Why      string         `json:"why"`
@@ -65,7 +76,7 @@ type PreflightFinding struct {
 	Accepted bool           `json:"accepted,omitempty"`
 }
 
-// PreflightFix is a statement and the side to run it on.
+// PreflightFix is a statement and the side, or the node, to run it on.
 type PreflightFix struct {
 	On  string `json:"on"`
 	SQL string `json:"sql"`
@@ -78,10 +89,13 @@ func NewPreflight(r preflight.Result) PreflightDocument {
 		Taken: r.Taken.UTC().Truncate(time.Second), Old: preflightServer(r.Old), New: preflightServer(r.New), Relation: r.Relation,
 		Findings: make([]PreflightFinding, len(r.Findings)), Unused: r.Unused,
 	}
+	for _, n := range r.Nodes {
+		d.Nodes = append(d.Nodes, PreflightNode{Node: n.Label, Side: n.Side, Lost: n.Lost, PreflightServer: preflightServer(n.Server)})
+	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		out := PreflightFinding{
-			ID: f.ID, Severity: string(f.Severity), Side: f.Side, Object: f.Object, Found: f.Found, Why: f.Why, Do: f.Do,
+			ID: f.ID, Severity: string(f.Severity), Side: f.Side, Nodes: f.Nodes, Object: f.Object, Found: f.Found, Why: f.Why, Do: f.Do,
 			Unseen: f.Unseen, Accepted: f.Accepted,
 		}
 		for _, x := range f.Fixes {
@@ -183,6 +197,19 @@ func (d *PreflightDocument) Summary() string {
 	return fmt.Sprintf("fail: %s to mend or accept before %s%s", strings.Join(parts, ", "), d.Path, tail)
 }
 
+// where is the side of a finding, or the nodes that it is about.
+func (f *PreflightFinding) where() string {
+	if len(f.Nodes) > 0 {
+		return strings.Join(f.Nodes, ", ")
+	}
+	return f.Side
+}
+
+// servers are old, new and their nodes, each with its label.
+func (d *PreflightDocument) servers() []PreflightNode {
+	return append([]PreflightNode{{Node: "old", PreflightServer: d.Old}, {Node: "new", PreflightServer: d.New}}, d.Nodes...)
+}
+
 // severityTitle says what a group of findings has in common.
 func severityTitle(s preflight.Severity) string {
 	switch s {
@@ -202,7 +229,7 @@ func severityTitle(s preflight.Severity) string {
 func (d *PreflightDocument) hidden() []string {
 	var out []string
 	for i := range d.Findings {
-		if f := &d.Findings[i]; f.ID == preflight.NotVisible && !f.Accepted {
+		if f := &d.Findings[i]; f.ID == preflight.NotVisible && !f.Accepted && !slices.Contains(out, f.Object) {
 			out = append(out, f.Object)
 		}
 	}

@@ -19,11 +19,12 @@ func renderPreflightMarkdown(w io.Writer, d *PreflightDocument) error {
 		fmt.Fprintf(&b, " · %s", md(d.Relation))
 	}
 	b.WriteString("\n\n| | address | server | uuid | server\\_id | tables | size |\n|---|---|---|---|--:|--:|--:|\n")
-	for _, s := range []struct {
-		side string
-		PreflightServer
-	}{{"old", d.Old}, {"new", d.New}} {
-		fmt.Fprintf(&b, "| **%s** | %s | %s | %s | %d | %d | %s |\n", s.side, md(s.Addr), md(s.product()), md(s.ServerUUID), s.ServerID, s.Tables, preflightBytes(s.Bytes))
+	for _, s := range d.servers() {
+		if s.Lost != "" {
+			fmt.Fprintf(&b, "| **%s** | %s | %s | | | | |\n", md(s.Node), md(s.Addr), md("not judged: "+s.Lost))
+			continue
+		}
+		fmt.Fprintf(&b, "| **%s** | %s | %s | %s | %d | %d | %s |\n", md(s.Node), md(s.Addr), md(s.product()), md(s.ServerUUID), s.ServerID, s.Tables, preflightBytes(s.Bytes))
 	}
 	for _, accepted := range []bool{false, true} {
 		for _, s := range preflight.Severities() {
@@ -60,6 +61,6 @@ func preflightMarkdown(b *strings.Builder, d *PreflightDocument, s preflight.Sev
 		for _, x := range f.Fixes {
 			do = append(do, fmt.Sprintf("%s: %s;", x.On, md(x.SQL)))
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", md(f.ID), md(f.Object), f.Side, md(f.Found), md(f.Why), strings.Join(do, "<br>"))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", md(f.ID), md(f.Object), md(f.where()), md(f.Found), md(f.Why), strings.Join(do, "<br>"))
 	}
 }

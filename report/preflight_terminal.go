@@ -49,12 +49,17 @@ func (t *preflightTerminal) header() {
 	facts := []string{d.Taken.Format("2006-01-02 15:04:05 UTC"), d.Path, "planned for " + preflightDays(d.DurationSeconds)}
 	t.line(t.paint.in(t.paint.bold, "crosscheck preflight") + t.paint.in(t.paint.dim, "  "+strings.Join(facts, " · ")))
 	t.line("")
-	for _, s := range []struct {
-		side string
-		PreflightServer
-	}{{"old", d.Old}, {"new", d.New}} {
+	labels := 3
+	for _, s := range d.Nodes {
+		labels = max(labels, width(visible(s.Node)))
+	}
+	for _, s := range d.servers() {
 		facts := []string{visible(s.Addr), visible(s.product()), fmt.Sprintf("server_id %d", s.ServerID), plural(int64(s.Tables), "table") + ", " + preflightBytes(s.Bytes)}
-		t.line("  " + t.paint.in(t.paint.bold, s.side) + "  " + shorten(strings.Join(facts, " · "), t.width-7))
+		if s.Lost != "" {
+			facts = []string{visible(s.Addr), "not judged: " + visible(s.Lost)}
+		}
+		label := visible(s.Node)
+		t.line("  " + t.paint.in(t.paint.bold, label) + strings.Repeat(" ", labels-width(label)+2) + shorten(strings.Join(facts, " · "), t.width-labels-4))
 	}
 	if d.Relation != "" {
 		t.wrapped("  ", t.paint.dim, d.Relation)

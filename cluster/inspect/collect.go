@@ -20,12 +20,14 @@ import (
 type Options struct {
 	Filter cluster.Filter // tables to look at; zero: all
 	Log    *slog.Logger   // nil: silent
+	Nodes  []NodeServer   // of the two clusters, besides the pair
 }
 
 // Collect asks both servers and changes nothing on them. What cannot be found
 // out, for want of a privilege or otherwise, is in the sides' Missing, Unknown
 // and Hidden; an error means that a server could not be asked at all. It is a
-// *cluster.ServerError or the context's.
+// *cluster.ServerError or the context's. A node besides the two that cannot be
+// asked says so itself.
 func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options) (Pair, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -41,10 +43,21 @@ func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options)
 	if err := relate(ctx, readers, &pair); err != nil {
 		return Pair{}, err
 	}
+	nodes := nodeReaders(opt, &pair, readers[0], readers[1])
+	if err := readNodes(ctx, nodes, (*nodeReader).begin); err != nil {
+		return Pair{}, err
+	}
 	if err := onBoth(ctx, readers, (*reader).readRest); err != nil {
 		return Pair{}, err
 	}
-	limit(readers)
+	if err := readNodes(ctx, nodes, func(n *nodeReader, ctx context.Context) error { return n.readRest(ctx) }); err != nil {
+		return Pair{}, err
+	}
+	all := slices.Clone(readers)
+	for _, n := range nodes {
+		all = append(all, n.reader)
+	}
+	limit(all)
 	ask := questionsOf(&pair.Old, &pair.New)
 	for _, r := range readers {
 		if err := r.probe(ctx, ask); err != nil {

@@ -18,6 +18,7 @@ type Pair struct {
 	Relation Relation
 	Clock    Clock
 	Taken    time.Time // when, by our own clock
+	Nodes    []Node    // of the two clusters, besides the two
 }
 
 // Relation is how the two replicate at this moment.

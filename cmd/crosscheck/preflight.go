@@ -73,7 +73,8 @@ func newPreflightCommand(g *globals) *cobra.Command {
 		Use:   "preflight --old DSN --new DSN",
 		Short: "Say what stands in the way of a migration between two servers",
 		Long: `Ask both servers what stands in the way of a migration: privileges, versions, binary logs, GTIDs,
-steps, schemas, stored programs, settings, accounts. Nothing is changed on either.
+steps, schemas, stored programs, settings, accounts. Nothing is changed on either. Each replica that is
+named (--old-replica, --new-replica) is held against its side's own server, too.
 
 Every finding has an id that never changes, and a severity: fatal (replication stops), lossy (data is
 lost without an error), warning (mend it or accept it by name), info. The page
@@ -147,32 +148,48 @@ func runPreflight(ctx context.Context, g *globals, o *preflightFlags) error {
 	}
 	defer old.Close()
 	defer new.Close()
-	pair, err := inspect.Collect(ctx, old, new, inspect.Options{Filter: filter, Log: log})
+	look := inspect.Options{Filter: filter, Log: log}
+	if !oneIdentity(old, new) {
+		found, err := o.replicas.open(ctx, g, log, old, new, connectFor)
+		if err != nil {
+			return err
+		}
+		defer found.close()
+		look.Nodes, opt.Unnamed = judgedNodes(found.Topology, found.auto, nil)
+	}
+	pair, err := inspect.Collect(ctx, old, new, look)
 	if err != nil {
 		return err
 	}
-	found, err := o.replicas.open(ctx, g, log, old, new, connectFor)
-	if err != nil {
-		return err
-	}
-	defer found.close()
-	opt.Unnamed = unnamed(found.Topology)
 	return showPreflight(g, o, preflight.Judge(pair, opt))
 }
 
-// unnamed are the nodes that were found and that nobody named. One that does not answer may be a named one that does not.
-func unnamed(t *topology.Topology) []preflight.Node {
-	var out []preflight.Node
+// oneIdentity: both sides call themselves one server, which preflight says itself, and which has no two clusters.
+func oneIdentity(old, new *cluster.Server) bool {
+	return old.Facts().ServerUUID == new.Facts().ServerUUID
+}
+
+// judgedNodes are the nodes besides old and new that were named, or that are all meant; and those that were found and that
+// nobody named. Of these, one that does not answer may be a named one that does not. The converter is no node of a cluster.
+func judgedNodes(t *topology.Topology, auto map[topology.Side]bool, converter *cluster.Server) (judged []inspect.NodeServer, unnamed []preflight.Node) {
 	for _, side := range []topology.Side{topology.Old, topology.New} {
-		list := t.Side(side).Nodes
-		lost := slices.ContainsFunc(list, func(n *topology.Node) bool { return n.Named && !n.Reached() })
-		for _, n := range list {
-			if !n.Named && (n.Reached() || !lost) {
-				out = append(out, preflight.Node{Side: string(side), Addr: n.Addr, Found: n.Found})
+		c := t.Side(side)
+		lost := slices.ContainsFunc(c.Nodes, func(n *topology.Node) bool { return n.Named && !n.Reached() })
+		for _, n := range c.Others(true) {
+			switch {
+			case converter != nil && n.Server == converter:
+			case n.Named || auto[side] && (n.Reached() || !lost):
+				x := inspect.NodeServer{Label: n.Label, Cluster: string(side), Addr: n.Addr, Server: n.Server}
+				if !n.Reached() {
+					x.Err = errors.New(n.Why())
+				}
+				judged = append(judged, x)
+			case n.Reached() || !lost:
+				unnamed = append(unnamed, preflight.Node{Side: string(side), Addr: n.Addr, Found: n.Found})
 			}
 		}
 	}
-	return out
+	return judged, unnamed
 }
 
 // showPreflight renders a result and ends with its verdict's exit code.
@@ -226,16 +243,21 @@ func plannedPreflight(ctx context.Context, s measure.Servers, p plan.Plan, filte
 	if err := preflight.CheckAccept(accept); err != nil {
 		return preflight.Result{}, usageError("the plan accepts what no preflight finds: %w", err)
 	}
-	pair, err := inspect.Collect(ctx, s.Old, s.New, inspect.Options{Filter: filter, Log: log})
+	opt := preflight.Options{Path: preflight.Path(p.Path), Duration: p.Limits.Duration, Accept: accept}
+	look := inspect.Options{Filter: filter, Log: log}
+	if !oneIdentity(s.Old, s.New) {
+		found, err := topology.Discover(ctx, s.Named(), topology.Options{Log: log})
+		if err != nil {
+			return preflight.Result{}, err
+		}
+		defer found.Close()
+		look.Nodes, opt.Unnamed = judgedNodes(found, nil, s.Converter)
+	}
+	pair, err := inspect.Collect(ctx, s.Old, s.New, look)
 	if err != nil {
 		return preflight.Result{}, err
 	}
-	found, err := topology.Discover(ctx, s.Named(), topology.Options{Log: log})
-	if err != nil {
-		return preflight.Result{}, err
-	}
-	defer found.Close()
-	return preflight.Judge(pair, preflight.Options{Path: preflight.Path(p.Path), Duration: p.Limits.Duration, Accept: accept, Unnamed: unnamed(found)}), nil
+	return preflight.Judge(pair, opt), nil
 }
 
 // takePreflight is evidence of a plan's preflight.

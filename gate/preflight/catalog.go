@@ -122,6 +122,14 @@ func replicationEntries() []Entry {
 			"Name it: replicas of [old] or [new] in the plan, or --old-replica and --new-replica. One that no reader uses can be accepted.",
 		},
 		{
+			"node_not_reached", Warning, "a node that was named does not answer", "Nothing of it was judged: it may lack a table, skip errors or be writable.",
+			"Start it, or mend its address or the account, and run preflight again; or take it out of the nodes that are named.",
+		},
+		{
+			"replica_writable", Warning, "a replica takes writes", "An application that is led to it by mistake is not refused: the node diverges, and its transactions are nowhere else.",
+			"Set read_only, also in the configuration file.",
+		},
+		{
 			"replication_stopped", Warning, "replication is set up and does not run", "The sides drift apart until it runs again.", "Mend what the message says and start the replica.",
 		},
 		{

@@ -45,7 +45,7 @@ func (j *judge) columns(o, n *inspect.Table) map[string]bool {
 		newOrder = append(newOrder, strings.ToLower(b.Name))
 	}
 	if !slices.Equal(oldOrder, newOrder) {
-		j.add(Finding{ID: "column_order", Side: SideBoth, Object: o.FullName(), Found: both(list(oldOrder, ""), list(newOrder, ""))})
+		j.add(Finding{ID: "column_order", Side: SideBoth, Object: o.FullName(), Found: j.both(list(oldOrder, ""), list(newOrder, ""))})
 	}
 	j.charsets(o, n, charset, collation)
 	return common
@@ -106,32 +106,32 @@ func (j *judge) column(object string, o, n *inspect.Table, p pairOf) {
 		return // it cannot be the same
 	}
 	if a.Generated != b.Generated || j.sameFamily() && !j.sameExpr(a.GenerationExpr, b.GenerationExpr) {
-		j.add(Finding{ID: "column_generated", Side: SideBoth, Object: object, Found: both(generation(a), generation(b))})
+		j.add(Finding{ID: "column_generated", Side: SideBoth, Object: object, Found: j.both(generation(a), generation(b))})
 		return
 	}
 	if typeText(a) != typeText(b) || a.JSONText != b.JSONText {
 		severity, why := j.judgeType(p)
-		j.add(Finding{ID: "column_type", Severity: severity, Side: SideBoth, Object: object, Found: both(typeShown(a), typeShown(b)) + why, Fixes: define(a)})
+		j.add(Finding{ID: "column_type", Severity: severity, Side: SideBoth, Object: object, Found: j.both(typeShown(a), typeShown(b)) + why, Fixes: define(a)})
 	}
 	switch {
 	case inPrimary(o, a) != inPrimary(n, b): // the primary keys differ, which makes one of them NOT NULL
 	case a.Nullable != b.Nullable && !a.AutoIncrement:
-		f := Finding{ID: "column_null", Side: SideBoth, Object: object, Found: both(nullText(a), nullText(b)), Fixes: define(a)}
+		f := Finding{ID: "column_null", Side: SideBoth, Object: object, Found: j.both(nullText(a), nullText(b)), Fixes: define(a)}
 		if b.Nullable && !j.twoWay() {
 			f.Severity = Warning
 		}
 		j.add(f)
 	case a.Generated == "" && !j.sameDefault(a, b):
-		j.add(Finding{ID: "column_default", Side: SideBoth, Object: object, Found: both(defaultText(a), defaultText(b)), Fixes: define(a)})
+		j.add(Finding{ID: "column_default", Side: SideBoth, Object: object, Found: j.both(defaultText(a), defaultText(b)), Fixes: define(a)})
 	}
 	if a.OnUpdate != b.OnUpdate {
-		j.add(Finding{ID: "column_on_update", Side: SideBoth, Object: object, Found: both(orNone(a.OnUpdate), orNone(b.OnUpdate)), Fixes: define(a)})
+		j.add(Finding{ID: "column_on_update", Side: SideBoth, Object: object, Found: j.both(orNone(a.OnUpdate), orNone(b.OnUpdate)), Fixes: define(a)})
 	}
 	if a.AutoIncrement != b.AutoIncrement {
-		j.add(Finding{ID: "column_auto_increment", Side: SideBoth, Object: object, Found: both(yesNo(a.AutoIncrement), yesNo(b.AutoIncrement)), Fixes: define(a)})
+		j.add(Finding{ID: "column_auto_increment", Side: SideBoth, Object: object, Found: j.both(yesNo(a.AutoIncrement), yesNo(b.AutoIncrement)), Fixes: define(a)})
 	}
 	if a.Invisible != b.Invisible {
-		j.add(Finding{ID: "column_invisible", Side: SideBoth, Object: object, Found: both(visibility(a), visibility(b))})
+		j.add(Finding{ID: "column_invisible", Side: SideBoth, Object: object, Found: j.both(visibility(a), visibility(b))})
 	}
 }
 
@@ -327,7 +327,7 @@ func outside(s string, change func(string) string) string {
 // agree: it matters to columns that are added later.
 func (j *judge) charsets(o, n *inspect.Table, charset, collation []pairOf) {
 	if len(charset) > 0 {
-		f := Finding{ID: "column_charset", Side: SideBoth, Object: objectOf(o, charset), Found: columnsText(charset, func(c *cluster.Column) string { return c.Charset }), Fixes: j.convert(o, n, charset)}
+		f := Finding{ID: "column_charset", Side: SideBoth, Object: objectOf(o, charset), Found: j.columnsText(charset, func(c *cluster.Column) string { return c.Charset }), Fixes: j.convert(o, n, charset)}
 		for _, p := range charset {
 			if p.old.OctetLen != p.new.OctetLen && (p.old.DataType == "char" || p.old.DataType == "varchar") && !j.converts(p, false) {
 				f.Severity = Fatal // the lengths in bytes travel with the rows
@@ -336,7 +336,7 @@ func (j *judge) charsets(o, n *inspect.Table, charset, collation []pairOf) {
 		j.add(f)
 	}
 	if len(collation) > 0 {
-		f := Finding{ID: "column_collation", Side: SideBoth, Object: objectOf(o, collation), Found: columnsText(collation, func(c *cluster.Column) string { return c.Collation }), Fixes: j.convert(o, n, collation)}
+		f := Finding{ID: "column_collation", Side: SideBoth, Object: objectOf(o, collation), Found: j.columnsText(collation, func(c *cluster.Column) string { return c.Collation }), Fixes: j.convert(o, n, collation)}
 		if inUnique(o, collation) || inUnique(n, collation) {
 			f.Severity = Lossy
 			f.Why = "A unique key takes two texts for the same under one collation and not under the other: rows that one side accepts stop replication on the other, or two rows become one."
@@ -345,8 +345,8 @@ func (j *judge) charsets(o, n *inspect.Table, charset, collation []pairOf) {
 	}
 	if len(charset)+len(collation) == 0 && cluster.CanonicalCollation(o.Collation) != cluster.CanonicalCollation(n.Collation) {
 		j.add(Finding{
-			ID: "table_charset", Side: SideBoth, Object: o.FullName(), Found: both(o.Collation, n.Collation),
-			Fixes: []Fix{{On: SideNew, SQL: "ALTER TABLE " + n.QuotedName() + " DEFAULT CHARACTER SET " + o.Charset + " COLLATE " + spelled(o.Collation, j.new)}},
+			ID: "table_charset", Side: SideBoth, Object: o.FullName(), Found: j.both(o.Collation, n.Collation),
+			Fixes: []Fix{{On: j.new.Label, SQL: "ALTER TABLE " + n.QuotedName() + " DEFAULT CHARACTER SET " + o.Charset + " COLLATE " + spelled(o.Collation, j.new)}},
 		})
 	}
 }
@@ -377,7 +377,7 @@ func objectOf(t *inspect.Table, columns []pairOf) string {
 	return t.FullName()
 }
 
-func columnsText(columns []pairOf, of func(*cluster.Column) string) string {
+func (j *judge) columnsText(columns []pairOf, of func(*cluster.Column) string) string {
 	names := make([]string, len(columns))
 	same := true
 	for i, p := range columns {
@@ -385,10 +385,10 @@ func columnsText(columns []pairOf, of func(*cluster.Column) string) string {
 		same = same && of(p.old) == of(columns[0].old) && of(p.new) == of(columns[0].new)
 	}
 	if same {
-		return list(names, "") + ": " + both(of(columns[0].old), of(columns[0].new))
+		return list(names, "") + ": " + j.both(of(columns[0].old), of(columns[0].new))
 	}
 	for i, p := range columns {
-		names[i] = fmt.Sprintf("%s (%s)", p.old.Name, both(of(p.old), of(p.new)))
+		names[i] = fmt.Sprintf("%s (%s)", p.old.Name, j.both(of(p.old), of(p.new)))
 	}
 	return list(names, "")
 }

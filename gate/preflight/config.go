@@ -153,9 +153,9 @@ func (j *judge) config() {
 
 func (j *judge) configFinding(st *setting, a, b string) {
 	name := st.names[0]
-	f := Finding{ID: st.id(), Severity: st.severity, Side: SideBoth, Object: name, Found: both(shown(name, a, j.old), shown(name, b, j.new))}
+	f := Finding{ID: st.id(), Severity: st.severity, Side: SideBoth, Object: name, Found: j.both(shown(name, a, j.old), shown(name, b, j.new))}
 	if name == "sql_mode" {
-		f.Found = modesText(modes(a, nil), modes(b, nil))
+		f.Found = j.modesText(modes(a, nil), modes(b, nil))
 	}
 	if st.smaller {
 		x, _ := strconv.ParseInt(a, 10, 64)
@@ -163,9 +163,12 @@ func (j *judge) configFinding(st *setting, a, b string) {
 		if y > x {
 			f.Severity = Info
 		}
+		if j.inside {
+			f.Why = strings.NewReplacer("New ", "The replica ", "new", "the replica", "old", "its primary").Replace(st.why)
+		}
 	}
 	if j.new.SetKnown && !slices.ContainsFunc(st.names, func(n string) bool { return j.new.Set[n] }) && newer(j.old, j.new) != 0 {
-		f.Found += " (new's own default)"
+		f.Found += " (" + j.new.Label + "'s own default)"
 	}
 	here := name
 	for _, n := range st.names {
@@ -183,24 +186,24 @@ func (j *judge) configFinding(st *setting, a, b string) {
 		}
 		f.Fixes = []Fix{set(j.new, here, value)}
 	} else if there {
-		f.Do = fmt.Sprintf("Set %s=%s in new's configuration file and restart it, or accept it: --accept %s.", here, a, st.id())
+		f.Do = fmt.Sprintf("Set %s=%s in the configuration file of %s and restart it, or accept it: --accept %s.", here, a, j.new.Label, st.id())
 	}
 	j.add(f)
 }
 
 // modesText says which modes one side has and the other has not.
-func modesText(a, b []string) string {
+func (j *judge) modesText(a, b []string) string {
 	only := func(x, y []string) string {
 		rest := slices.DeleteFunc(slices.Clone(x), func(m string) bool { return slices.Contains(y, m) })
 		return list(rest, "")
 	}
 	switch x, y := only(a, b), only(b, a); {
 	case x == "":
-		return "only new: " + y
+		return "only " + j.new.Label + ": " + y
 	case y == "":
-		return "only old: " + x
+		return "only " + j.old.Label + ": " + x
 	default:
-		return "only old: " + x + "; only new: " + y
+		return "only " + j.old.Label + ": " + x + "; only " + j.new.Label + ": " + y
 	}
 }
 
@@ -344,7 +347,7 @@ func (j *judge) removed() {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		f := Finding{ID: "removed_variable", Side: SideNew, Object: name, Found: "old: " + name + " = " + shown(name, text(j.old, name), j.old) + "; new has no such variable"}
+		f := Finding{ID: "removed_variable", Side: j.new.Label, Object: name, Found: j.old.Label + ": " + name + " = " + shown(name, text(j.old, name), j.old) + "; " + j.new.Label + " has no such variable"}
 		if harmless(name) {
 			f.Severity = Info
 		}

@@ -75,7 +75,7 @@ const (
 
 // Fix is one statement that mends something, and where to run it.
 type Fix struct {
-	On  string // "old" or "new"
+	On  string // "old" or "new", or a node: "new-1"
 	SQL string
 }
 
@@ -84,11 +84,13 @@ type Finding struct {
 	ID       string
 	Severity Severity
 	Side     string // SideOld, SideNew or SideBoth
-	Object   string // a table, variable, account, …; may be empty
-	Found    string // what was found where, one line
-	Why      string // why it matters
-	Do       string // what to do, in words
-	Fixes    []Fix  // the exact statements, where there are any
+	// Nodes are the nodes of the side that it is about, "new-1", where these are not old and new themselves.
+	Nodes  []string
+	Object string // a table, variable, account, …; may be empty
+	Found  string // what was found where, one line
+	Why    string // why it matters
+	Do     string // what to do, in words
+	Fixes  []Fix  // the exact statements, where there are any
 	// Unseen marks a finding that something needed could not be found out.
 	Unseen   bool
 	Accepted bool // by Options.Accept; it stays listed and does not count
@@ -136,7 +138,8 @@ type Result struct {
 	Duration time.Duration
 	Taken    time.Time
 	Old, New Server
-	Relation string // how they replicate now, one line
+	Nodes    []NodeResult // besides old and new
+	Relation string       // how they replicate now, one line
 	Verdict  Verdict
 	Findings []Finding // worst first, then by id and object
 	// Tables are the names of all that either side shows, in lower case if a side takes names in different letter case for
@@ -154,6 +157,13 @@ type Server struct {
 	Tables                               int
 	Bytes                                int64 // data and indexes, the server's estimate
 	FreeBytes                            int64 // 0: not told
+}
+
+// NodeResult names a node besides old and new.
+type NodeResult struct {
+	Label, Side string
+	Lost        string // why it was not judged; "" where it was
+	Server
 }
 
 // CheckAccept returns an error for the first name whose id does not exist.
@@ -183,6 +193,10 @@ func Judge(pair inspect.Pair, opt Options) Result {
 	r := Result{
 		Path: opt.Path, Duration: opt.Duration, Taken: pair.Taken, Old: server(&pair.Old), New: server(&pair.New),
 		Relation: pair.Relation.Reason, Findings: j.findings,
+	}
+	for i := range pair.Nodes {
+		n := &pair.Nodes[i]
+		r.Nodes = append(r.Nodes, NodeResult{Label: n.Label, Side: n.Cluster, Lost: n.Lost, Server: server(&n.Side)})
 	}
 	r.Tables, r.Folds = j.tables()
 	r.accept(opt.Accept)

@@ -67,8 +67,8 @@ func (j *judge) foreignKey(o, n inspect.ForeignKey) {
 	}
 	switch {
 	case reference(o) != reference(n) || action(o.OnDelete) != action(n.OnDelete) || action(o.OnUpdate) != action(n.OnUpdate):
-		j.add(Finding{ID: "foreign_key_differs", Side: SideBoth, Object: object, Found: both(rule(o), rule(n))})
-	case action(o.OnDelete) != "" || action(o.OnUpdate) != "":
+		j.add(Finding{ID: "foreign_key_differs", Side: SideBoth, Object: object, Found: j.both(rule(o), rule(n))})
+	case !j.inside && (action(o.OnDelete) != "" || action(o.OnUpdate) != ""):
 		f := Finding{ID: "foreign_key_cascade", Side: SideBoth, Object: object, Found: "both: " + rule(o)}
 		if !j.twoWay() {
 			f.Severity = Info

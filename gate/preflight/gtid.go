@@ -56,11 +56,11 @@ func (j *judge) gtidModes() {
 	if o < 0 || n < 0 {
 		return // older than GTIDs, or not told
 	}
-	found := both("gtid_mode "+text(j.old, "gtid_mode"), "gtid_mode "+text(j.new, "gtid_mode"))
+	found := j.both("gtid_mode "+text(j.old, "gtid_mode"), "gtid_mode "+text(j.new, "gtid_mode"))
 	there, back := takes(o, n) || j.path == GTIDConverter, !j.twoWay() || takes(n, o)
 	switch {
 	case !there:
-		f := Finding{ID: "gtid_mode", Side: SideBoth, Object: "gtid_mode", Found: found + ": new cannot apply what old writes"}
+		f := Finding{ID: "gtid_mode", Side: SideBoth, Object: "gtid_mode", Found: found + ": " + j.new.Label + " cannot apply what " + j.old.Label + " writes"}
 		if n == 3 {
 			f.Fixes = []Fix{set(j.new, "gtid_mode", "ON_PERMISSIVE")}
 			f.Fixes[0].SQL = strings.ReplaceAll(f.Fixes[0].SQL, "'", "")
@@ -69,7 +69,7 @@ func (j *judge) gtidModes() {
 		}
 		j.add(f)
 	case !back:
-		j.add(Finding{ID: "gtid_mode", Side: SideBoth, Object: "gtid_mode", Found: found + ": old cannot apply what comes back from new", Fixes: j.wayBack(o, n)})
+		j.add(Finding{ID: "gtid_mode", Side: SideBoth, Object: "gtid_mode", Found: found + ": " + j.old.Label + " cannot apply what comes back from " + j.new.Label, Fixes: j.wayBack(o, n)})
 	default:
 		j.consistency(o, n)
 	}
@@ -116,7 +116,7 @@ func (j *judge) consistency(o, n int) {
 	plan := j.path == GTIDRestart || j.path == GTIDConverter
 	f := Finding{
 		ID: "enforce_gtid_consistency", Object: "enforce_gtid_consistency",
-		Found: both("enforce_gtid_consistency "+text(j.old, "enforce_gtid_consistency"), "enforce_gtid_consistency "+text(j.new, "enforce_gtid_consistency")),
+		Found: j.both("enforce_gtid_consistency "+text(j.old, "enforce_gtid_consistency"), "enforce_gtid_consistency "+text(j.new, "enforce_gtid_consistency")),
 	}
 	for _, s := range j.sides() {
 		if !enforces(s) && s.Facts.AtLeast(5, 7, 6) {
@@ -127,7 +127,7 @@ func (j *judge) consistency(o, n int) {
 	case a && b:
 		return
 	case a != b:
-		f.Side = map[bool]string{true: SideNew, false: SideOld}[a]
+		f.Side = map[bool]string{true: j.new.Label, false: j.old.Label}[a]
 	case o > 0 || n > 0:
 		f.Side = SideBoth
 	case plan:

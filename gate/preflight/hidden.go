@@ -68,7 +68,7 @@ func (j *judge) brokenViews() {
 		if p.Broken == "" {
 			continue
 		}
-		f := Finding{ID: "view_broken", Side: SideNew, Object: programName(p), Found: "new: " + p.Broken}
+		f := Finding{ID: "view_broken", Side: j.new.Label, Object: programName(p), Found: j.new.Label + ": " + p.Broken}
 		if broken[programName(p)] {
 			f.Side, f.Severity, f.Found = SideBoth, Info, "both: "+p.Broken
 		}

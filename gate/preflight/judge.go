@@ -18,6 +18,7 @@ type judge struct {
 	path     Path
 	duration time.Duration
 	findings []Finding
+	inside   bool // of one cluster: new is a replica of old, and what they have alike is found on old
 	// unusable is what of old cannot be made on new because of what it uses, as
 	// findings call it: "the view shop.v". That new lacks it follows from that.
 	unusable map[string]bool
@@ -49,6 +50,7 @@ func (j *judge) run() {
 	j.plugins()
 	j.size()
 	j.keepToOneSide()
+	j.nodes()
 }
 
 // keepToOneSide puts the switch before statements that bring one side's schema
@@ -155,12 +157,17 @@ func product(s *inspect.Side) string {
 }
 
 // both says what the two sides have, as "old: A; new: B", or "both: A".
-func both(a, b string) string {
+func (j *judge) both(a, b string) string {
 	if a == b {
 		return "both: " + a
 	}
-	return "old: " + a + "; new: " + b
+	return j.old.Label + ": " + a + "; " + j.new.Label + ": " + b
 }
+
+// there and back are the directions of replication.
+func (j *judge) there() string { return j.old.Label + "→" + j.new.Label }
+
+func (j *judge) back() string { return j.new.Label + "→" + j.old.Label }
 
 func (j *judge) sameServer() bool {
 	o, n := j.old.Facts, j.new.Facts
@@ -173,7 +180,7 @@ func (j *judge) sameServer() bool {
 	}
 	j.add(Finding{
 		ID: "server_uuid_same", Side: SideBoth, Object: o.ServerUUID,
-		Found: fmt.Sprintf("both: server_uuid %s; old in %s, new in %s", o.ServerUUID, o.DataDir, n.DataDir),
+		Found: fmt.Sprintf("both: server_uuid %s; %s in %s, %s in %s", o.ServerUUID, j.old.Label, o.DataDir, j.new.Label, n.DataDir),
 	})
 	return false
 }
@@ -181,29 +188,37 @@ func (j *judge) sameServer() bool {
 func (j *judge) privileges() {
 	for _, s := range j.sides() {
 		for _, m := range s.Missing {
-			j.add(Finding{
-				ID: "privilege_missing", Side: s.Label, Object: string(m.Privilege), Unseen: true,
-				Found: fmt.Sprintf("%s: %s lacks %s", s.Label, s.Facts.Account, m.Privilege), Fixes: []Fix{{On: s.Label, SQL: m.Grant}},
-			})
+			j.lacks(s, m)
 		}
 		for _, g := range s.Unknown {
-			f := Finding{ID: "not_found_out", Side: s.Label, Object: g.What, Unseen: true, Found: s.Label + ": " + g.Why}
-			if g.Grant != "" {
-				f.Fixes = []Fix{{On: s.Label, SQL: g.Grant}}
-			}
-			j.add(f)
+			j.unknown(s, g)
 		}
 	}
-	j.hidden()
+	j.hidden(j.sides())
 }
 
-// hidden joins what neither side shows into one finding.
-func (j *judge) hidden() {
+func (j *judge) lacks(s *inspect.Side, m inspect.Missing) {
+	j.add(Finding{
+		ID: "privilege_missing", Side: s.Label, Object: string(m.Privilege), Unseen: true,
+		Found: fmt.Sprintf("%s: %s lacks %s", s.Label, s.Facts.Account, m.Privilege), Fixes: []Fix{{On: s.Label, SQL: m.Grant}},
+	})
+}
+
+func (j *judge) unknown(s *inspect.Side, g inspect.Gap) {
+	f := Finding{ID: "not_found_out", Side: s.Label, Object: g.What, Unseen: true, Found: s.Label + ": " + g.Why}
+	if g.Grant != "" {
+		f.Fixes = []Fix{{On: s.Label, SQL: g.Grant}}
+	}
+	j.add(f)
+}
+
+// hidden joins what several sides do not show into one finding.
+func (j *judge) hidden(sides []*inspect.Side) {
 	var whats []string
 	by := map[string][]*inspect.Side{}
 	grants := map[string][]Fix{}
 	why := map[string]string{}
-	for _, s := range j.sides() {
+	for _, s := range sides {
 		for _, g := range s.Hidden {
 			if by[g.What] == nil {
 				whats = append(whats, g.What)
@@ -250,7 +265,7 @@ func (j *judge) clocks() {
 	}
 	j.add(Finding{
 		ID: "clock_skew", Side: SideBoth, Object: "clock",
-		Found: fmt.Sprintf("new is %s %s old, ± %s", off.Round(time.Millisecond), word, (c.Bound + tick - 1).Truncate(tick)),
+		Found: fmt.Sprintf("%s is %s %s %s, ± %s", j.new.Label, off.Round(time.Millisecond), word, j.old.Label, (c.Bound + tick - 1).Truncate(tick)),
 	})
 }
 

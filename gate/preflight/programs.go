@@ -114,13 +114,16 @@ func (j *judge) programPair(o, n *inspect.Program) {
 		}[o.Kind]
 		found := fmt.Sprintf("both have the %s %s, with different texts", o.Kind, object)
 		if o.Detail != n.Detail && o.Detail+n.Detail != "" {
-			found = both(orWord(o.Detail, "plain"), orWord(n.Detail, "plain"))
+			found = j.both(orWord(o.Detail, "plain"), orWord(n.Detail, "plain"))
 		}
 		j.add(Finding{ID: id, Side: SideBoth, Object: object, Found: found})
 		return
 	}
 	switch o.Kind {
 	case inspect.Trigger:
+		if j.inside {
+			return
+		}
 		f := Finding{ID: "trigger_present", Side: SideBoth, Object: object}
 		if seen := seenOf(o, n); seen.Table == "" {
 			f.Found = "both have the trigger " + object + "; what it does is hidden from the account"
@@ -137,14 +140,14 @@ func (j *judge) programPair(o, n *inspect.Program) {
 		}
 		f := Finding{
 			ID: "event_on_both", Side: SideBoth, Object: object, Found: "both: ENABLED",
-			Fixes: []Fix{{On: SideNew, SQL: fmt.Sprintf("ALTER EVENT %s.%s DISABLE ON SLAVE", cluster.Quote(n.Schema), cluster.Quote(n.Name))}},
+			Fixes: []Fix{{On: j.new.Label, SQL: fmt.Sprintf("ALTER EVENT %s.%s DISABLE ON SLAVE", cluster.Quote(n.Schema), cluster.Quote(n.Name))}},
 		}
 		if !j.new.Facts.IsMariaDB() && j.new.Facts.AtLeast(8, 2, 0) {
 			f.Fixes[0].SQL = strings.ReplaceAll(f.Fixes[0].SQL, "SLAVE", "REPLICA")
 		}
 		if !on(j.old, "event_scheduler") || !on(j.new, "event_scheduler") {
 			f.Severity = Warning // it runs on one side at most, as long as nobody starts the scheduler
-			f.Found += "; event_scheduler: " + both(text(j.old, "event_scheduler"), text(j.new, "event_scheduler"))
+			f.Found += "; event_scheduler: " + j.both(text(j.old, "event_scheduler"), text(j.new, "event_scheduler"))
 		}
 		j.add(f)
 	case inspect.Procedure, inspect.Function, inspect.View, inspect.Check:
@@ -200,7 +203,7 @@ func (j *judge) plugins() {
 	}
 	for _, p := range order {
 		f := Finding{
-			ID: "auth_plugin_missing", Side: SideNew, Object: p, Found: fmt.Sprintf("new has no %s, by which on old log in: %s", p, list(users[p], "")),
+			ID: "auth_plugin_missing", Side: j.new.Label, Object: p, Found: fmt.Sprintf("%s has no %s, by which on %s log in: %s", j.new.Label, p, j.old.Label, list(users[p], "")),
 		}
 		if !j.new.Facts.IsMariaDB() && j.new.AuthPlugins["caching_sha2_password"] {
 			name := users[p][0]
@@ -208,7 +211,7 @@ func (j *judge) plugins() {
 				name = users[p][i] // an application's, rather
 			}
 			user, host, _ := strings.Cut(name, "@")
-			f.Fixes = []Fix{{On: SideNew, SQL: fmt.Sprintf("CREATE USER '%s'@'%s' IDENTIFIED WITH caching_sha2_password BY '…'", user, host)}}
+			f.Fixes = []Fix{{On: j.new.Label, SQL: fmt.Sprintf("CREATE USER '%s'@'%s' IDENTIFIED WITH caching_sha2_password BY '…'", user, host)}}
 		}
 		j.add(f)
 	}
@@ -231,12 +234,12 @@ func (j *judge) size() {
 		return
 	}
 	if free := j.new.FreeBytes; free > 0 && o-n > free {
-		j.add(Finding{ID: "disk_space", Side: SideNew, Object: "data", Found: fmt.Sprintf("old holds %s, new %s and has %s free", size(o), size(n), size(free))})
+		j.add(Finding{ID: "disk_space", Side: j.new.Label, Object: "data", Found: fmt.Sprintf("%s holds %s, %s %s and has %s free", j.old.Label, size(o), j.new.Label, size(n), size(free))})
 		return
 	}
-	found := fmt.Sprintf("old: %s; new: %s (the servers' estimates)", size(o), size(n))
+	found := fmt.Sprintf("%s: %s; %s: %s (the servers' estimates)", j.old.Label, size(o), j.new.Label, size(n))
 	if j.new.FreeBytes == 0 {
-		found += "; new does not tell its free space"
+		found += "; " + j.new.Label + " does not tell its free space"
 	}
 	j.add(Finding{ID: "size", Side: SideBoth, Object: "data", Found: found})
 }

@@ -28,7 +28,7 @@ func (j *judge) versions() {
 	if j.twoWay() {
 		back = direct(j.new, j.old)
 	}
-	found := fmt.Sprintf("old: %s; new: %s", product(j.old), product(j.new))
+	found := j.old.Label + ": " + product(j.old) + "; " + j.new.Label + ": " + product(j.new)
 	add := func(c compat, object, side string) {
 		j.add(Finding{ID: c.id, Side: side, Object: object, Found: found + ": " + c.why})
 	}
@@ -40,13 +40,13 @@ func (j *judge) versions() {
 	switch {
 	case there.id == "" && back.id == "":
 	case back.id == "":
-		add(there, "old→new", SideNew)
+		add(there, j.there(), j.new.Label)
 	case there.id == "":
-		add(back, "new→old", SideOld)
+		add(back, j.back(), j.old.Label)
 	case worst(there, back):
-		add(there, "old→new", SideBoth)
+		add(there, j.there(), SideBoth)
 	default:
-		add(back, "new→old", SideBoth)
+		add(back, j.back(), SideBoth)
 	}
 }
 
@@ -364,9 +364,9 @@ func (j *judge) channels() {
 	// The two ends of a chain by file and position do not name each other.
 	chained := j.path == GTIDConverter && len(j.new.Channels) > 0
 	if r.Mode == cluster.Independent && !chained || (r.Mode == cluster.OneWay && j.twoWay()) || r.Mode == cluster.Reverse {
-		missing := "old→new"
+		missing := j.there()
 		if r.Mode == cluster.OneWay {
-			missing = "new→old"
+			missing = j.back()
 		}
 		j.add(Finding{ID: "replication_absent", Side: SideBoth, Object: missing, Found: "nothing replicates " + missing + " yet"})
 	}

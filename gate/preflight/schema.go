@@ -85,8 +85,8 @@ func (j *judge) databases(fold func(string) string) map[string]bool {
 			}
 			if s == j.old && (d.Charset != o.Charset || cluster.CanonicalCollation(d.Collation) != cluster.CanonicalCollation(o.Collation)) {
 				j.add(Finding{
-					ID: "schema_charset", Side: SideBoth, Object: d.Name, Found: both(d.Collation, o.Collation),
-					Fixes: []Fix{{On: SideNew, SQL: "ALTER DATABASE " + cluster.Quote(o.Name) + " COLLATE " + spelled(d.Collation, j.new)}},
+					ID: "schema_charset", Side: SideBoth, Object: d.Name, Found: j.both(d.Collation, o.Collation),
+					Fixes: []Fix{{On: j.new.Label, SQL: "ALTER DATABASE " + cluster.Quote(o.Name) + " COLLATE " + spelled(d.Collation, j.new)}},
 				})
 			}
 		}
@@ -105,6 +105,8 @@ func (j *judge) missing(lack *inspect.Side) Severity {
 		return Fatal
 	case j.twoWay():
 		return Fatal // what new writes to it stops the way back
+	case j.inside:
+		return Warning // somebody made it on the replica alone
 	}
 	return Info
 }
@@ -126,15 +128,15 @@ func (j *judge) compare(o, n *inspect.Table) {
 	common := j.columns(o, n)
 	j.keys(o, n, common)
 	if !slices.Equal(o.Partitions, n.Partitions) {
-		j.add(Finding{ID: "table_partitions", Side: SideBoth, Object: name, Found: both(list(o.Partitions, "not partitioned"), list(n.Partitions, "not partitioned"))})
+		j.add(Finding{ID: "table_partitions", Side: SideBoth, Object: name, Found: j.both(list(o.Partitions, "not partitioned"), list(n.Partitions, "not partitioned"))})
 	} else if a, b := unlike(o.Scheme, n.Scheme); a != b {
-		j.add(Finding{ID: "table_partitions", Side: SideBoth, Object: name, Found: both(a, b)})
+		j.add(Finding{ID: "table_partitions", Side: SideBoth, Object: name, Found: j.both(a, b)})
 	}
 	if a, b := rowFormat(o), rowFormat(n); a != b && !strings.EqualFold(o.RowFormat, n.RowFormat) && strings.EqualFold(o.Engine, n.Engine) {
-		j.add(Finding{ID: "table_row_format", Side: SideBoth, Object: name, Found: both(o.RowFormat, n.RowFormat)})
+		j.add(Finding{ID: "table_row_format", Side: SideBoth, Object: name, Found: j.both(o.RowFormat, n.RowFormat)})
 	}
 	if o.Kind != n.Kind {
-		j.add(Finding{ID: "table_versioning", Side: SideBoth, Object: name, Found: both(string(o.Kind), string(n.Kind))})
+		j.add(Finding{ID: "table_versioning", Side: SideBoth, Object: name, Found: j.both(string(o.Kind), string(n.Kind))})
 	}
 }
 
@@ -180,19 +182,19 @@ func (j *judge) engine(o, n *inspect.Table) {
 			who = append(who, s)
 		}
 	}
-	if len(who) == 0 {
+	if len(who) == 0 || j.inside && strings.EqualFold(o.Engine, n.Engine) {
 		return
 	}
 	side := SideBoth
 	if len(who) == 1 {
 		side = who[0].Label
 	}
-	f := Finding{ID: "engine", Side: side, Object: o.FullName(), Found: both("engine "+o.Engine, "engine "+n.Engine)}
-	if side != SideNew {
-		f.Fixes = append(f.Fixes, Fix{On: SideOld, SQL: "ALTER TABLE " + o.QuotedName() + " ENGINE=InnoDB"})
+	f := Finding{ID: "engine", Side: side, Object: o.FullName(), Found: j.both("engine "+o.Engine, "engine "+n.Engine)}
+	if side != j.new.Label {
+		f.Fixes = append(f.Fixes, Fix{On: j.old.Label, SQL: "ALTER TABLE " + o.QuotedName() + " ENGINE=InnoDB"})
 	}
-	if side != SideOld {
-		f.Fixes = append(f.Fixes, Fix{On: SideNew, SQL: "ALTER TABLE " + n.QuotedName() + " ENGINE=InnoDB"})
+	if side != j.old.Label {
+		f.Fixes = append(f.Fixes, Fix{On: j.new.Label, SQL: "ALTER TABLE " + n.QuotedName() + " ENGINE=InnoDB"})
 	}
 	j.add(f)
 }
@@ -206,15 +208,15 @@ func (j *judge) keys(o, n *inspect.Table, common map[string]bool) {
 	}
 	a, b := primary(o), primary(n)
 	if a != b && (o.PrimaryKey() == nil || usable(*o.PrimaryKey())) && (n.PrimaryKey() == nil || usable(*n.PrimaryKey())) {
-		f := Finding{ID: "primary_key", Side: SideBoth, Object: name, Found: both(a, b)}
+		f := Finding{ID: "primary_key", Side: SideBoth, Object: name, Found: j.both(a, b)}
 		if n.PrimaryKey() == nil {
-			f.Fixes = []Fix{{On: SideNew, SQL: "ALTER TABLE " + n.QuotedName() + " ADD " + a}}
+			f.Fixes = []Fix{{On: j.new.Label, SQL: "ALTER TABLE " + n.QuotedName() + " ADD " + a}}
 		}
 		j.add(f)
-	} else if o.WalkKey() == nil && n.WalkKey() == nil {
+	} else if o.WalkKey() == nil && n.WalkKey() == nil && !j.inside {
 		j.add(Finding{
 			ID: "table_without_key", Side: SideBoth, Object: name, Found: "both: no primary key and no unique key without NULLs",
-			Fixes: []Fix{{On: SideOld, SQL: "ALTER TABLE " + o.QuotedName() + " ADD COLUMN id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY"}},
+			Fixes: []Fix{{On: j.old.Label, SQL: "ALTER TABLE " + o.QuotedName() + " ADD COLUMN id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY"}},
 		})
 	}
 	for _, s := range j.sides() {
@@ -231,7 +233,7 @@ func (j *judge) keys(o, n *inspect.Table, common map[string]bool) {
 			// A key that differs is there under its name on both sides: said once.
 			if i := slices.IndexFunc(other.Keys, func(x cluster.Key) bool { return strings.EqualFold(x.Name, k.Name) }); i >= 0 {
 				if s == j.old {
-					j.add(j.keyFinding(k, SideBoth, name, both(keyText(k), keyText(other.Keys[i])), k.Unique || other.Keys[i].Unique))
+					j.add(j.keyFinding(k, SideBoth, name, j.both(keyText(k), keyText(other.Keys[i])), k.Unique || other.Keys[i].Unique))
 				}
 				continue
 			}

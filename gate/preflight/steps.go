@@ -53,14 +53,14 @@ func (j *judge) steps() {
 	if j.path != DualWrite {
 		// Steps that never meet were set for two writers, on purpose.
 		if !ignored && o != n && o.meets(n) {
-			j.add(Finding{ID: "step_differs", Side: SideBoth, Object: "auto_increment_increment", Found: both(o.String(), n.String())})
+			j.add(Finding{ID: "step_differs", Side: SideBoth, Object: "auto_increment_increment", Found: j.both(o.String(), n.String())})
 		}
 		j.headroom(1)
 		return
 	}
 	if !ignored && o.effective().meets(n.effective()) {
 		f := Finding{
-			ID: "step_overlap", Side: SideBoth, Object: "auto_increment_offset", Found: both(o.String(), n.String()),
+			ID: "step_overlap", Side: SideBoth, Object: "auto_increment_offset", Found: j.both(o.String(), n.String()),
 			Fixes: []Fix{
 				set(j.old, "auto_increment_offset", "1"), set(j.old, "auto_increment_increment", "2"),
 				set(j.new, "auto_increment_offset", "2"), set(j.new, "auto_increment_increment", "2"),

@@ -67,10 +67,10 @@ func (j *judge) words() {
 	}
 	for _, f := range functions.order {
 		name := strings.ToUpper(f)
-		j.add(Finding{ID: "function_removed", Side: SideNew, Object: name, Found: fmt.Sprintf("new has no %s(), called by %s", name, list(functions.by[f], ""))})
+		j.add(Finding{ID: "function_removed", Side: j.new.Label, Object: name, Found: fmt.Sprintf("%s has no %s(), called by %s", j.new.Label, name, list(functions.by[f], ""))})
 	}
 	for _, c := range constructs.order {
-		j.add(Finding{ID: "syntax_removed", Side: SideNew, Object: c, Found: fmt.Sprintf("new cannot read %s, used by %s", c, list(constructs.by[c], ""))})
+		j.add(Finding{ID: "syntax_removed", Side: j.new.Label, Object: c, Found: fmt.Sprintf("%s cannot read %s, used by %s", j.new.Label, c, list(constructs.by[c], ""))})
 	}
 }
 
@@ -96,7 +96,7 @@ func (u *uses) note(what, by string) {
 func (j *judge) reserved() {
 	check := func(kind, object, name string) {
 		if low := strings.ToLower(name); j.new.Reserved[low] && !j.old.Reserved[low] {
-			j.add(Finding{ID: "reserved_word", Side: SideNew, Object: object, Found: fmt.Sprintf("new: %s is a reserved word, old has %s %s", strings.ToUpper(name), kind, object)})
+			j.add(Finding{ID: "reserved_word", Side: j.new.Label, Object: object, Found: fmt.Sprintf("%s: %s is a reserved word, %s has %s %s", j.new.Label, strings.ToUpper(name), j.old.Label, kind, object)})
 		}
 	}
 	for _, s := range j.old.Schemas {

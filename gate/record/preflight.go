@@ -2,6 +2,7 @@ package record
 
 import (
 	"slices"
+	"strings"
 
 	"crosscheck/gate"
 	"crosscheck/gate/certificate"
@@ -18,6 +19,9 @@ func Preflight(r preflight.Result, hash string) gate.Evidence {
 		}
 		if len(f.Fixes) == 1 { // several are on both sides: the preflight itself lists them
 			out.Fix, out.Side = f.Fixes[0].SQL, f.Fixes[0].On
+		}
+		if len(f.Nodes) > 0 {
+			out.Side = strings.Join(f.Nodes, ", ")
 		}
 		c.Findings = append(c.Findings, out)
 	}
