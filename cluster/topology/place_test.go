@@ -22,6 +22,7 @@ func TestSides(t *testing.T) {
 		{"a replica of new's primary was named", "old>top top>new top>n1", "old:n1,old,top new:new"},
 		{"new has a primary of its own", "top>new top>n1 old>o1", "old:o1,old new:n1,new,top"},
 		{"groups", "old=o1 o1=o2 old>new new=n1 n1>n2", "old:o1,o2,old new:n1,n2,new"},
+		{"the member with the channel was not named", "old>p p=new", "old:old new:new,p"},
 		{"the nearest decides", "old>new new>n1 old>o1 o1>x n1>y y>x", "old:o1,old,x new:n1,new,y"},
 		{"a named replica", "old>new new>new-1 new-1>x old>x2 x2>x3", "old:old,x2,x3 new:new,new-1,x"},
 	} {
