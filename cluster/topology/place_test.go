@@ -91,6 +91,15 @@ func TestRoles(t *testing.T) {
 	if a.role() != Member || b.role() != Writer {
 		t.Errorf("group: %s, %s", a.role(), b.role())
 	}
+	a.Sources, b.Sources, a.members = nil, nil, []*Node{b}
+	if !a.below(b) || b.below(a) {
+		t.Errorf("the primary's changes get to the other member: %v, the other way: %v", a.below(b), b.below(a))
+	}
+	out := node(true)
+	out.Facts.GroupReplication = true
+	if out.role() != Member {
+		t.Errorf("out of its group: %s", out.role())
+	}
 	if lost := (&Node{Side: Old, Sources: []*Node{a}}); lost.role() != Replica {
 		t.Errorf("not reached: %s", lost.role())
 	}
