@@ -43,17 +43,27 @@ type ReplicaChannel struct {
 	ExecMode      string   // "STRICT" or "IDEMPOTENT", which hides differences
 	Workers       int      // parallel appliers; 0: one thread
 	CommitOrder   bool     // parallel appliers commit in the source's order
+	Group         bool     // it brings what its replication group certifies: it has no one source
+	GroupTrouble  string   // what keeps the group from it; "" for nothing
 }
 
 // Running tells whether both threads run.
 func (c ReplicaChannel) Running() bool { return c.IORunning && c.SQLRunning }
 
-// Source is "host:port".
-func (c ReplicaChannel) Source() string { return fmt.Sprintf("%s:%d", c.SourceHost, c.SourcePort) }
+// Source is "host:port", or words for a group.
+func (c ReplicaChannel) Source() string {
+	if c.Group {
+		return "its replication group"
+	}
+	return fmt.Sprintf("%s:%d", c.SourceHost, c.SourcePort)
+}
 
 // Trouble says in one phrase what stops the channel; "" while it runs.
 func (c ReplicaChannel) Trouble() string {
 	var parts []string
+	if c.GroupTrouble != "" {
+		parts = append(parts, c.GroupTrouble)
+	}
 	if !c.SQLRunning {
 		parts = append(parts, threadTrouble("applier", "stopped", c.SQLErrno, c.SQLError))
 	}
@@ -88,18 +98,21 @@ func (s *Server) Channels(ctx context.Context) ([]ReplicaChannel, error) {
 	if err != nil {
 		return nil, r.fail(opChannels, err)
 	}
-	if len(status) == 0 {
-		return nil, nil
+	status, group, err := r.withGroup(ctx, status)
+	if err != nil || len(status)+len(group) == 0 {
+		return nil, err
 	}
 	vars, err := r.some(ctx, applierVariables...)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]ReplicaChannel, 0, len(status))
+	out := make([]ReplicaChannel, 0, len(status)+len(group))
 	for _, x := range status {
-		c := channelOf(x, s.facts.IsMariaDB())
-		c.setVariables(vars, s.facts.IsMariaDB())
-		out = append(out, c)
+		out = append(out, channelOf(x, s.facts.IsMariaDB()))
+	}
+	out = append(out, group...)
+	for i := range out {
+		out[i].setVariables(vars, s.facts.IsMariaDB())
 	}
 	return out, nil
 }

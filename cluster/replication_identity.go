@@ -20,7 +20,8 @@ type identity struct {
 	gtidMode   string // MySQL
 	domain     uint32 // MariaDB
 	logBin     bool
-	group      string // group_replication_group_name, "" when not a member
+	group      string // group_replication_group_name: what it is configured to be a member of
+	view       *groupView
 	galera     string // wsrep_cluster_name, "" when off
 	galeraUUID string
 	channels   []ReplicaChannel
@@ -57,6 +58,9 @@ func (r reader) identity(ctx context.Context) (identity, error) {
 		if statusErr == nil && len(status) == 2 {
 			id.galeraUUID = status[1]
 		}
+	}
+	if id.view, err = r.groupView(ctx); err != nil {
+		return id, err
 	}
 	id.channels, err = r.Channels(ctx)
 	return id, err

@@ -62,6 +62,7 @@ type Link struct {
 	fromID, toID identity
 	proof        Proof
 	direct       bool
+	group        bool   // both are members of one replication group
 	channel      string // of a direct link
 	source       string // host:port of that channel when the link was made
 	notes        []string

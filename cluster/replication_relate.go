@@ -107,11 +107,10 @@ func connect(ctx context.Context, from, to reader, fid, tid identity) (*Link, st
 	if l, why := direct(ctx, from, to, fid, tid); l != nil {
 		return l, why, nil
 	}
-	l := &Link{from: from, to: to, fromID: fid, toID: tid}
-	if fid.group != "" && strings.EqualFold(fid.group, tid.group) && fid.gtidMode == gtidOn && tid.gtidMode == gtidOn {
-		l.proof = ByMySQLGTID
-		return l, fmt.Sprintf("%s and %s are members of the replication group %s", from.Label(), to.Label(), fid.group), nil
+	if l, why := inGroup(from, to, fid, tid); l != nil {
+		return l, why, nil
 	}
+	l := &Link{from: from, to: to, fromID: fid, toID: tid}
 	if fid.galeraUUID != "" && fid.galeraUUID == tid.galeraUUID {
 		return nil, fmt.Sprintf("%s and %s are nodes of one Galera cluster (%s), which has no fence that we can read", from.Label(), to.Label(), fid.galera), nil
 	}
@@ -126,6 +125,16 @@ func connect(ctx context.Context, from, to reader, fid, tid identity) (*Link, st
 		return nil, fmt.Sprintf("%s replicates from %s, which is not %s, and has none of %s's own GTIDs", to.Label(), sources(tid.channels), from.Label(), from.Label()), nil
 	}
 	return nil, to.Label() + " has no replication channel", nil
+}
+
+// inGroup finds the way by which a member of a replication group gets what another one commits, if there is one.
+func inGroup(from, to reader, fid, tid identity) (*Link, string) {
+	group := together(fid, tid)
+	if group == "" {
+		return nil, ""
+	}
+	l := &Link{from: from, to: to, fromID: fid, toID: tid, proof: ByMySQLGTID, group: true}
+	return l, fmt.Sprintf("%s and %s are members of the replication group %s", from.Label(), to.Label(), group)
 }
 
 // direct finds the channel by which to replicates from from itself, if there is one.
@@ -304,7 +313,13 @@ func (r reader) binlogState(ctx context.Context) (gtid.MariaState, error) {
 // notes tells what makes a server special.
 func notes(label string, id identity) []string {
 	var out []string
-	if id.group != "" {
+	switch state := id.view.state(); {
+	case id.group == "":
+	case id.view == nil:
+		out = append(out, fmt.Sprintf("%s is configured for the replication group %s, and does not show its state in it (performance_schema)", label, id.group))
+	case state != memberOnline:
+		out = append(out, fmt.Sprintf("%s is configured for the replication group %s, and its state in it is %s", label, id.group, state))
+	default:
 		out = append(out, fmt.Sprintf("%s is a member of the replication group %s: a channel from outside may run on another member", label, id.group))
 	}
 	if id.galera != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"crosscheck/cluster/gtid"
@@ -198,14 +199,26 @@ func (w *waiter) checkChannels(ctx context.Context) error {
 	return &FenceError{
 		From: l.From(), To: l.To(), Cause: FenceStopped,
 		Detail: fmt.Sprintf("replication on %s has stopped: %s", l.To(), trouble),
-		Hint:   "mend the cause and run " + l.to.facts.Words().Start,
+		Hint:   "mend the cause and run " + l.to.startWord(list),
 	}
+}
+
+// startWord is the statement that starts channels that have stopped.
+func (r reader) startWord(list []ReplicaChannel) string {
+	if slices.ContainsFunc(list, func(c ReplicaChannel) bool { return c.Group && !c.Running() }) {
+		return "START GROUP_REPLICATION"
+	}
+	return r.facts.Words().Start
 }
 
 // onTheWay lists the channels over which from's changes can come.
 func (l *Link) onTheWay(ctx context.Context) ([]ReplicaChannel, error) {
-	if l.direct {
+	switch {
+	case l.direct:
 		c, err := l.current(ctx)
+		return []ReplicaChannel{c}, err
+	case l.group:
+		c, err := l.fromGroup(ctx)
 		return []ReplicaChannel{c}, err
 	}
 	return l.to.Channels(ctx)
@@ -213,7 +226,7 @@ func (l *Link) onTheWay(ctx context.Context) ([]ReplicaChannel, error) {
 
 // stuck tells why none of the channels can bring what is left; "" if one can.
 // A channel whose receiver has stopped still can, if it has received all of
-// it. Without channels, as in a replication group, nothing is known to stop.
+// it. Without channels nothing is known to stop.
 func stuck(list []ReplicaChannel, left gtid.Position, by Proof) string {
 	var why string
 	for _, c := range list {

@@ -43,8 +43,14 @@ func NewWeb(ctx context.Context, servers []*Server) (*Web, error) {
 			if l, _ := direct(ctx, w.nodes[a], w.nodes[b], w.ids[a], w.ids[b]); l != nil {
 				w.links[a][b] = l
 				known[l.channel] = true
+			} else if l, _ := inGroup(w.nodes[a], w.nodes[b], w.ids[a], w.ids[b]); l != nil {
+				w.links[a][b] = l
 			}
 		}
+		// By a group changes enter where a member that takes writes is none of the servers.
+		known[groupApplier] = !slices.ContainsFunc(w.ids[b].view.otherPrimaries(), func(uuid string) bool {
+			return !slices.ContainsFunc(w.ids, func(id identity) bool { return id.uuid == uuid })
+		})
 		w.open[b] = slices.ContainsFunc(w.ids[b].channels, func(c ReplicaChannel) bool { return !known[c.Name] })
 	}
 	return w, nil

@@ -129,7 +129,7 @@ func (d *discovery) sides() {
 			queue = append(queue, n)
 		}
 	}
-	d.spread(queue)
+	d.spread(d.withMembers(queue))
 	for {
 		var above []*Node
 		for _, side := range []Side{Old, New} {
@@ -150,8 +150,22 @@ func (d *discovery) sides() {
 		if len(above) == 0 {
 			return
 		}
-		d.spread(above)
+		d.spread(d.withMembers(above))
 	}
+}
+
+// withMembers adds the other members of the nodes' groups: they are of the side of the first of theirs that has one, whatever
+// they replicate from.
+func (d *discovery) withMembers(list []*Node) []*Node {
+	for i := 0; i < len(list); i++ {
+		for _, x := range d.nodes {
+			if x.Side == "" && (slices.Contains(d.members, [2]*Node{list[i], x}) || slices.Contains(d.members, [2]*Node{x, list[i]})) {
+				x.Side = list[i].Side
+				list = append(list, x)
+			}
+		}
+	}
+	return list
 }
 
 // spread gives nodes below those of the queue, and beside them, their side: the nearest decides.
@@ -160,9 +174,9 @@ func (d *discovery) spread(queue []*Node) {
 		n := queue[0]
 		queue = queue[1:]
 		for _, x := range d.nodes {
-			if x.Side == "" && (slices.Contains(x.Sources, n) || slices.Contains(d.members, [2]*Node{n, x}) || slices.Contains(d.members, [2]*Node{x, n})) {
+			if x.Side == "" && slices.Contains(x.Sources, n) {
 				x.Side = n.Side
-				queue = append(queue, x)
+				queue = append(queue, d.withMembers([]*Node{x})...)
 			}
 		}
 	}
@@ -182,7 +196,7 @@ func (n *Node) role() Role {
 	}
 	inside := slices.DeleteFunc(slices.Clone(n.Sources), func(s *Node) bool { return s.Side != n.Side })
 	switch {
-	case n.Facts.Galera && readOnly:
+	case (n.Facts.Galera || n.Facts.GroupReplication) && readOnly: // of a group, too, if it is out of it for now
 		return Member
 	case len(inside) == 0:
 		return Writer
@@ -195,16 +209,27 @@ func (n *Node) role() Role {
 // below tells whether a node gets another's changes, directly or through others.
 func (n *Node) below(top *Node) bool { return slices.Contains(n.ancestors(), top) }
 
+// above are the nodes whose changes get to a node: its sources, and the primary of its group.
+func (n *Node) above() []*Node {
+	out := slices.Clone(n.Sources)
+	for _, x := range n.members {
+		if n.group == groupSecondary && x.group == groupPrimary && !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 // ancestors are all nodes whose changes may reach a node, of both sides.
 func (n *Node) ancestors() []*Node {
 	var out []*Node
-	queue := slices.Clone(n.Sources)
+	queue := n.above()
 	for len(queue) > 0 {
 		x := queue[0]
 		queue = queue[1:]
 		if !slices.Contains(out, x) {
 			out = append(out, x)
-			queue = append(queue, x.Sources...)
+			queue = append(queue, x.above()...)
 		}
 	}
 	return out

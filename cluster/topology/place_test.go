@@ -22,6 +22,7 @@ func TestSides(t *testing.T) {
 		{"a replica of new's primary was named", "old>top top>new top>n1", "old:n1,old,top new:new"},
 		{"new has a primary of its own", "top>new top>n1 old>o1", "old:o1,old new:n1,new,top"},
 		{"groups", "old=o1 o1=o2 old>new new=n1 n1>n2", "old:o1,o2,old new:n1,n2,new"},
+		{"the member with the channel was not named", "old>p p=new", "old:old new:new,p"},
 		{"the nearest decides", "old>new new>n1 old>o1 o1>x n1>y y>x", "old:o1,old,x new:n1,new,y"},
 		{"a named replica", "old>new new>new-1 new-1>x old>x2 x2>x3", "old:old,x2,x3 new:new,new-1,x"},
 	} {
@@ -89,6 +90,15 @@ func TestRoles(t *testing.T) {
 	a.group, b.group = groupSecondary, groupPrimary
 	if a.role() != Member || b.role() != Writer {
 		t.Errorf("group: %s, %s", a.role(), b.role())
+	}
+	a.Sources, b.Sources, a.members = nil, nil, []*Node{b}
+	if !a.below(b) || b.below(a) {
+		t.Errorf("the primary's changes get to the other member: %v, the other way: %v", a.below(b), b.below(a))
+	}
+	out := node(true)
+	out.Facts.GroupReplication = true
+	if out.role() != Member {
+		t.Errorf("out of its group: %s", out.role())
 	}
 	if lost := (&Node{Side: Old, Sources: []*Node{a}}); lost.role() != Replica {
 		t.Errorf("not reached: %s", lost.role())

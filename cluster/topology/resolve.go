@@ -190,6 +190,7 @@ func (d *discovery) relate(n *Node, c claim) {
 		c.via.follows(n)
 	case cluster.KinMember:
 		d.members = append(d.members, [2]*Node{c.via, n})
+		c.via.members, n.members = append(c.via.members, n), append(n.members, c.via)
 	}
 }
 

@@ -200,7 +200,7 @@ func (n *Node) kindred() []*Node {
 	for len(queue) > 0 {
 		x := queue[0]
 		queue = queue[1:]
-		for _, s := range x.Sources {
+		for _, s := range x.above() {
 			if s != n && !slices.Contains(out, s) && (!s.Reached() || s.Facts.Flavor == n.Facts.Flavor) {
 				out = append(out, s)
 				queue = append(queue, s)

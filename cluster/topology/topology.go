@@ -49,9 +49,10 @@ type Node struct {
 	Sources []*Node
 	State   State
 
-	opened bool  // by Discover, which closes it
-	login  *Node // the named node whose login reached it
-	group  groupRole
+	opened  bool  // by Discover, which closes it
+	login   *Node // the named node whose login reached it
+	group   groupRole
+	members []*Node // the others of its group that one of the two named
 }
 
 // UUID identifies the node: Facts.ServerUUID, "" where it was not reached.

@@ -48,9 +48,9 @@ does not have are fetched once, without root, into ~/.cache/crosscheck.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.name, "name", "default", "name of the set")
-	f.StringVar(&o.topology, "topology", "pair", "pair (old→new), dual (both ways, steps set), chain (A→C→B), independent,\nor clusters (a pair with two replicas on each side)")
+	f.StringVar(&o.topology, "topology", "pair", "pair (old→new), dual (both ways, steps set), chain (A→C→B), independent,\nclusters (a pair with two replicas on each side), or group (MySQL; new is a replication group of two)")
 	f.StringArrayVar(&o.replicas, "replica", nil, "a replica of a side, repeatable: old or new, with options behind a colon:\nnew:of=1,delay=60s,no-log-updates,server=mariadb118")
-	f.StringVar(&o.server, "server", "mariadb", "family of all servers: "+familyNames())
+	f.StringVar(&o.server, "server", "", "family of all servers: "+familyNames()+" (default mariadb; of a group mysql)")
 	f.StringVar(&o.old, "old", "", "family of the old side, if another")
 	f.StringVar(&o.new, "new", "", "family of the new side, if another")
 	f.StringVar(&o.gtid, "gtid", "default", "default, on or off")
@@ -80,6 +80,11 @@ func (o *fixtureFlags) spec(g *globals) (fixtures.Spec, error) {
 		name := side.flag
 		if name == "" {
 			name = o.server
+		}
+		if name == "" && spec.Topology == fixtures.Group {
+			name = string(fixtures.MySQL)
+		} else if name == "" {
+			name = string(fixtures.MariaDB)
 		}
 		if *side.to, err = fixtures.ParseFamily(name); err != nil {
 			return spec, usageError("%w", err)

@@ -22,3 +22,11 @@ func TestClusterScripts(t *testing.T) {
 		})
 	}
 }
+
+// TestGroupScripts runs the scripts about a replication group as new.
+func TestGroupScripts(t *testing.T) {
+	set := fixtures.ForTest(t, fixtures.Spec{Topology: fixtures.Group})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/group", RequireExplicitExec: true, Cmds: scriptCommands(set), Setup: setUpScript(set),
+	})
+}
