@@ -50,9 +50,13 @@ func (s *Server) Replicas(ctx context.Context) ([]Peer, error) {
 }
 
 // LogReaders are the sessions that fetch the binary log, but for those that are
-// known to be crosscheck's. Errors are those of Sessions.
+// known to be crosscheck's. Without PROCESS it returns those that it sees, and a
+// *PrivilegeError; other errors are those of Sessions.
 func (s *Server) LogReaders(ctx context.Context) ([]Session, error) {
 	list, err := s.Sessions(ctx)
+	if err == nil { // without it a server shows the account's own sessions, and no error
+		err = s.CheckPrivileges(ctx, PrivProcess)
+	}
 	var out []Session
 	for _, x := range list {
 		if x.FetchesLog() {

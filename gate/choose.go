@@ -36,8 +36,11 @@ func (j *judge) prove(r *Result, p proof) {
 		}
 	}
 	known := len(r.Reasons)
-	for _, x := range worst { // two sorts of evidence may tell one thing
-		if !slices.ContainsFunc(r.Reasons[:known], func(y Reason) bool { return x.ID == y.ID && x.State == y.State && y.judged }) {
+	ofNodes := p.kind == KindCopy || p.kind == KindNodes // what is the matter with one node says nothing of another
+	for _, x := range worst {                            // two sorts of evidence may tell one thing
+		if !slices.ContainsFunc(r.Reasons[:known], func(y Reason) bool {
+			return x.ID == y.ID && x.State == y.State && y.judged && (!ofNodes || x.Text == y.Text)
+		}) {
 			x.judged = true
 			r.Reasons = append(r.Reasons, x)
 		}

@@ -33,6 +33,8 @@ type Nodes struct {
 	Nodes []ClusterNode `json:"nodes"`
 	// Unknown says what the servers did not tell, one line each: there may be nodes besides.
 	Unknown []string `json:"unknown,omitempty"`
+	// Grants are the statements after which servers tell it, in order; where they run stands before: "on new-1: …".
+	Grants []string `json:"grants,omitempty"`
 }
 
 // Copy is a full check of one node besides old and new themselves.
@@ -145,23 +147,31 @@ func judgeNodes(j *judge, e Evidence, side string) []Reason {
 	for _, n := range c.Nodes {
 		if n.Side == side && !n.Planned && !j.plan.Accepts(ReasonNodeUnplanned, n.Name) {
 			out = append(out, *j.unknown(ReasonNodeUnplanned, colon("the plan does not name the node "+n.Name+" of "+side, n.Trouble),
-				fmt.Sprintf("write its data source name into replicas of [%s] in the plan; or accept it: [[accept]] with name = %q, reason", side, ReasonNodeUnplanned+":"+n.Name)))
+				j.name(n)))
 		}
 	}
 	if len(c.Unknown) > 0 {
-		out = append(out, *j.unknown(ReasonNodesUnseen, "there may be nodes that nobody saw: "+Some(c.Unknown),
-			"on old, on new and on their replicas: GRANT PROCESS, REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO the account of crosscheck"))
+		next := "mend its cause"
+		if len(c.Grants) > 0 {
+			next = strings.Join(c.Grants, Then)
+		}
+		out = append(out, *j.unknown(ReasonNodesUnseen, "there may be nodes that nobody saw: "+Some(c.Unknown), next))
 	}
 	return out
 }
 
-// mendErrant is how a replica's own transactions are put out of the world once its rows are right.
-func mendErrant(n ClusterNode, source string) string {
-	if strings.Contains(n.Version, "MariaDB") {
-		return "then on " + n.Name + ": RESET MASTER"
+// name is how a node that was found comes into the plan.
+func (j *judge) name(n ClusterNode) string {
+	list := j.plan.New.Replicas
+	if n.Side == "old" {
+		list = j.plan.Old.Replicas
 	}
-	first, _, _ := strings.Cut(n.Errant, ",")
-	return fmt.Sprintf("then on %s, for each of them, as for %s: SET gtid_next = 'UUID:NUMBER'; BEGIN; COMMIT; SET gtid_next = 'AUTOMATIC'", source, first)
+	var b strings.Builder
+	for _, dsn := range list {
+		fmt.Fprintf(&b, "%q, ", dsn)
+	}
+	return fmt.Sprintf("write it in the plan: [%s] with replicas = [%s%q], or, if nobody reads from it, [[accept]] with name = %q, reason",
+		n.Side, b.String(), "USER@tcp("+n.Name+")/", ReasonNodeUnplanned+":"+n.Name)
 }
 
 func (j *judge) unreached(r plan.Replica, why string) *Reason {
@@ -183,16 +193,16 @@ func (j *judge) nodeReasons(n ClusterNode) []Reason {
 	for i := range out {
 		if out[i].ID == ReasonReplicationLag && n.Delay > 0 {
 			out[i].Text += fmt.Sprintf(" (it is told to stay %s behind)", n.Delay)
-			out[i].Next = fmt.Sprintf("take it out of those that are read and accept it in the plan: [[accept]] with name = %q, reason; or end its delay", delayed)
+			out[i].Next = fmt.Sprintf("take it out of those that are read%saccept it in the plan: [[accept]] with name = %q, reason, or end its delay", Then, delayed)
 		}
 	}
 	if len(n.Filters) > 0 {
 		out = append(out, *j.fail(ReasonReplicationFiltered, fmt.Sprintf("%s leaves out changes: %s", n.Name, Some(n.Filters)),
-			"end the filters of "+n.Name+", and compare it again: "+j.measure("", KindCheck)))
+			j.unfilter(n)))
 	}
 	if n.Errant != "" {
 		out = append(out, *j.fail(ReasonNodeErrant, fmt.Sprintf("%s has transactions that %s does not have: %s", n.Name, l.From, n.Errant),
-			"end who writes to it, and build it anew from "+l.From+"; or mend its rows ("+mendErrant(n, l.From)+")"))
+			j.mendErrant(n, l.From)))
 	}
 	return out
 }

@@ -195,3 +195,18 @@ func TestReadersOnReplicas(t *testing.T) {
 		t.Errorf("readers left on old: %+v", r.Reasons)
 	}
 }
+
+// TestEachGTID lists what a set of GTIDs holds, as statements need it.
+func TestEachGTID(t *testing.T) {
+	for set, want := range map[string]string{
+		"a:1":                   "a:1",
+		"a:1-3:7, b:2":          "a:1 a:2 a:3 a:7 b:2",
+		"a:2:tag:1-2:other:5":   "a:2 a:tag:1 a:tag:2 a:other:5",
+		"a:1-18446744073709551": "more",
+	} {
+		list, more := eachGTID(set)
+		if got := strings.Join(list, " "); more != (want == "more") || !more && got != want {
+			t.Errorf("%s: %s, %t", set, got, more)
+		}
+	}
+}

@@ -125,7 +125,7 @@ func (j *judge) compared(began time.Time, verdict, why string, c Coverage, again
 	switch verdict {
 	case Same:
 	case Different:
-		out = append(out, *j.fail(ReasonCheckDifferent, colon(differ, why), "mend the rows on new as what this writes says: crosscheck repair --state DIR; "+again))
+		out = append(out, *j.fail(ReasonCheckDifferent, colon(differ, why), j.mend(again)))
 	default:
 		out = append(out, *j.unknown(ReasonCheckUndecided, colon("the check could not decide about all rows", why), again))
 	}

@@ -99,8 +99,16 @@ func (d *discovery) place() *Topology {
 		} else {
 			n.Found = "named"
 		}
+		c := t.Side(n.Side)
+		var p *cluster.PrivilegeError
+		if a := d.asked[n]; a != nil && len(d.unknown[n]) > 0 && errors.As(errors.Join(errors.Join(a.errs...), a.replicaErr), &p) {
+			if n.Label == string(n.Side) {
+				c.Grants = append(c.Grants, "on "+n.Label+": "+p.Grant)
+			} else { // logged, it would be a transaction of the replica's own
+				c.Grants = append(c.Grants, "on "+n.Label+": SET sql_log_bin = 0", p.Grant, "SET sql_log_bin = 1")
+			}
+		}
 		for _, text := range d.unknown[n] {
-			c := t.Side(n.Side)
 			c.Unknown = append(c.Unknown, n.Label+": "+strings.TrimPrefix(strings.TrimPrefix(text, n.Label+" "), "("+n.Addr+"): "))
 		}
 	}

@@ -80,6 +80,8 @@ type Cluster struct {
 	// Unknown says what could not be found out, one line each: there may be
 	// nodes besides.
 	Unknown []string
+	// Grants are the statements after which it can be found out, in order; where they run stands before: "on new-1: …".
+	Grants []string
 }
 
 // Writers are the nodes that take the cluster's own writes.

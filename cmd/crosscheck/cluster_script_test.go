@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -23,8 +24,15 @@ func TestClusterMigrations(t *testing.T) {
 			commands := scriptCommands(set)
 			commands["app"], commands["session"], commands["writer"] = app.run, app.session, app.write
 			commands["replication"], commands["caughtup"], commands["node"], commands["errant"] = app.replication, app.caughtUp, app.node, app.errant
+			commands["follow"], commands["filter"], commands["delay"] = app.follow, app.filter, app.delay
 			testscript.Run(t, testscript.Params{
 				Dir: "testdata/migrations", RequireExplicitExec: true, Cmds: commands,
+				Condition: func(c string) (bool, error) {
+					if c == "maria" {
+						return family == fixtures.MariaDB, nil
+					}
+					return false, fmt.Errorf("unknown condition %q", c)
+				},
 				Setup: func(env *testscript.Env) error {
 					env.Defer(app.close)
 					return setUpScript(set)(env)
@@ -58,4 +66,30 @@ func (a *application) errant(ts *testscript.TestScript, neg bool, args []string)
 	defer cancel()
 	_, err := a.server(ts, args[0]).DB().ExecContext(ctx, "INSERT INTO shop.orders (id, v) VALUES (999999, 'stray')")
 	ts.Check(err)
+}
+
+// filter makes a replica leave out a table: filter NODE TABLE
+func (a *application) filter(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: filter NODE TABLE")
+	}
+	s := a.server(ts, args[0])
+	list := []string{"STOP REPLICA SQL_THREAD", "CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE = ('" + args[1] + "')", "START REPLICA SQL_THREAD"}
+	if s.Family() == fixtures.MariaDB {
+		list = []string{"STOP SLAVE", "SET GLOBAL replicate_wild_ignore_table = '" + args[1] + "'", "START SLAVE"}
+	}
+	unlogged(scriptT{ts: ts}, s, list...)
+}
+
+// delay tells a replica to stay behind: delay NODE SECONDS
+func (a *application) delay(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: delay NODE SECONDS")
+	}
+	s := a.server(ts, args[0])
+	list := []string{"STOP REPLICA SQL_THREAD", "CHANGE REPLICATION SOURCE TO SOURCE_DELAY = " + args[1], "START REPLICA SQL_THREAD"}
+	if s.Family() == fixtures.MariaDB {
+		list = []string{"STOP SLAVE", "CHANGE MASTER TO MASTER_DELAY = " + args[1], "START SLAVE"}
+	}
+	unlogged(scriptT{ts: ts}, s, list...)
 }

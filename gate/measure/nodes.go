@@ -22,7 +22,7 @@ func (m *measurement) clusterNodes(ctx context.Context) (gate.Content, error) {
 		return nil, err
 	}
 	defer t.Close()
-	out := gate.Nodes{Nodes: []gate.ClusterNode{}, Unknown: slices.Concat(t.Old.Unknown, t.New.Unknown)}
+	out := gate.Nodes{Nodes: []gate.ClusterNode{}, Unknown: slices.Concat(t.Old.Unknown, t.New.Unknown), Grants: slices.Concat(t.Old.Grants, t.New.Grants)}
 	for _, r := range m.replicas {
 		n := gate.ClusterNode{Name: r.Name, Side: r.Side, Planned: true}
 		err := r.Err
