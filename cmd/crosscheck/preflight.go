@@ -150,8 +150,8 @@ func runPreflight(ctx context.Context, g *globals, o *preflightFlags) error {
 	defer new.Close()
 	look := inspect.Options{Filter: filter, Log: log}
 	if !oneIdentity(old, new) {
-		found, err := o.replicas.open(ctx, g, log, old, new, connectFor)
-		if err != nil {
+		var found *nodes
+		if found, err = o.replicas.open(ctx, g, log, old, new, connectFor); err != nil {
 			return err
 		}
 		defer found.close()
