@@ -15,20 +15,16 @@ func (c *checker) keepKeys(ctx context.Context) (wait func() error) {
 	if c.opt.Keys == nil {
 		done <- nil
 	} else {
+		var old, new []*cluster.Table // now: the list is the workers' later
+		for i := range c.tables {
+			if p := &c.tables[i]; p.verdict == nil {
+				old, new = append(old, p.old), append(new, p.new)
+			}
+		}
 		go func() {
 			defer fault.Guard()
-			done <- c.readKeys(ctx)
+			done <- c.opt.Keys(ctx, c.old.KeySpace(ctx, old), c.new.KeySpace(ctx, new))
 		}()
 	}
 	return func() error { return <-done }
-}
-
-func (c *checker) readKeys(ctx context.Context) error {
-	var old, new []*cluster.Table
-	for _, p := range c.tables {
-		if p.verdict == nil {
-			old, new = append(old, p.old), append(new, p.new)
-		}
-	}
-	return c.opt.Keys(ctx, c.old.KeySpace(ctx, old), c.new.KeySpace(ctx, new))
 }
