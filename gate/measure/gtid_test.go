@@ -566,7 +566,7 @@ func TestOldToMariaDB(t *testing.T) {
 	time.Sleep(2100 * time.Millisecond)
 	becomes(r, "all is well", func(c gate.Sync) bool {
 		l := linkBetween(r, c, "old", "new")
-		return l.Running && l.LagKnown && len(c.Links) == 1 && time.Since(l.Since) >= time.Second && l.Words == gate.WordsMixed
+		return l.Running && l.LagKnown && len(c.Links) == 1 && time.Since(l.Since) >= time.Second && l.Words == gate.WordsSlave
 	})
 	if s := measured[gate.Steps](r, ""); s.Old.SessionsSeen || s.Old.Persisted != nil || s.Old.PersistedKnown || s.Old.Global != (gate.Step{Increment: 1, Offset: 1}) {
 		r.Errorf("%+v", s)
