@@ -16,7 +16,7 @@ GOVERSION := $(shell $(GO) env GOVERSION)
 
 # Each package under test may start several servers: more of them at a time than this only make each other late.
 TEST_PARALLEL ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 4 : n)))
-TEST_TIMEOUT ?= 20m
+TEST_TIMEOUT ?= 25m
 # The race detector needs a C compiler.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
 
