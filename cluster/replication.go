@@ -58,6 +58,20 @@ func (c ReplicaChannel) Source() string {
 	return fmt.Sprintf("%s:%d", c.SourceHost, c.SourcePort)
 }
 
+// LeavesOut lists what the channel does not apply of what its source logs: "replicate-do-db=shop", "ignore-server-ids=3,4".
+func (c ReplicaChannel) LeavesOut() []string {
+	out := slices.Clone(c.Filters)
+	for _, x := range []struct {
+		what string
+		ids  []uint32
+	}{{"ignore-server-ids", c.IgnoreServers}, {"do-domain-ids", c.DoDomains}, {"ignore-domain-ids", c.IgnoreDomains}} {
+		if len(x.ids) > 0 {
+			out = append(out, x.what+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(x.ids), " ", ","), "[]"))
+		}
+	}
+	return out
+}
+
 // Trouble says in one phrase what stops the channel; "" while it runs.
 func (c ReplicaChannel) Trouble() string {
 	var parts []string

@@ -175,7 +175,7 @@ func topologyChannel(c *cluster.ReplicaChannel) report.TopologyChannel {
 	}
 	return report.TopologyChannel{
 		Name: c.Name, Source: c.Source(), Receiver: word(c.IORunning, c.IOConnecting), Applier: word(c.SQLRunning, false),
-		Trouble: c.Trouble(), LagSeconds: c.LagSeconds, DelaySeconds: c.DelaySeconds, Filters: c.Filters, SkipErrors: c.SkipErrors,
+		Trouble: c.Trouble(), LagSeconds: c.LagSeconds, DelaySeconds: c.DelaySeconds, Filters: c.LeavesOut(), SkipErrors: c.SkipErrors,
 		ExecMode: c.ExecMode,
 	}
 }

@@ -126,7 +126,7 @@ func nodeOf(x *topology.Node) Node {
 		n.Lag = &lag
 	}
 	for _, c := range st.Channels {
-		n.Filters = append(n.Filters, c.Filters...)
+		n.Filters = append(n.Filters, c.LeavesOut()...)
 	}
 	if len(st.Channels) == 0 && x.Role == topology.Replica {
 		n.Trouble = "it replicates from nowhere"

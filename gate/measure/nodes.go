@@ -3,7 +3,6 @@ package measure
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -76,8 +75,8 @@ func (m *measurement) replica(ctx context.Context, r Replica, t *topology.Topolo
 	}
 	for _, c := range st.Channels {
 		n.Delay = max(n.Delay, time.Duration(c.DelaySeconds)*time.Second)
+		n.Filters = append(n.Filters, c.LeavesOut()...)
 	}
-	n.Filters = filters(st.Channels)
 	n.Reachable = len(st.Unknown) == 0
 	n.Trouble = strings.Join(st.Unknown, "; ")
 	return nil
@@ -116,23 +115,6 @@ func (m *measurement) sourceOf(ctx context.Context, r Replica) (hop, error) {
 // isReplica tells whether a node is one of the plan's replicas.
 func (m *measurement) isReplica(n node) bool {
 	return slices.ContainsFunc(m.replicas, func(r Replica) bool { return r.Server == n.server })
-}
-
-// filters are what channels leave out of what they receive.
-func filters(list []cluster.ReplicaChannel) []string {
-	var out []string
-	for _, c := range list {
-		out = append(out, c.Filters...)
-		for _, x := range []struct {
-			what string
-			ids  []uint32
-		}{{"IGNORE_SERVER_IDS", c.IgnoreServers}, {"DO_DOMAIN_IDS", c.DoDomains}, {"IGNORE_DOMAIN_IDS", c.IgnoreDomains}} {
-			if len(x.ids) > 0 {
-				out = append(out, x.what+"="+strings.Trim(fmt.Sprint(x.ids), "[]"))
-			}
-		}
-	}
-	return out
 }
 
 // errantTimeout is how long a source may take to commit what its replica shows already.

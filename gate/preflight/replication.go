@@ -235,16 +235,8 @@ func applierOf(s *inspect.Side) applier {
 		if len(a.skips) == 0 {
 			note(&a.skips, strings.Join(c.SkipErrors, ","))
 		}
-		for _, f := range c.Filters {
+		for _, f := range c.LeavesOut() {
 			note(&a.filters, f)
-		}
-		for _, ids := range []struct {
-			what string
-			list []uint32
-		}{{"ignore-server-ids", c.IgnoreServers}, {"do-domain-ids", c.DoDomains}, {"ignore-domain-ids", c.IgnoreDomains}} {
-			if len(ids.list) > 0 {
-				note(&a.filters, ids.what+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(ids.list), " ", ","), "[]"))
-			}
 		}
 	}
 	for _, f := range s.GlobalFilters {
