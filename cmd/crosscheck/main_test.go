@@ -17,8 +17,12 @@ import (
 
 // TestMain lets the test binary be crosscheck itself: scripts and tests run it as a process of its own, found on PATH.
 func TestMain(m *testing.M) {
+	os.Setenv("GORACE", raceOptions)
 	testscript.Main(guarded{m}, map[string]func(){"crosscheck": main})
 }
+
+// raceOptions keeps the race detector from sleeping for a second at the end of each of the processes that tests start.
+const raceOptions = "atexit_sleep_ms=0"
 
 // guarded runs the tests, ends the servers that they share, and looks for goroutines left behind.
 type guarded struct{ m *testing.M }

@@ -62,6 +62,7 @@ func setUpScript(set *fixtures.Set) func(*testscript.Env) error {
 	return func(env *testscript.Env) error {
 		env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, ".state"))
 		env.Setenv("SET", scriptSet())
+		env.Setenv("GORACE", raceOptions)
 		if cache, err := os.UserCacheDir(); err == nil && os.Getenv("CROSSCHECK_CACHE") == "" {
 			env.Setenv("CROSSCHECK_CACHE", filepath.Join(cache, "crosscheck"))
 		}
