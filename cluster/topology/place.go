@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,7 @@ func (d *discovery) place() *Topology {
 		c.Nodes = append(c.Nodes, n)
 	}
 	for _, c := range []*Cluster{&t.Old, &t.New} {
-		slices.SortStableFunc(c.Nodes, func(a, b *Node) int { return rank(a) - rank(b) })
+		slices.SortStableFunc(c.Nodes, inOrder)
 		c.label()
 	}
 	for _, n := range d.nodes {
@@ -115,7 +116,16 @@ func (d *discovery) place() *Topology {
 	return t
 }
 
-// rank sorts named nodes first; others keep the order in which they were found, those that answer first.
+// inOrder sorts named nodes first, as they were named; then those that were found, by their server ids: servers list their
+// replicas in any order, and a node is to have one label in every run.
+func inOrder(a, b *Node) int {
+	if c := cmp.Compare(rank(a), rank(b)); c != 0 || a.Named {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.Facts.ServerID, b.Facts.ServerID), strings.Compare(a.Addr, b.Addr))
+}
+
+// rank is lower for named nodes, and for those that answer.
 func rank(n *Node) int {
 	switch {
 	case n.Named:

@@ -66,6 +66,23 @@ func TestSides(t *testing.T) {
 	}
 }
 
+func TestNodesHaveOneOrder(t *testing.T) {
+	node := func(addr string, id uint32, named bool) *Node {
+		return &Node{Addr: addr, Named: named, Server: &cluster.Server{}, Facts: cluster.Facts{ServerID: id}}
+	}
+	b, a := node("b", 9, true), node("a", 12, true)
+	list := []*Node{node("x", 12, false), node("lost", 0, false), node("z", 3, false), b, node("w", 12, false), a}
+	list[1].Server = nil
+	slices.SortStableFunc(list, inOrder)
+	var got []string
+	for _, n := range list {
+		got = append(got, n.Addr)
+	}
+	if want := []string{"b", "a", "z", "w", "x", "lost"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestRoles(t *testing.T) {
 	node := func(readOnly bool, sources ...*Node) *Node {
 		return &Node{Side: Old, Server: &cluster.Server{}, Facts: cluster.Facts{ReadOnly: readOnly}, Sources: sources}
