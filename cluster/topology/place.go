@@ -218,14 +218,14 @@ func (n *Node) role() Role {
 		return Member
 	case len(inside) == 0:
 		return Writer
-	case n.Reached() && !readOnly && !slices.ContainsFunc(inside, func(s *Node) bool { return !s.below(n) }):
+	case n.Reached() && !readOnly && !slices.ContainsFunc(inside, func(s *Node) bool { return !s.Below(n) }):
 		return Writer // two primaries that replicate from each other
 	}
 	return Replica
 }
 
-// below tells whether a node gets another's changes, directly or through others.
-func (n *Node) below(top *Node) bool { return slices.Contains(n.ancestors(), top) }
+// Below tells whether a node gets another's changes, directly or through others.
+func (n *Node) Below(top *Node) bool { return slices.Contains(n.ancestors(), top) }
 
 // above are the nodes whose changes get to a node: its sources, and the primary of its group.
 func (n *Node) above() []*Node {

@@ -109,8 +109,8 @@ func TestRoles(t *testing.T) {
 		t.Errorf("group: %s, %s", a.role(), b.role())
 	}
 	a.Sources, b.Sources, a.members = nil, nil, []*Node{b}
-	if !a.below(b) || b.below(a) {
-		t.Errorf("the primary's changes get to the other member: %v, the other way: %v", a.below(b), b.below(a))
+	if !a.Below(b) || b.Below(a) {
+		t.Errorf("the primary's changes get to the other member: %v, the other way: %v", a.Below(b), b.Below(a))
 	}
 	out := node(true)
 	out.Facts.GroupReplication = true

@@ -25,10 +25,10 @@ import (
 func newPlanCommand(g *globals) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan",
-		Short: "Write the plan of a migration",
+		Short: "Write the plan of a migration, and keep it",
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newPlanInitCommand(g))
+	c.AddCommand(newPlanInitCommand(g), newPlanReplaceCommand(g))
 	return c
 }
 

@@ -41,6 +41,7 @@ type document struct {
 	Application docApplication     `toml:"application"`
 	Rehearsal   docRehearsal       `toml:"rehearsal"`
 	Acknowledge []docAcknowledge   `toml:"acknowledge"`
+	Replaced    []docReplaced      `toml:"replaced"`
 }
 
 type (
@@ -67,6 +68,15 @@ type (
 	}
 	docRehearsal struct {
 		Keys []string `toml:"keys"`
+	}
+	docReplaced struct {
+		Node       string `toml:"node"`
+		ServerUUID string `toml:"server_uuid"`
+		By         string `toml:"by"`
+		At         string `toml:"at"`
+		Proof      string `toml:"proof"`
+		Lost       string `toml:"lost"`
+		Reason     string `toml:"reason"`
 	}
 	docAcknowledge struct {
 		ID     string `toml:"id"`
@@ -124,6 +134,7 @@ func known() []string {
 		"converter.server_uuid", "tables", "tables.include", "tables.exclude", "max_evidence_age", "limits", "accept",
 		"accept.name", "accept.reason", "hooks", "application", "application.accounts", "rehearsal", "rehearsal.keys",
 		"acknowledge", "acknowledge.id", "acknowledge.by", "acknowledge.reason",
+		"replaced", "replaced.node", "replaced.server_uuid", "replaced.by", "replaced.at", "replaced.proof", "replaced.lost", "replaced.reason",
 	}
 	return out
 }
@@ -245,6 +256,7 @@ func (r *reader) plan() Plan {
 	}
 	p.Accounts = d.Application.Accounts
 	r.keys(&p)
+	r.replaced(&p)
 	return p
 }
 
@@ -301,6 +313,21 @@ func (r *reader) replicas(p *Plan) {
 			}
 			where[dsn] = what
 		}
+	}
+}
+
+// replaced reads the nodes that were replaced: plan replace-node writes them.
+func (r *reader) replaced(p *Plan) {
+	for i, d := range r.doc.Replaced {
+		key := fmt.Sprintf("replaced.%d", i)
+		at, err := time.Parse(time.RFC3339, d.At)
+		if err != nil {
+			r.bad(key+".at", "replaced: at is no moment: write it as 2026-01-31T12:00:00Z")
+		}
+		if d.Node == "" || d.By == "" {
+			r.bad(key, "replaced: node and by are needed: crosscheck plan replace-node writes them")
+		}
+		p.Replaced = append(p.Replaced, Replaced{d.Node, d.ServerUUID, d.By, at, d.Proof, d.Lost, d.Reason})
 	}
 }
 

@@ -171,6 +171,7 @@ type Plan struct {
 	Accounts      []string          `json:"accounts"` // user@host patterns of the application
 	RehearsalKeys []string          `json:"rehearsal_keys"`
 	Acknowledge   []Acknowledgement `json:"acknowledge"`
+	Replaced      []Replaced        `json:"replaced,omitempty"` // in the order in which it happened
 }
 
 // Hash is the SHA-256 of the plan's content in hexadecimal. Comments, order of keys and spelling of durations do not count.
