@@ -97,8 +97,13 @@ type Link struct {
 	// Threads are the ids of its receiver and its applier at To, with when that server was started: the same ids of the same
 	// start are an unbroken run. nil: not known.
 	Threads *Threads `json:"threads,omitempty"`
-	Grant   string   `json:"grant,omitempty"` // lets the account see them at To; "" if it lacks no privilege
-	Words   Words    `json:"words,omitempty"` // of the server at To
+	// Quiet is from when on To's own log tells that nothing came over the link but by one unbroken run. It is looked for where
+	// the threads are not those of the look before. Zero: not known, or they are the same.
+	Quiet time.Time `json:"quiet,omitzero"`
+	// Logs says that what comes over the link is in To's own log. It takes a new start of To to change that.
+	Logs  bool   `json:"logs,omitempty"`
+	Grant string `json:"grant,omitempty"` // lets the account see them at To; "" if it lacks no privilege
+	Words Words  `json:"words,omitempty"` // of the server at To
 }
 
 // Threads are the connection ids of a channel's threads.

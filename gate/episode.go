@@ -65,10 +65,10 @@ func differs(c Content) bool {
 }
 
 // sameWindow tells that the read-only window that was open at a moment is open still: old has been read only since before,
-// stands where it did, and nobody wrote to new but the application after its switch was declared.
+// stands where it did, and nobody wrote to new but the application after its switch was declared, nor did replication.
 func sameWindow(j *judge, passed time.Time) bool {
 	newest, ok := j.latest(KindReadOnly)
-	if !ok || j.now.Sub(newest.Taken) > j.plan.Ages.State || !j.inWindow(newest, passed) {
+	if !ok || j.now.Sub(newest.Taken) > j.plan.Ages.State || !j.inWindow(newest, passed) || !j.steady(passed) {
 		return false
 	}
 	for _, p := range j.takenAfter(KindReadOnly, passed) {
@@ -84,7 +84,31 @@ func (j *judge) inWindow(e Evidence, passed time.Time) bool {
 	c, ok := e.Content.(ReadOnly)
 	return ok && c.ReadOnly && c.SuperReadOnly && !c.Since.IsZero() && !c.Since.After(passed) &&
 		!c.T1.IsZero() && !c.T1.After(passed) && c.OldT1 != "" && c.OldT1 == c.OldT2 &&
+		(c.NewApplied == "" || c.NewApplied == c.OldT2) && // what had been applied once can only be less by going back
 		(c.Extra == "" || j.declaredWithin(c.Since, e.Taken))
+}
+
+// steady tells that replication brought nothing to new since a moment at which all of old had arrived there: old wrote nothing
+// since, so that it could only be something of before, for a second time. A link that stands brings nothing.
+func (j *judge) steady(passed time.Time) bool {
+	for _, p := range j.takenAfter(KindSync, passed) {
+		c, ok := p.Content.(Sync)
+		if !ok || slices.ContainsFunc(c.Links, func(l Link) bool { return l.From != "new" && l.ranAnew(passed) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// ranAnew tells that a link may have brought something since a moment by other threads than those of then.
+func (l Link) ranAnew(since time.Time) bool {
+	switch {
+	case l.Running && !l.Since.IsZero() && !l.Since.After(since):
+		return false
+	case !l.Quiet.IsZero():
+		return l.Quiet.After(since)
+	}
+	return l.Running
 }
 
 // declaredWithin tells whether a switch of the writes was declared between two moments.
@@ -127,8 +151,8 @@ func sameSwitch(j *judge, passed time.Time) bool {
 	return notBack(j, passed)
 }
 
-// notBack tells that nothing was written to old since a moment at which it was drained: each look since counted all of its writes
-// from before that moment on, and there was none. A session that came back
+// notBack tells that nothing was written to old since a moment at which it was drained, and nothing of it written to new again: each
+// look since counted all of its writes from before that moment on, and there was none. A session that came back
 // shuts the gate that is about sessions, for as long as it is there.
 func notBack(j *judge, passed time.Time) bool {
 	counted := passed // up to the last look before
@@ -143,7 +167,7 @@ func notBack(j *judge, passed time.Time) bool {
 			return false
 		}
 	}
-	return true
+	return j.steady(passed)
 }
 
 // stillDrained tells the same of a draining that is measured still.

@@ -39,6 +39,7 @@ func TestDualMariaDB(t *testing.T) {
 	r := newRig(t, fixtures.Spec{Topology: fixtures.Dual}, plan.DualWrite)
 	r.shop()
 	r.on("sync", syncBroken)
+	r.on("quiet", quietByGTID)
 	r.on("steps", func(r *rig) {
 		c := measured[gate.Steps](r, "")
 		// Its option file has the step, and it shows nobody else's.

@@ -67,6 +67,7 @@ const (
 func TestPairByFile(t *testing.T) {
 	r := newRig(t, fixtures.Spec{Topology: fixtures.Pair, Old: fixtures.MySQL, GTID: fixtures.GTIDOff}, plan.GTIDRestart)
 	r.shop()
+	r.on("quiet", quietByFile)
 	r.on("read only", func(r *rig) { readOnlyWindow(r, shutMySQL, openMySQL) })
 	r.on("opened in between", func(r *rig) {
 		r.run(r.set.Old, shutMySQL)
@@ -529,12 +530,17 @@ func TestPair56(t *testing.T) {
 	if g := measured[gate.GTID](r, ""); g.Nodes[1].Ladder != gate.LadderRestart || g.Nodes[1].Mode != "OFF" || g.Nodes[1].Anonymous != -1 {
 		r.Errorf("%+v", g)
 	}
+	before := linkBetween(r, measured[gate.Sync](r, ""), "old", "new")
 	r.restartWith(r.set.New, "gtid_mode=ON", "enforce_gtid_consistency=ON")
 	// What is read only and has arrived stays so; a source without GTIDs is refused from now on.
 	becomes(r, "restarted", func(g gate.GTID) bool {
 		return g.Nodes[1].Mode == "ON" && g.Nodes[1].Enforced && g.Nodes[1].Anonymous == 0
 	})
 	becomes(r, "restarted", func(w gate.ReadOnly) bool { return w.SuperReadOnly && w.NewApplied == w.OldT2 })
+	last := linkBetween(r, measured[gate.Sync](r, ""), "old", "new")
+	if later := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); later.Running || !later.Quiet.Equal(before.Since) || !last.Quiet.Equal(before.Since) {
+		r.Errorf("restarted with its GTIDs, and: %+v, %+v, before: %+v", last, later, before)
+	}
 	r.run(r.set.Old, "SET GLOBAL read_only = OFF", r.row())
 	if g := measured[gate.GTID](r, ""); g.Nodes[1].Anonymous != -1 {
 		r.Errorf("a transaction is on its way, and: %+v", g)

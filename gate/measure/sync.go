@@ -75,6 +75,9 @@ func (m *measurement) sync(ctx context.Context) (gate.Content, error) {
 		if err != nil {
 			return nil, err
 		}
+		if l.Quiet, err = m.quiet(ctx, h, l); err != nil {
+			return nil, err
+		}
 		out.Links = append(out.Links, l)
 	}
 	return out, nil
@@ -84,7 +87,8 @@ func (m *measurement) sync(ctx context.Context) (gate.Content, error) {
 const maxLagWait = 10 * time.Second
 
 func (m *measurement) link(ctx context.Context, h hop) (gate.Link, error) {
-	l := gate.Link{From: h.from.name, To: h.to.name, Words: words(h.to.server.Facts())}
+	f := h.to.server.Facts()
+	l := gate.Link{From: h.from.name, To: h.to.name, Words: words(f), Logs: f.LogBin && f.LogReplicaUpdates}
 	lag, known, err := m.lag(ctx, h)
 	var fence *cluster.FenceError
 	missing := ""
