@@ -239,8 +239,19 @@ func TestSettledByACheck(t *testing.T) {
 	}
 	old, has := pos("0-1-100"), pos("0-1-100,2-2-7")
 	for settled, want := range map[string]string{"0-1-90": "domain 2: all up to 7", "0-1-90,2-2-6": "domain 2: all up to 7", "0-1-90,2-2-7": ""} {
-		if _, extra := appliedMaria(old, has, pos(settled)); extra != want {
+		if _, extra := appliedMaria(old, has, pos("0-1-100"), pos(settled)); extra != want {
 			t.Errorf("settled at %s, and: %q, want %q", settled, extra, want)
+		}
+	}
+	// New wrote in old's domain: that is its own until a check settles it, and old's last has arrived besides, or has not.
+	for _, has := range []string{"0-2-103", "0-2-100"} {
+		for came, want := range map[string]string{"0-1-100": "mariadb:0-1-100", "0-1-99": "mariadb:" + has} {
+			for settled, clean := range map[string]bool{"0-1-99": false, has: true} {
+				applied, extra := appliedMaria(old, pos(has), pos(came), pos(settled))
+				if applied != want || want == "mariadb:0-1-100" && (extra == "") != clean {
+					t.Errorf("has %s, came %s, settled at %s: %s, %q", has, came, settled, applied, extra)
+				}
+			}
 		}
 	}
 }
