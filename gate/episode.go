@@ -3,6 +3,8 @@ package gate
 import (
 	"slices"
 	"time"
+
+	"crosscheck/gate/plan"
 )
 
 // What is kept is bound to one unbroken episode: one read-only window, one switch, one draining. Evidence that says that it
@@ -185,7 +187,22 @@ func notBack(j *judge, passed time.Time) bool {
 			return false
 		}
 	}
-	return j.steady(passed)
+	return j.steady(passed) && (j.plan.Path != plan.DualWrite || j.followed(passed))
+}
+
+// followed tells that no replica of new was seen to follow by other threads than at a moment. New takes writes all the time, and what a
+// replica passed over no later look tells; while both sides hold the same, a check does. After a switch without a way back to old
+// nothing would, so that there it is asked at the switch only.
+func (j *judge) followed(since time.Time) bool {
+	for _, p := range j.takenAfter(KindNodes, since) {
+		c, ok := p.Content.(Nodes)
+		if !ok || slices.ContainsFunc(c.Nodes, func(n ClusterNode) bool {
+			return n.Planned && n.Side == "new" && n.Link != nil && n.Link.Running && (n.Link.Since.IsZero() || n.Link.Since.After(since))
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // stillDrained tells the same of a draining that is measured still.

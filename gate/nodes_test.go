@@ -210,3 +210,41 @@ func TestEachGTID(t *testing.T) {
 		}
 	}
 }
+
+// TestReplicasThatWereStartedAnew: while both sides take part, what a replica of new passed over ends what was kept, until it is compared.
+func TestReplicasThatWereStartedAnew(t *testing.T) {
+	w := &walk{T: t, p: clustered(plan.DualWrite), now: t0}
+	w.list = replaced(clusterWorld(w.p), KindSignOff)
+	w.open("all is well", plan.GateReplicaInSync, plan.GateOldDrained)
+	nodes := func(since time.Time, side string, running bool) {
+		w.later(time.Second)
+		c := goodNodes()
+		for i := range c.Nodes {
+			if l := c.Nodes[i].Link; c.Nodes[i].Side == side {
+				l.Since, l.Running = since, running
+			}
+		}
+		w.take(c)
+		w.measure(KindDrained)
+	}
+	nodes(w.now, "old", true)
+	w.open("a replica of old is of no matter", plan.GateReplicaInSync)
+	nodes(t0.Add(-9000*time.Hour), "new", false)
+	w.open("one of new stands", plan.GateReplicaInSync)
+	again := w.now.Add(time.Millisecond)
+	nodes(again, "new", true)
+	w.shut("and goes on", plan.GateReplicaInSync)
+	nodes(again, "new", true)
+	w.shut("and later", plan.GateReplicaInSync)
+	w.later(time.Second)
+	w.measure(KindCheck)
+	for _, n := range []string{"new-1", "new-2"} {
+		check, _ := good(w.p, KindCheck, w.now).(Check)
+		e := made(w.p, w.now, Copy{Node: n, UUID: nodeUUID(n), Check: check})
+		e.From = w.now
+		w.list = append(w.list, e)
+	}
+	nodes(again, "new", true)
+	w.measure(KindSync)
+	w.open("and compared", plan.GateReplicaInSync, plan.GateOldDrained)
+}
