@@ -54,7 +54,7 @@ func (m *measurement) cameFrom(ctx context.Context, n node, from gtid.Position) 
 	if err != nil || !ok || from.File.IsZero() || to.File.IsZero() {
 		return false, false, err
 	}
-	if c, err := from.File.Compare(to.File); err != nil || c > 0 {
+	if c, cmpErr := from.File.Compare(to.File); cmpErr != nil || c > 0 {
 		return false, false, nil //nolint:nilerr // the log began anew: that is told elsewhere
 	}
 	files, err := query(ctx, n.server.DB(), "SHOW BINARY LOGS")

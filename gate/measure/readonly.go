@@ -204,9 +204,9 @@ func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, ex
 		}
 		return gtid.Position{Kind: gtid.MySQLGTID, MySQL: q.MySQL.Intersect(p.MySQL)}.String(), extra, "", nil
 	case p.Kind == gtid.MariaDBGTID && q.Kind == gtid.MariaDBGTID:
-		came, err := slavePos(ctx, m.new)
-		if err != nil {
-			return "", "", "", err
+		came, readErr := slavePos(ctx, m.new)
+		if readErr != nil {
+			return "", "", "", readErr
 		}
 		applied, extra = appliedMaria(p.MariaDB, q.MariaDB, came, m.settled(nodeNew).pos.MariaDB)
 		return applied, extra, "", nil
