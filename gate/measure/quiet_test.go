@@ -26,6 +26,9 @@ func anew(r *rig, again ...string) {
 	}
 	r.run(r.set.New, stop, "FLUSH BINARY LOGS", start)
 	r.caughtUp()
+	gone := r.earlier[len(r.earlier)-1] // as if nobody had seen the link for a while
+	gone.Taken, gone.Content = time.Now(), gate.Sync{}
+	r.earlier = append(r.earlier, gone)
 	for _, what := range []string{"at first", "and later"} {
 		if l := link(); !l.Running || !l.Since.After(first.Since) || !l.Quiet.Equal(began) {
 			r.Errorf("started again, %s: %+v, before: %+v", what, l, first)
