@@ -168,7 +168,7 @@ func (d *Detector) raceDDL(s Side, x *ddl) {
 
 func (d *Detector) emitRace(s Side, x *ddl, table string, acts [2]*Act) {
 	d.count.Pairs[DDLRace]++
-	f := Finding{Kind: DDLRace, Table: table, Old: acts[Old], New: acts[New], Detail: s.String() + " ran " + x.read().Words}
+	f := Finding{Kind: DDLRace, Table: table, Old: acts[Old], New: acts[New], Detail: s.String() + " ran " + x.read().Words, Untold: true}
 	f.ID = findingID(DDLRace, table, acts[Old].Place.id(), acts[New].Place.id())
 	d.emit(f)
 }

@@ -68,6 +68,7 @@ type Detector struct {
 	suspects    map[uint64]*suspect
 	stamp       uint64 // the last of Doubt.Stamp
 	fresh       []Doubt
+	cleared     []Doubt
 	out         []Finding
 	count       counters
 }

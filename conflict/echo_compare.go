@@ -137,6 +137,7 @@ func (d *Detector) mismatch(s Side, e *echo, i, c uint32, r *echoRow, explained 
 		}
 		a := acts[s]
 		a.Table, a.Op, a.Columns = f.Table, r.kind, l.names
+		a.PlainKey = d.namespaces[l.keys[0].ns].Plain
 		a.KeyColumns, a.Key, a.Dropped = f.Index, f.Key, r.first == nil
 		if r.first != nil {
 			a.Before, a.After = r.first.Before.Clone(), r.last.After.Clone()

@@ -104,10 +104,23 @@ func (m *migration) history(ctx context.Context, s gate.Status) ([]certificate.C
 	if err != nil {
 		return nil, nil, err
 	}
+	aim := m.aim(s)
+	damage := record.Damage{Runs: runs, Whole: aim.Enough, Lists: m.book.Lister(ctx)}
 	accounts, err := m.accounts(ctx, s)
 	watches := make([]certificate.Watched, 0, len(accounts))
 	for _, a := range accounts {
-		watches = append(watches, record.Watched(a))
+		t := record.Tally{Account: a, Damage: damage}
+		w, err := m.book.ReadWatch(ctx, a.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err = w.EachFound(ctx, t.Found); err != nil {
+			return nil, nil, err
+		}
+		if err = w.EachFate(ctx, t.Row); err != nil {
+			return nil, nil, err
+		}
+		watches = append(watches, t.Watched())
 	}
 	return record.Checked(runs), watches, err
 }

@@ -220,7 +220,7 @@ func (m *migration) keep(e gate.Evidence, stored bool) {
 // derive adds what stored checks and watches of the plan's servers prove.
 func (m *migration) derive(ctx context.Context) error {
 	s := m.judge()
-	aim := record.Aim{Plan: m.plan, Chooses: m.chooses, Seen: m.seen(s)}
+	aim := m.aim(s)
 	runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: s.New}, aim.Enough)
 	if err != nil {
 		return err
@@ -294,6 +294,11 @@ func (m *migration) seen(s gate.Status) gate.Preflight {
 	return gate.Preflight{}
 }
 
+// aim is what stored checks are to prove.
+func (m *migration) aim(s gate.Status) record.Aim {
+	return record.Aim{Plan: m.plan, Chooses: m.chooses, Seen: m.seen(s)}
+}
+
 // chooses tells whether the plan names a table.
 func (m *migration) chooses(table string) bool {
 	schema, name, ok := cluster.SplitFullName(table)
@@ -324,7 +329,7 @@ func (m *migration) accounts(ctx context.Context, s gate.Status) ([]record.Accou
 
 // account is what is stored of a watch; ok is false if it has not told yet how things stand.
 func (m *migration) account(ctx context.Context, s ledger.WatchSummary) (a record.Account, ok bool, err error) {
-	a = record.Account{Old: s.Old, New: s.New, Scope: s.Scope, Finished: s.Finished}
+	a = record.Account{ID: s.ID, Old: s.Old, New: s.New, Scope: s.Scope, Finished: s.Finished}
 	w, err := m.book.ReadWatch(ctx, s.ID)
 	if err != nil {
 		return a, false, err

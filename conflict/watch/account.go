@@ -2,6 +2,7 @@ package watch
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,6 +76,7 @@ func (e *engine) status(now time.Time) Status {
 		Scopes: slices.Clone(e.mem.Scopes), Unverified: slices.Clone(e.mem.Unverified), // readers keep the status
 		Sequences: e.sequences(),
 	}
+	st.Rows.Unknown += int(min(st.Account.Untracked, math.MaxInt32))
 	st.Pairs = st.Account.Pairs
 	for k, n := range e.counts {
 		st.Findings[k] = n

@@ -82,6 +82,8 @@ func (e *engine) finish(ctx context.Context, patience time.Duration) (Status, er
 		if err := e.checkpoint(ctx); err != nil {
 			return st, err
 		}
+	} else if err := e.saveFates(ctx); err != nil {
+		return st, err
 	}
 	if err := e.opt.Store.SaveStatus(ctx, st); err != nil {
 		return st, err

@@ -290,8 +290,15 @@ func (e *engine) feed(s conflict.Side, ev conflict.Event) {
 func (e *engine) drain(ctx context.Context) error {
 	list := e.det.Take()
 	defer func(passed [2]uint64) { e.told = passed }([2]uint64{e.fences[conflict.Old].passed, e.fences[conflict.New].passed})
+	e.doubts()
 	if len(list)+len(e.released) == 0 {
+		if len(e.rows.fates) > manyFates {
+			return e.saveFates(ctx)
+		}
 		return nil
+	}
+	if err := e.saveFates(ctx); err != nil { // a finding whose rows were not under doubt yet could pass for settled
+		return err
 	}
 	now := time.Now()
 	kept := list[:0]
@@ -355,6 +362,9 @@ func (e *engine) tick(ctx context.Context) error {
 	}
 	e.ask(ctx)
 	e.recheck(ctx, now)
+	if err := e.saveFates(ctx); err != nil {
+		return err
+	}
 	if e.opt.For > 0 && e.ending == nil && now.Sub(e.started) >= e.opt.For {
 		e.beginEnding(ctx, now)
 	}

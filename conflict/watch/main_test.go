@@ -121,6 +121,7 @@ type memoryStore struct {
 	mu         sync.Mutex
 	seen       map[string]bool
 	list       []conflict.Finding
+	fates      map[string]Outcome // by the row's ID
 	checkpoint *Checkpoint
 	status     Status
 }
@@ -142,6 +143,20 @@ func (m *memoryStore) AddFindings(_ context.Context, list []conflict.Finding, _ 
 		m.seen[f.ID] = true
 	}
 	return fresh, nil
+}
+
+func (m *memoryStore) SaveFates(_ context.Context, list []Fate) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range list {
+		if m.fates == nil {
+			m.fates = map[string]Outcome{}
+		}
+		if id := f.ID(); !f.Again || m.fates[id] == "" {
+			m.fates[id] = f.Outcome
+		}
+	}
+	return nil
 }
 
 func (m *memoryStore) SaveCheckpoint(_ context.Context, c Checkpoint) error {

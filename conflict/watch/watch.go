@@ -170,6 +170,9 @@ func (e *engine) restore(ctx context.Context) error {
 
 // checkpoint keeps the state so that another process can go on.
 func (e *engine) checkpoint(ctx context.Context) error {
+	if err := e.saveFates(ctx); err != nil { // another process hears no more of what the checkpoint has as settled
+		return err
+	}
 	for s := range e.servers { // before the rest of what the engine remembers is written
 		e.mem.Stale[s] = e.defs[s].outdated(e.det.Definitions(conflict.Side(s)))
 	}

@@ -19,6 +19,7 @@ const watchAlive = 15 * time.Second
 
 // Account is a stored watch.
 type Account struct {
+	ID          int64
 	Old, New    checksum.EndpointInfo
 	Scope       *Scope
 	Finished    time.Time // zero while it goes on or if it was killed
