@@ -49,6 +49,17 @@ type Preflight struct {
 	// letter case for one (Folds).
 	Tables []string `json:"tables,omitempty"`
 	Folds  bool     `json:"folds,omitempty"`
+	// Aside are the tables that the plan does not choose; nil: not known.
+	Aside *Aside `json:"aside,omitempty"`
+}
+
+// MaxAside bounds the names in Aside.
+const MaxAside = 50
+
+// Aside are tables and views of either side that were not looked at.
+type Aside struct {
+	Total  int      `json:"total"`
+	Tables []string `json:"tables"` // the first of them, as in Preflight.Tables
 }
 
 // Verdicts of checks.

@@ -134,6 +134,7 @@ func (r *reader) readRest(ctx context.Context) error {
 		{"which variables were set", r.readSet},
 		{"schemas", r.readSchemas},
 		{"tables", r.readTables},
+		{"tables that are not chosen", r.readAside},
 		{"partitions", r.readSchemes},
 		{"foreign keys", r.readForeignKeys},
 		{"triggers", r.readTriggers},

@@ -59,8 +59,10 @@ type Side struct {
 	Unknown []Gap // what failed to be found out though it is needed
 	Hidden  []Gap // what the account may not see and crosscheck does not ask for by itself
 
-	Schemas     []Schema
-	Tables      []Table
+	Schemas []Schema
+	Tables  []Table
+	// Aside are the tables and views that the filter does not choose; nil: not known.
+	Aside       []cluster.TableName
 	ForeignKeys []ForeignKey
 	Programs    []Program
 	// Sees tells for which kinds of programs the lists are complete.

@@ -57,10 +57,10 @@ type Document struct {
 	CannotSee   []string `json:"cannot_see"`
 }
 
-// Aside are tables that nobody compared.
+// Aside are the tables that nobody compared, as the newest preflight of the plan saw them.
 type Aside struct {
-	Total  int      `json:"total"`
-	Tables []string `json:"tables"` // the first of them
+	Seen time.Time `json:"seen"`
+	gate.Aside
 }
 
 // Server is one side.
@@ -157,7 +157,7 @@ type SettledBy struct {
 	New   string    `json:"new,omitempty"`
 }
 
-// MaxNamed bounds what is named of each kind that is not settled, and of tables that were not looked at.
+// MaxNamed bounds what is named of each kind that is not settled.
 const MaxNamed = 50
 
 // Open is a finding or a row that is not settled.
@@ -197,8 +197,6 @@ type Options struct {
 	Further []string
 	Checks  []Checked
 	Watches []Watched
-	// NotLookedAt are the tables that the plan does not choose, sorted; nil: not known.
-	NotLookedAt *Aside
 }
 
 // CannotSee is what no certificate speaks for.
@@ -256,7 +254,12 @@ func New(s gate.Status, p plan.Plan, evidence []gate.Evidence, opt Options) Docu
 			d.New.Position = pos
 		}
 	}
-	d.NotLookedAt = opt.NotLookedAt
+	for _, e := range evidence { // oldest first
+		c, ok := e.Content.(gate.Preflight)
+		if ok && c.Aside != nil && e.Old == s.Old && e.New == s.New && e.Plan == s.PlanHash && !e.Taken.After(s.At) {
+			d.NotLookedAt = &Aside{e.Taken.UTC().Round(0), *c.Aside}
+		}
+	}
 	d.Incomplete = d.incomplete()
 	d.Complete = len(d.Incomplete) == 0
 	if d.Coverage != nil && d.Coverage.Complete && !d.Complete { // nobody is to read the one without the other
@@ -405,7 +408,7 @@ func (d Document) Summary() string {
 		fmt.Fprintf(&b, "override    %s by %s at %s: %s\n", o.Gate, o.By, o.When.UTC().Format(time.RFC3339), o.Why)
 	}
 	if a := d.NotLookedAt; a != nil && a.Total > 0 {
-		fmt.Fprintf(&b, "not looked at  %d tables that the plan does not choose: %s%s\n", a.Total, strings.Join(a.Tables, ", "), more(uint64(a.Total), len(a.Tables)))
+		fmt.Fprintf(&b, "not looked at  %d tables and views that the plan does not choose: %s%s\n", a.Total, strings.Join(a.Tables, ", "), more(uint64(a.Total), len(a.Tables)))
 	}
 	for _, c := range d.CannotSee {
 		fmt.Fprintf(&b, "cannot see  %s\n", c)

@@ -146,6 +146,9 @@ type Result struct {
 	// one (Folds).
 	Tables []string
 	Folds  bool
+	// Aside are the names of all tables and views that either side shows and that were not looked at, as in Tables; nil: not
+	// known.
+	Aside []string
 	// Unused are accepted names that no finding has: mended, or mistyped.
 	Unused []string
 }
@@ -199,6 +202,7 @@ func Judge(pair inspect.Pair, opt Options) Result {
 		r.Nodes = append(r.Nodes, NodeResult{Label: n.Label, Side: n.Cluster, Lost: n.Lost, Server: server(&n.Side)})
 	}
 	r.Tables, r.Folds = j.tables()
+	r.Aside = j.aside(r.Folds)
 	r.accept(opt.Accept)
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		if d := a.Severity.rank() - b.Severity.rank(); d != 0 {

@@ -13,6 +13,9 @@ import (
 // Preflight is what a preflight for a plan proves.
 func Preflight(r preflight.Result, hash string) gate.Evidence {
 	c := gate.Preflight{Path: string(r.Path), Duration: r.Duration, Findings: []gate.Finding{}, Tables: r.Tables, Folds: r.Folds}
+	if r.Aside != nil {
+		c.Aside = &gate.Aside{Total: len(r.Aside), Tables: r.Aside[:min(len(r.Aside), gate.MaxAside)]}
+	}
 	for _, f := range r.Findings {
 		out := gate.Finding{
 			ID: f.ID, Object: f.Object, Side: f.Side, Severity: string(f.Severity), Found: f.Found, Unseen: f.Unseen, Accepted: f.Accepted,
