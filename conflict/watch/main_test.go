@@ -122,6 +122,7 @@ type memoryStore struct {
 	seen       map[string]bool
 	list       []conflict.Finding
 	fates      map[string]Outcome // by the row's ID
+	early      []string           // findings whose rows were not kept before them
 	checkpoint *Checkpoint
 	status     Status
 }
@@ -139,6 +140,9 @@ func (m *memoryStore) AddFindings(_ context.Context, list []conflict.Finding, _ 
 		fresh[i] = !m.seen[f.ID]
 		if fresh[i] {
 			m.list = append(m.list, f)
+			if slices.ContainsFunc(f.Rows(), func(r conflict.Row) bool { return m.fates[r.ID()] == "" }) {
+				m.early = append(m.early, f.ID)
+			}
 		}
 		m.seen[f.ID] = true
 	}

@@ -25,9 +25,9 @@ func (r *slowRechecker) Recheck(_ context.Context, table string, rows []RowKey) 
 }
 
 // colliding is an engine, and what has both sides change a row without knowing of the other.
-func colliding(r Rechecker) (e *engine, collide func(id string)) {
+func colliding(t testing.TB, r Rechecker) (e *engine, collide func(id string)) {
 	e = &engine{det: conflict.NewDetector(conflict.Config{}), async: make(chan func())}
-	e.opt.Rechecker, e.opt.Store = r, &memoryStore{}
+	e.opt.Rechecker, e.opt.Store, e.opt.Observer, e.counts = r, &memoryStore{}, &recorder{t: t}, map[conflict.Kind]uint64{}
 	for _, s := range []conflict.Side{conflict.Old, conflict.New} {
 		e.feed(s, conflict.Definition{Table: tableWithKey("id")})
 	}
@@ -56,7 +56,7 @@ func tableWithKey(column string) *cluster.Table {
 // check says is older than that. The race detector sees that the check does not look at what the engine changes.
 func TestDoubtedAgainWhileChecked(t *testing.T) {
 	slow := &slowRechecker{release: make(chan struct{})}
-	e, collide := colliding(slow)
+	e, collide := colliding(t, slow)
 	now := time.Now()
 	collide("1")
 	e.recheck(t.Context(), now)
@@ -92,7 +92,7 @@ func (r saidRechecker) Recheck(_ context.Context, _ string, rows []RowKey) ([]Ro
 // a row that nobody looked at is not settled by that.
 func TestFatesAreKept(t *testing.T) {
 	said := saidRechecker{"1": RowEqual, "2": RowDiffers}
-	e, collide := colliding(said)
+	e, collide := colliding(t, said)
 	store, _ := e.opt.Store.(*memoryStore)
 	now := time.Now()
 	row := func(id string) string {
@@ -118,7 +118,12 @@ func TestFatesAreKept(t *testing.T) {
 	collide("1")
 	collide("2")
 	collide("3")
-	e.doubts()
+	if err := e.drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(store.list) != 3 || len(store.early) > 0 {
+		t.Errorf("%d findings; those whose rows were not kept before them: %q", len(store.list), store.early)
+	}
 	step("checked", map[string]Outcome{"1": OutcomeEqual, "2": OutcomeDiffers, "3": OutcomeOpen})
 	for _, s := range []conflict.Side{conflict.Old, conflict.New} {
 		e.feed(s, conflict.Definition{Table: tableWithKey("n")})

@@ -81,7 +81,7 @@ func (t *Tally) Found(f Found) error {
 	}
 	c.Unsettled++
 	if len(c.Open) < certificate.MaxNamed {
-		c.Open = append(c.Open, certificate.Open{ID: f.ID, Table: f.Table, Key: f.Key, Found: f.At, Outcome: x.String(), Why: x.why})
+		c.Open = append(c.Open, certificate.Open{ID: f.ID, Table: f.Table, Key: short(f.Key), Found: f.At, Outcome: x.String(), Why: x.why})
 	}
 	return nil
 }
@@ -98,9 +98,18 @@ func (t *Tally) Row(r Fate) error {
 	}
 	t.count(&t.rows.Outcomes, x.end)
 	if !x.settled() && len(t.rows.Named) < certificate.MaxNamed {
-		t.rows.Named = append(t.rows.Named, certificate.Open{Table: r.Table, Key: r.Key, Found: r.Doubted, Outcome: x.String(), Why: x.why})
+		t.rows.Named = append(t.rows.Named, certificate.Open{Table: r.Table, Key: short(r.Key), Found: r.Doubted, Outcome: x.String(), Why: x.why})
 	}
 	return nil
+}
+
+// short keeps a long key readable.
+func short(key string) string {
+	const most = 200
+	if text := []rune(key); len(text) > most {
+		return string(text[:most]) + "…"
+	}
+	return key
 }
 
 func (t *Tally) of(k conflict.Kind) *certificate.Found {
