@@ -66,3 +66,49 @@ func TestFindingsNameTheirRows(t *testing.T) {
 		t.Errorf("%d findings, %d untracked", len(list), d.Summary().Untracked)
 	}
 }
+
+// TestOnlyAWholeRowEndsADoubt: a change whose log holds a part of the row arrives. That says nothing of what collided before it; one
+// that shows the whole row does.
+func TestOnlyAWholeRowEndsADoubt(t *testing.T) {
+	table := &cluster.Table{
+		Schema: "s", Name: "t", Columns: []cluster.Column{{Name: "id", DataType: "int"}, {Name: "n", DataType: "int"}, {Name: "m", DataType: "int"}},
+		Keys: []cluster.Key{{Name: "PRIMARY", Primary: true, Unique: true, Parts: []cluster.KeyPart{{Column: "id"}}}},
+	}
+	def := binlog.TableOf(table)
+	d := NewDetector(Config{})
+	for _, s := range []Side{Old, New} {
+		d.Feed(s, Definition{Table: table})
+	}
+	image := func(texts ...string) binlog.Row {
+		out := make(binlog.Row, len(texts))
+		for i, x := range texts {
+			if out[i] = (binlog.Value{Text: []byte(x)}); x == "" {
+				out[i] = binlog.Value{State: binlog.Missing}
+			}
+		}
+		return out
+	}
+	change := func(on, by Side, number uint64, before, after binlog.Row) {
+		tx := &binlog.Transaction{Last: true, Changes: []binlog.Change{{Schema: "s", Table: "t", Def: def, Kind: binlog.Update, Before: before, After: after}}}
+		tx.Mark.MySQL = gtid.GTID{Source: gtid.Source{UUID: gtid.UUID{15: byte(by) + 1}}, Number: number}
+		d.Feed(on, Transaction{Origin: Origin(by), Tx: tx})
+	}
+	change(Old, Old, 1, image("1", "0", "0"), image("1", "7", "0"))
+	change(New, New, 1, image("1", "0", "0"), image("1", "8", "0"))
+	change(New, Old, 1, image("1", "8", "0"), image("1", "7", "0"))
+	change(Old, New, 1, image("1", "7", "0"), image("1", "8", "0"))
+	for number, c := range []struct {
+		before, after binlog.Row
+		doubts        int
+	}{
+		{image("1", "", ""), image("", "", "5"), 1},
+		{image("1", "", "5"), image("1", "", "6"), 1},
+		{image("1", "8", "6"), image("1", "9", "6"), 0},
+	} {
+		change(Old, Old, uint64(number)+2, c.before, c.after)
+		change(New, Old, uint64(number)+2, c.before, c.after)
+		if cleared := d.TakeCleared(); len(d.Doubts()) != c.doubts || len(cleared) != 1-c.doubts {
+			t.Errorf("change %d: %d rows are under doubt, %d are not any more", number, len(d.Doubts()), len(cleared))
+		}
+	}
+}
