@@ -105,7 +105,7 @@ func (m *migration) history(ctx context.Context, s gate.Status) ([]certificate.C
 		return nil, nil, err
 	}
 	aim := m.aim(s)
-	damage := record.Damage{Runs: runs, Whole: aim.Enough, Lists: m.book.Lister(ctx)}
+	damage := &record.Damage{Runs: runs, Whole: aim.Enough, Lists: m.book.Lister(ctx)}
 	accounts, err := m.accounts(ctx, s)
 	watches := make([]certificate.Watched, 0, len(accounts))
 	for _, a := range accounts {

@@ -140,8 +140,9 @@ func (m *memoryStore) AddFindings(_ context.Context, list []conflict.Finding, _ 
 		fresh[i] = !m.seen[f.ID]
 		if fresh[i] {
 			m.list = append(m.list, f)
-			if slices.ContainsFunc(f.Rows(), func(r conflict.Row) bool { return m.fates[r.ID()] == "" }) {
-				m.early = append(m.early, f.ID)
+			doubt := f.Kind != conflict.WrongStepKey && f.Kind != conflict.StaleSession && f.Kind != conflict.Unjudged
+			if doubt && slices.ContainsFunc(f.Rows(), func(r conflict.Row) bool { return m.fates[r.ID()] == "" }) {
+				m.early = append(m.early, fmt.Sprint(f.Kind, " ", f.Table))
 			}
 		}
 		m.seen[f.ID] = true
@@ -314,7 +315,12 @@ func watchServers(t testing.TB, servers Sides, schema string, store *memoryStore
 		defer servers[1].Close()
 		w.final, w.err = Run(ctx, servers[0], servers[1], opt)
 	}()
-	t.Cleanup(func() { w.end() })
+	t.Cleanup(func() {
+		w.end()
+		if early := store.early; len(early) > 0 {
+			t.Errorf("findings whose rows were not kept before them: %q", early)
+		}
+	})
 	return w
 }
 

@@ -55,6 +55,8 @@ type Damage struct {
 	Whole func(Run) bool
 	// Lists tells whether a run names a row among the differences of its table.
 	Lists func(run int64, table, key string) (Listing, error)
+
+	verdicts []map[string]checksum.Verdict // of the tables of each run
 }
 
 // end is what became of a finding or a row. The worst of several counts.
@@ -92,7 +94,7 @@ func (f fate) worse(g fate) fate {
 }
 
 // found is what became of a finding.
-func (d Damage) found(f Found) (fate, error) {
+func (d *Damage) found(f Found) (fate, error) {
 	if f.Kind == conflict.StaleSession || f.Kind == conflict.WrongStepKey {
 		return fate{end: endHarmless}, nil
 	}
@@ -116,7 +118,7 @@ func (d Damage) found(f Found) (fate, error) {
 
 // row is what became of a row that was under doubt at a moment: what was known before says nothing of it. Of the watch and the
 // newest check that looked at the row since, the later one counts.
-func (d Damage) row(r Fate, since time.Time) (fate, error) {
+func (d *Damage) row(r Fate, since time.Time) (fate, error) {
 	own := r.own(since)
 	run, equal, listing, err := d.checked(r, since)
 	if err != nil || run == nil {
@@ -173,7 +175,7 @@ func (r Fate) own(since time.Time) fate {
 }
 
 // checked is the newest check that began since a moment and came to a decision on a row; nil if there is none.
-func (d Damage) checked(r Fate, since time.Time) (run *Run, equal bool, listing Listing, err error) {
+func (d *Damage) checked(r Fate, since time.Time) (run *Run, equal bool, listing Listing, err error) {
 	for i := range d.Runs {
 		run = &d.Runs[i]
 		if run.Began.Before(since) {
@@ -185,7 +187,7 @@ func (d Damage) checked(r Fate, since time.Time) (run *Run, equal bool, listing 
 			}
 			continue
 		}
-		switch run.tableVerdict(r.Table) {
+		switch d.verdict(i, r.Table) {
 		case checksum.Same:
 			return run, true, NotListed, nil
 		case checksum.Different:
@@ -200,7 +202,7 @@ func (d Damage) checked(r Fate, since time.Time) (run *Run, equal bool, listing 
 }
 
 // listing tells whether a run lists a row. Where it did not decide on all rows of the table, what it does not list is not known.
-func (d Damage) listing(run Run, r Fate) (Listing, error) {
+func (d *Damage) listing(run Run, r Fate) (Listing, error) {
 	if !r.Plain || d.Lists == nil {
 		return NotKnown, nil
 	}
@@ -212,12 +214,13 @@ func (d Damage) listing(run Run, r Fate) (Listing, error) {
 }
 
 // differedBefore names who proved a row different between a moment and a check; "" if nobody did.
-func (d Damage) differedBefore(r Fate, since time.Time, run Run) (string, error) {
-	for _, earlier := range d.Runs {
-		if earlier.ID >= run.ID || earlier.Began.Before(since) || earlier.tableVerdict(r.Table) != checksum.Different {
+func (d *Damage) differedBefore(r Fate, since time.Time, run Run) (string, error) {
+	for i := range d.Runs {
+		earlier := &d.Runs[i]
+		if earlier.ID >= run.ID || earlier.Began.Before(since) || d.verdict(i, r.Table) != checksum.Different {
 			continue
 		}
-		listing, err := d.listing(earlier, r)
+		listing, err := d.listing(*earlier, r)
 		if err != nil || listing == Listed {
 			return fmt.Sprintf("check %d", earlier.ID), err
 		}
@@ -228,22 +231,29 @@ func (d Damage) differedBefore(r Fate, since time.Time, run Run) (string, error)
 	return "", nil
 }
 
-// tableVerdict is what a run says of a table; Undecided if it did not compare it to its end.
-func (r Run) tableVerdict(table string) checksum.Verdict {
-	differs := slices.ContainsFunc(r.Differs, func(d Differing) bool { return d.Table == table })
+// verdict is what the run at a place says of a table; Undecided if it did not compare it to its end.
+func (d *Damage) verdict(i int, table string) checksum.Verdict {
+	if d.verdicts == nil {
+		d.verdicts = make([]map[string]checksum.Verdict, len(d.Runs))
+	}
+	if d.verdicts[i] == nil {
+		d.verdicts[i] = d.Runs[i].tableVerdicts()
+	}
+	return d.verdicts[i][table]
+}
+
+// tableVerdicts are what a run says of the tables that it decided on.
+func (r Run) tableVerdicts() map[string]checksum.Verdict {
+	out := make(map[string]checksum.Verdict, len(r.Tables))
 	for _, t := range r.Tables {
-		switch {
-		case t.Table != table:
-		case differs || t.Verdict == checksum.Different:
-			return checksum.Different
-		case t.Verdict == checksum.Same && t.Counts.Undecided == 0:
-			return checksum.Same
+		if t.Verdict == checksum.Different || t.Verdict == checksum.Same && t.Counts.Undecided == 0 {
+			out[t.Table] = t.Verdict
 		}
 	}
-	if differs {
-		return checksum.Different
+	for _, x := range r.Differs { // of an attempt before the last, too
+		out[x.Table] = checksum.Different
 	}
-	return checksum.Undecided
+	return out
 }
 
 // decidedRows tells whether a run came to a decision on each row of a table.

@@ -121,7 +121,7 @@ func TestTally(t *testing.T) {
 	a := shopAccount()
 	a.Counts = map[conflict.Kind]uint64{conflict.UpdateUpdate: 2, conflict.DeleteDelete: 1}
 	a.Status.Account.Untracked = 3
-	tally := Tally{Account: a}
+	tally := Tally{Account: a, Damage: &Damage{}}
 	for i, f := range []Found{
 		{ID: "f1", Kind: conflict.UpdateUpdate, Table: "shop.a", Key: mended.Key, At: hour(10), Told: true, Rows: []Fate{mended}},
 		{ID: "f2", Kind: conflict.UpdateUpdate, Table: "shop.a", Key: open.Key, At: hour(10), Told: true, Rows: []Fate{open}},

@@ -60,7 +60,7 @@ func settled(r Run, same *Run, c certificate.Checked) (text string, open bool) {
 // Tally makes the history of a watch for a certificate of what became of each finding and each row.
 type Tally struct {
 	Account
-	Damage
+	*Damage
 	kinds map[conflict.Kind]*certificate.Found
 	rows  certificate.Rows
 	told  bool // rows are told apart: it is no account of an earlier version

@@ -113,8 +113,7 @@ func (w *Watch) addProof(ctx context.Context, tx *sql.Tx, p *watch.Proof) (int64
 	return res.LastInsertId()
 }
 
-const fateColumns = `r.id, r.table_name, r.key_json, r.plain, r.doubted, ifnull(p.at, ''), ifnull(p.old_position, ''),
-	ifnull(p.new_position, ''), ifnull(p.reason, '')`
+const fateColumns = `r.table_name, r.key_json, r.plain, r.doubted, p.at, p.old_position, p.new_position, p.reason`
 
 // EachFate calls fn for the rows that came under doubt, or that findings name, one at a time in memory. An error of fn ends
 // the walk and is returned as it is.
@@ -127,9 +126,13 @@ func (w *Watch) EachFate(ctx context.Context, fn func(record.Fate) error) error 
 	}
 	defer rows.Close()
 	for rows.Next() {
-		f, err := w.scanFate(rows)
-		if err != nil {
+		var t fateText
+		if err = rows.Scan(t.into()...); err != nil {
 			return classify(w.l.path, op, err)
+		}
+		f, err := t.fate()
+		if err != nil {
+			return &Error{Kind: Corrupt, Path: w.l.path, Op: op, Err: err}
 		}
 		if err = fn(f); err != nil {
 			return err
@@ -142,69 +145,82 @@ func (w *Watch) EachFate(ctx context.Context, fn func(record.Fate) error) error 
 // in memory. An error of fn ends the walk and is returned as it is.
 func (w *Watch) EachFound(ctx context.Context, fn func(record.Found) error) error {
 	const op = "read what became of findings"
-	rows, err := w.l.read.QueryContext(ctx, `SELECT seq, id, kind, table_name, key_json, found_at, rows_told FROM watch_findings
-		WHERE watch_id = ? ORDER BY seq`, w.id)
+	rows, err := w.l.read.QueryContext(ctx, `SELECT f.seq, f.id, f.kind, f.table_name, f.key_json, f.found_at, f.rows_told,
+		x.row_id IS NOT NULL, `+fateColumns+`, iif(x.outcome <> '', x.outcome, r.outcome), iif(x.outcome <> '', x.differed, r.differed)
+		FROM watch_findings f LEFT JOIN watch_finding_rows x ON x.finding = f.seq LEFT JOIN watch_rows r ON r.id = x.row_id
+		LEFT JOIN watch_proofs p ON p.id = iif(x.outcome <> '', x.proof_id, r.proof_id) WHERE f.watch_id = ? ORDER BY f.seq, x.row_id`, w.id)
 	if err != nil {
 		return classify(w.l.path, op, err)
 	}
 	defer rows.Close()
+	var last int64
+	var f record.Found
 	for rows.Next() {
-		var f record.Found
-		var seq int64
-		var kind, at string
-		if err = rows.Scan(&seq, &f.ID, &kind, &f.Table, &f.Key, &at, &f.Told); err == nil {
-			err = f.Kind.UnmarshalText([]byte(kind))
-		}
-		if err == nil {
-			f.At, err = parseTime(at)
-		}
-		if err == nil {
-			f.Rows, err = w.fatesOf(ctx, seq)
-		}
+		seq, next, err := scanFound(rows)
 		if err != nil {
 			return classify(w.l.path, op, err)
 		}
-		if err = fn(f); err != nil {
-			return err
-		}
-	}
-	return classify(w.l.path, op, rows.Err())
-}
-
-// fatesOf are the rows of a finding.
-func (w *Watch) fatesOf(ctx context.Context, seq int64) (out []record.Fate, err error) {
-	rows, err := w.l.read.QueryContext(ctx, `SELECT `+fateColumns+`, iif(x.outcome <> '', x.outcome, r.outcome),
-		iif(x.outcome <> '', x.differed, r.differed) FROM watch_finding_rows x JOIN watch_rows r ON r.id = x.row_id
-		LEFT JOIN watch_proofs p ON p.id = iif(x.outcome <> '', x.proof_id, r.proof_id) WHERE x.finding = ? ORDER BY r.id`, seq)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		f, err := w.scanFate(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, f)
-	}
-	return out, rows.Err()
-}
-
-func (w *Watch) scanFate(rows *sql.Rows) (f record.Fate, err error) {
-	var id int64
-	var outcome, doubted, at, differed string
-	if err = rows.Scan(&id, &f.Table, &f.Key, &f.Plain, &doubted, &at, &f.Old, &f.New, &f.Reason, &outcome, &differed); err != nil {
-		return f, err
-	}
-	f.Outcome = watch.Outcome(outcome)
-	for _, t := range []struct {
-		text string
-		into *time.Time
-	}{{doubted, &f.Doubted}, {at, &f.At}, {differed, &f.Differed}} {
-		if t.text == "" {
+		if seq == last {
+			f.Rows = append(f.Rows, next.Rows...)
 			continue
 		}
-		if *t.into, err = parseTime(t.text); err != nil {
+		if last != 0 {
+			if err = fn(f); err != nil {
+				return err
+			}
+		}
+		last, f = seq, next
+	}
+	if err = rows.Err(); err != nil || last == 0 {
+		return classify(w.l.path, op, err)
+	}
+	return fn(f)
+}
+
+// scanFound reads a finding with one of its rows, if it has any.
+func scanFound(rows *sql.Rows) (seq int64, f record.Found, err error) {
+	var kind, at string
+	var has bool
+	var t fateText
+	into := []any{&seq, &f.ID, &kind, &f.Table, &f.Key, &at, &f.Told, &has}
+	if err = rows.Scan(append(into, t.into()...)...); err != nil {
+		return 0, f, err
+	}
+	if err = f.Kind.UnmarshalText([]byte(kind)); err != nil {
+		return 0, f, err
+	}
+	if f.At, err = parseTime(at); err != nil || !has {
+		return seq, f, err
+	}
+	row, err := t.fate()
+	f.Rows = []record.Fate{row}
+	return seq, f, err
+}
+
+// fateText is a row as fateColumns, its outcome and when it differed give it; NULL where a finding has none.
+type fateText struct {
+	table, key, doubted, at, old, new, reason, outcome, differed sql.NullString
+	plain                                                        sql.NullBool
+}
+
+func (t *fateText) into() []any {
+	return []any{&t.table, &t.key, &t.plain, &t.doubted, &t.at, &t.old, &t.new, &t.reason, &t.outcome, &t.differed}
+}
+
+func (t *fateText) fate() (record.Fate, error) {
+	f := record.Fate{
+		Table: t.table.String, Key: t.key.String, Plain: t.plain.Bool, Outcome: watch.Outcome(t.outcome.String), Old: t.old.String,
+		New: t.new.String, Reason: t.reason.String,
+	}
+	for _, x := range []struct {
+		text string
+		into *time.Time
+	}{{t.doubted.String, &f.Doubted}, {t.at.String, &f.At}, {t.differed.String, &f.Differed}} {
+		if x.text == "" {
+			continue
+		}
+		var err error
+		if *x.into, err = parseTime(x.text); err != nil {
 			return f, err
 		}
 	}
