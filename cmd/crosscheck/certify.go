@@ -15,7 +15,6 @@ import (
 	"crosscheck/checksum"
 	"crosscheck/gate"
 	"crosscheck/gate/certificate"
-	"crosscheck/gate/preflight"
 	"crosscheck/gate/record"
 	"crosscheck/internal/file"
 	"crosscheck/report"
@@ -132,13 +131,7 @@ func (m *migration) hidden(s gate.Status) []string {
 		if !ok || e.Old != s.Old || e.New != s.New || e.Plan != m.hash {
 			continue
 		}
-		var out []string
-		for _, f := range c.Findings {
-			if f.ID == preflight.NotVisible {
-				out = append(out, f.Object+" ("+f.Found+")")
-			}
-		}
-		return out
+		return record.Hidden(c)
 	}
 	return nil
 }
@@ -180,12 +173,7 @@ func (m *migration) rehearsal(from string) error {
 		return usageError("--certificate %s: %w", from, err)
 	}
 	sum := sha256.Sum256(text)
-	d := v.Document
-	verdict, overrides := record.Rehearsed(d)
-	c := gate.Rehearsal{
-		Certificate: hex.EncodeToString(sum[:]), Key: d.Key, Verified: v.Genuine(), Path: string(d.Path), Verdict: string(verdict),
-		Overrides: overrides, Issued: d.Issued,
-	}
+	c := record.Rehearsal(v, hex.EncodeToString(sum[:]))
 	if c.Issued.IsZero() || c.Issued.After(time.Now()) {
 		return usageError("--certificate %s: it does not say when it was issued, or says a time to come", from)
 	}
