@@ -113,11 +113,15 @@ type Watched struct {
 	// Findings are counted by kind, each with how it was settled.
 	Findings []Found `json:"findings"`
 	Rows     Rows    `json:"rows"`
-	// Changes were made on either side; Unverified of them were not seen to arrive unchanged, Explained of these because of a
-	// collision.
+	// Changes were made on either side; Unverified of them were not seen to arrive unchanged: Explained of these because of a
+	// collision, so that it is the rows under doubt that tell what became of them, Unjudged because the logs did not tell, and
+	// Waiting because they had not arrived yet. LaterCheck is one that began later and found all the same; "" without one.
 	Changes    uint64   `json:"changes"`
 	Unverified uint64   `json:"unverified"`
 	Explained  uint64   `json:"explained"`
+	Unjudged   uint64   `json:"unjudged"`
+	Waiting    uint64   `json:"waiting"`
+	LaterCheck string   `json:"later_check,omitempty"`
 	Blind      []string `json:"blind,omitempty"` // pieces of the logs that were not judged
 }
 
@@ -417,8 +421,11 @@ func (d Document) Summary() string {
 }
 
 func (w Watched) summary(b *strings.Builder) {
-	fmt.Fprintf(b, "watch       %s to %s, %s: %d of %d changes not verified, %d of them because of collisions; rows under doubt: %d found equal, %d superseded, %d repaired, %d different, %d open, %d not known\n",
-		w.Since.UTC().Format(time.RFC3339), w.Until.UTC().Format(time.RFC3339), w.Verdict, w.Unverified, w.Changes, w.Explained, w.Rows.Equal, w.Rows.Superseded, w.Rows.Repaired, w.Rows.Differs+w.Rows.Differ, w.Rows.Open+w.Rows.Undecided, w.Rows.NotKnown)
+	fmt.Fprintf(b, "watch       %s to %s, %s: %d of %d changes not verified, %d of them because of collisions, %d not judged, %d on their way; rows under doubt: %d found equal, %d superseded, %d repaired, %d different, %d open, %d not known\n",
+		w.Since.UTC().Format(time.RFC3339), w.Until.UTC().Format(time.RFC3339), w.Verdict, w.Unverified, w.Changes, w.Explained, w.Unjudged, w.Waiting, w.Rows.Equal, w.Rows.Superseded, w.Rows.Repaired, w.Rows.Differs+w.Rows.Differ, w.Rows.Open+w.Rows.Undecided, w.Rows.NotKnown)
+	if w.Unverified > 0 && w.LaterCheck != "" {
+		fmt.Fprintf(b, "              %s, which began later, found all the same\n", w.LaterCheck)
+	}
 	for _, f := range w.Findings {
 		fmt.Fprintf(b, "              %d %s: %s\n", f.Count, f.Kind, f.Settled)
 		for _, x := range f.SettledBy {

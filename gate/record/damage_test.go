@@ -137,7 +137,18 @@ func TestTally(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	a.Status.Account.Waiting = [2]int{1, 2}
+	a.Status.Account.Sides[0].Unjudged = 5
+	a.Status.At = hour(10)
+	tally.Account, tally.Damage = a, &Damage{Runs: []Run{during(4, 12, 13)}, Whole: Run.Whole}
 	w := tally.Watched()
+	if w.Waiting != 3 || w.Unjudged != 5 || w.LaterCheck != "check 4" {
+		t.Errorf("%+v", w)
+	}
+	tally.Damage = &Damage{Runs: []Run{during(4, 9, 13)}, Whole: Run.Whole} // it had begun before
+	if w := tally.Watched(); w.LaterCheck != "" {
+		t.Errorf("%+v", w)
+	}
 	if len(w.Findings) != 2 || w.Rows.Equal != 1 || w.Rows.Superseded != 1 || w.Rows.Differs != 1 || w.Rows.NotKnown != 3 || len(w.Rows.Named) != 1 {
 		t.Fatalf("%+v", w)
 	}
@@ -151,6 +162,7 @@ func TestTally(t *testing.T) {
 		t.Errorf("%+v", same)
 	}
 	// What is named is bounded, what is counted is not.
+	tally.Damage = &Damage{}
 	for range 2 * certificate.MaxNamed {
 		if err := tally.Found(Found{ID: "x", Kind: conflict.UpdateUpdate, Told: true, Rows: []Fate{open}, At: hour(10)}); err != nil {
 			t.Fatal(err)

@@ -170,6 +170,15 @@ func (t *Tally) Watched() certificate.Watched {
 	for _, n := range s.Account.Sides {
 		out.Changes, out.Explained = out.Changes+n.Changes, out.Explained+n.Explained
 		out.Unverified += n.Changes - min(n.Verified, n.Changes)
+		out.Unjudged += n.Unjudged
+	}
+	for _, n := range s.Account.Waiting {
+		out.Waiting += uint64(max(n, 0))
+	}
+	if t.Damage != nil {
+		if run, _, _, err := t.checked(Fate{}, s.At); err == nil && run != nil { // one of no table reads nothing that may fail
+			out.LaterCheck = fmt.Sprintf("check %d", run.ID)
+		}
 	}
 	for _, k := range conflict.Kinds() {
 		n := max(t.Counts[k], s.Findings[k])
@@ -214,7 +223,7 @@ func outcome(k conflict.Kind, c certificate.Found) string {
 	if how := parts(o.Differs, "different still", o.Open, "without a decision", o.NotKnown, "not known"); how != "" {
 		text += " (" + how + ")"
 	}
-	if o.Equal+o.Repaired > 0 {
+	if o.Equal+o.Repaired > 0 && k != conflict.Unjudged {
 		text += "; of what is equal now one side's change may be lost on both"
 	}
 	return text
