@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -17,6 +18,7 @@ import (
 	"crosscheck/gate/certificate"
 	"crosscheck/gate/record"
 	"crosscheck/internal/file"
+	"crosscheck/internal/ledger"
 	"crosscheck/report"
 )
 
@@ -106,22 +108,22 @@ func (m *migration) history(ctx context.Context, s gate.Status) ([]certificate.C
 	aim := m.aim(s)
 	damage := &record.Damage{Runs: runs, Whole: aim.Enough, Lists: m.book.Lister(ctx)}
 	accounts, err := m.accounts(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
 	watches := make([]certificate.Watched, 0, len(accounts))
 	for _, a := range accounts {
 		t := record.Tally{Account: a, Damage: damage}
-		w, err := m.book.ReadWatch(ctx, a.ID)
-		if err != nil {
+		var w *ledger.Watch
+		if w, err = m.book.ReadWatch(ctx, a.ID); err != nil {
 			return nil, nil, err
 		}
-		if err = w.EachFound(ctx, t.Found); err != nil {
-			return nil, nil, err
-		}
-		if err = w.EachFate(ctx, t.Row); err != nil {
+		if err = errors.Join(w.EachFound(ctx, t.Found), w.EachFate(ctx, t.Row)); err != nil {
 			return nil, nil, err
 		}
 		watches = append(watches, t.Watched())
 	}
-	return record.Checked(runs), watches, err
+	return record.Checked(runs), watches, nil
 }
 
 // hidden lists what the newest preflight of the plan could not see.

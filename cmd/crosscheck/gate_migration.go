@@ -305,7 +305,7 @@ func (m *migration) chooses(table string) bool {
 	return !ok || m.filter.Match(schema, name)
 }
 
-// accounts are the watches of the plan's servers that have told how things stand, newest first.
+// accounts are the watches of the plan's servers that have told how things stand, or found something, newest first.
 func (m *migration) accounts(ctx context.Context, s gate.Status) ([]record.Account, error) {
 	watches, err := m.book.Watches(ctx)
 	if err != nil {
@@ -320,7 +320,7 @@ func (m *migration) accounts(ctx context.Context, s gate.Status) ([]record.Accou
 		if err != nil {
 			return nil, err
 		}
-		if ok {
+		if ok || len(a.Counts) > 0 { // one that was killed at once may have found something
 			out = append(out, a)
 		}
 	}
@@ -334,14 +334,17 @@ func (m *migration) account(ctx context.Context, s ledger.WatchSummary) (a recor
 	if err != nil {
 		return a, false, err
 	}
-	if a.Status, ok, err = w.LastStatus(ctx); err != nil || !ok {
+	if a.Status, ok, err = w.LastStatus(ctx); err != nil {
 		return a, false, err
+	}
+	if !ok {
+		a.Status.Since, a.Status.At, a.Status.Reason = s.Since, s.Since, "it never told how things stand"
 	}
 	if a.Counts, err = w.FindingCounts(ctx); err != nil {
 		return a, false, err
 	}
 	a.LastFailure, err = w.LastFound(ctx, record.Failing()...)
-	return a, err == nil, err
+	return a, ok && err == nil, err
 }
 
 // measure takes evidence for gates: of the named one if it is not "", of all before it, and of those that keep them. by is who declares a switch, for

@@ -156,8 +156,9 @@ func (w *Watch) EachFound(ctx context.Context, fn func(record.Found) error) erro
 	var last int64
 	var f record.Found
 	for rows.Next() {
-		seq, next, err := scanFound(rows)
-		if err != nil {
+		var seq int64
+		var next record.Found
+		if seq, next, err = scanFound(rows); err != nil {
 			return classify(w.l.path, op, err)
 		}
 		if seq == last {
