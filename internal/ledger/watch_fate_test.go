@@ -113,6 +113,10 @@ func TestEachFindingKeepsItsOutcome(t *testing.T) {
 		!rows[`{"id":"2"}`].Differed.Equal(proofAt(4).At.Truncate(time.Microsecond)) || rows[`{"id":"4"}`].Outcome != watch.OutcomeOpen || !rows[`{"id":"2"}`].Plain {
 		t.Errorf("%+v", rows)
 	}
+	var n int
+	if err := w.l.read.QueryRowContext(t.Context(), "SELECT count(*) FROM finding_outcomes WHERE outcome = 'equal' AND at <> ''").Scan(&n); err != nil || n != 2 {
+		t.Errorf("the view shows %d equal rows of findings: %v", n, err)
+	}
 	// Findings that name no row, or not all, say so.
 	bare := finding(9)
 	if bare.Tells() || !(&conflict.Finding{Old: keyed(1, 1).Old}).Tells() {
