@@ -2,7 +2,6 @@ package watch
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,11 +71,10 @@ func (r *rate) add(now time.Time, txs, changes uint64) {
 func (e *engine) status(now time.Time) Status {
 	st := Status{
 		At: now, Started: e.started, Since: e.opt.Since, Base: e.mem.Base, Findings: map[conflict.Kind]uint64{},
-		Account: e.det.Summary(), Rows: e.rows.count(e.mem.Rows), Resumed: e.resumed,
+		Account: e.det.Summary(), Rows: e.rows.count(e.mem.Rows, e.det.Summary().Untracked), Resumed: e.resumed,
 		Scopes: slices.Clone(e.mem.Scopes), Unverified: slices.Clone(e.mem.Unverified), // readers keep the status
 		Sequences: e.sequences(),
 	}
-	st.Rows.Unknown += int(min(st.Account.Untracked, math.MaxInt32))
 	st.Pairs = st.Account.Pairs
 	for k, n := range e.counts {
 		st.Findings[k] = n

@@ -54,7 +54,7 @@ func (e *engine) settled() bool {
 			return false
 		}
 	}
-	rows := e.rows.count(e.mem.Rows)
+	rows := e.rows.count(e.mem.Rows, 0)
 	return rows.Open == 0 && e.det.Summary().Questions == 0 && !e.rows.busy && len(e.uncertain)+len(e.wrong) == 0
 }
 

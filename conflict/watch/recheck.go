@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"crosscheck/conflict"
@@ -174,9 +175,9 @@ func (e *engine) rechecked(x *doubted, asked conflict.Doubt, v RowVerdict, proof
 	e.rows.fates = append(e.rows.fates, Fate{Row: x.Row(), Outcome: OutcomeEqual, Proof: proof})
 }
 
-// count tells how the rows under doubt stand.
-func (r *rechecks) count(done Rechecks) Rechecks {
-	done.Open, done.Differ, done.Unknown = 0, 0, 0
+// count tells how the rows under doubt stand. Nobody looks at those again that are not kept.
+func (r *rechecks) count(done Rechecks, untracked uint64) Rechecks {
+	done.Open, done.Differ, done.Unknown = 0, 0, int(min(untracked, math.MaxInt32))
 	for _, x := range r.list {
 		switch {
 		case !x.tried:

@@ -72,7 +72,7 @@ func TestDoubtedAgainWhileChecked(t *testing.T) {
 	close(slow.release)
 	(<-e.async)()
 	e.workers.Wait()
-	if n := e.rows.count(Rechecks{}); slow.table != "s.t" || n.Open != 1 || len(e.det.Doubts()) != 1 {
+	if n := e.rows.count(Rechecks{}, 0); slow.table != "s.t" || n.Open != 1 || len(e.det.Doubts()) != 1 {
 		t.Errorf("asked for %q; %+v, %d doubts", slow.table, n, len(e.det.Doubts()))
 	}
 }
@@ -129,7 +129,7 @@ func TestFatesAreKept(t *testing.T) {
 		e.feed(s, conflict.Definition{Table: tableWithKey("n")})
 	}
 	step("another key", map[string]Outcome{"1": OutcomeEqual, "2": OutcomeDiffers, "3": OutcomeOpen})
-	if n := e.rows.count(e.mem.Rows); n.Equal != 1 || n.Differ != 1 || n.Unknown != 1 {
+	if n := e.rows.count(e.mem.Rows, 7); n.Equal != 1 || n.Differ != 1 || n.Unknown != 1+7 {
 		t.Errorf("%+v", n)
 	}
 	said["2"], said["3"] = RowEqual, RowEqual
