@@ -241,7 +241,7 @@ func compareFindings(s *sim, want map[string]bool, list []Finding, doubts map[si
 			wrong = append(wrong, "invented: "+text)
 		}
 	}
-	if !s.vague() && (len(want) == 0 || !s.opts.ddl) {
+	if !s.vague() {
 		wrong = append(wrong, s.untold(list, doubts)...)
 	}
 	slices.Sort(wrong)

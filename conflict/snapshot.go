@@ -14,7 +14,7 @@ import (
 )
 
 // snapshotVersion changes when the saved form does.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 // ErrSnapshot is wrapped by errors about a snapshot that cannot be used.
 var ErrSnapshot = errors.New("conflict: snapshot cannot be used")
