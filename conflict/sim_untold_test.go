@@ -44,14 +44,16 @@ func (s *sim) untold(list []Finding, doubts map[simRowName]bool) (out []string) 
 	return out
 }
 
-// differing are the rows in which a transaction and its echo, nil if there is none, are not the same.
+// differing are the rows in which a transaction and its echo, nil if there is none, do not come to the same.
 func differing(tx, echo *simTx) (out []simRowName) {
-	if echo == nil {
-		echo = &simTx{}
+	var theirs []*simChange
+	mine := netChanges(tx)
+	if echo != nil {
+		theirs = netChanges(echo)
 	}
-	for _, pair := range [][2]*simTx{{tx, echo}, {echo, tx}} {
-		for _, o := range pair[0].ops {
-			if slices.ContainsFunc(pair[1].ops, func(x simOp) bool { return opText(x) == opText(o) }) {
+	for _, pair := range [][2][]*simChange{{mine, theirs}, {theirs, mine}} {
+		for _, o := range pair[0] {
+			if slices.ContainsFunc(pair[1], func(x *simChange) bool { return x.equals(o) }) {
 				continue
 			}
 			for _, r := range []*simRow{o.before, o.after} {
@@ -62,4 +64,10 @@ func differing(tx, echo *simTx) (out []simRowName) {
 		}
 	}
 	return out
+}
+
+// equals tells whether two net changes make the same of the same row.
+func (c *simChange) equals(o *simChange) bool {
+	same := func(x, y *simRow) bool { return x == y || x != nil && y != nil && *x == *y }
+	return c.table == o.table && same(c.before, o.before) && same(c.after, o.after)
 }
