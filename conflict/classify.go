@@ -35,8 +35,8 @@ type verdict struct {
 	kind Kind
 	by   sharedKey
 	more []uint32
-	// aftermath says that the kind holds only if no earlier collision of the two
-	// changes explains it.
+	// aftermath says that the kind holds only if neither an earlier collision of the two changes nor a statement that
+	// emptied the table explains it.
 	aftermath bool
 }
 

@@ -71,19 +71,19 @@ func (d *Detector) lives(s Side, x *ddl) {
 func (d *Detector) meetDDL(s Side, i uint32) {
 	st, o := d.streams[s], d.streams[s.Other()]
 	if len(o.ddls) > 0 {
-		last := ^uint32(0)
+		last, bits := ^uint32(0), uint32(0)
 		var by *ddl
 		for c := st.win.txns.at(i).first; c != 0; c = st.win.changes.at(c).next {
 			if n := st.win.changes.at(c).layout; n != last {
-				last, by = n, nil
+				last, bits, by = n, 0, nil
 				for _, x := range o.ddls {
-					if d.race(s.Other(), x, d.layouts.list[n].table.name, c) {
-						by = x
+					if table := d.layouts.list[n].table.name; d.race(s.Other(), x, table, c) {
+						by, bits = x, bits|x.mark(table)
 					}
 				}
 			}
 			if by != nil {
-				d.raced(s, c, by)
+				d.raced(s, c, by, bits)
 			}
 		}
 	}
@@ -98,11 +98,36 @@ func (d *Detector) meetDDL(s Side, i uint32) {
 	}
 }
 
+// emptied marks a change beside which the other side took rows of the table away by a statement.
+const emptied = 1 << DDLRace
+
+// mark is the bits of a row change beside a statement.
+func (x *ddl) mark(table string) uint32 {
+	if x.touches(table)&binlog.Empties != 0 {
+		return collided | emptied
+	}
+	return collided
+}
+
+// emptiedBefore tells whether one of two changes is an update of a row that the other side's statement took away before
+// the other change: it is no wonder that the row is on one side only. theirs was read before mine, of side s.
+func (d *Detector) emptiedBefore(s Side, mine, theirs uint32) bool {
+	w, o := d.streams[s].win, d.streams[s.Other()]
+	cm, ct := w.changes.at(mine), o.win.changes.at(theirs)
+	if ct.bits&emptied != 0 && binlog.Kind(ct.kind) == binlog.Update {
+		return true
+	}
+	table, seq := d.layouts.list[cm.layout].table.name, o.win.txns.at(ct.txn).seq
+	return binlog.Kind(cm.kind) == binlog.Update && slices.ContainsFunc(o.ddls, func(x *ddl) bool {
+		return o.win.txns.at(x.Txn).seq < seq && x.touches(table)&binlog.Empties != 0
+	})
+}
+
 // raced marks a row change beside a schema change: what becomes of it on the other side has a cause that is known.
-func (d *Detector) raced(s Side, c uint32, by *ddl) {
+func (d *Detector) raced(s Side, c uint32, by *ddl, bits uint32) {
 	w := d.streams[s].win
 	p := w.changes.at(c)
-	p.bits |= collided
+	p.bits |= bits
 	var cause [2]uint64
 	cause[s], cause[s.Other()] = w.txns.at(p.txn).seq, d.streams[s.Other()].win.txns.at(by.Txn).seq
 	d.suspectRow(w, c, cause)
@@ -123,8 +148,9 @@ func (d *Detector) raceRows(s Side, x *ddl) {
 		}
 		for c := o.txns.at(i).first; c != 0; c = o.changes.at(c).next {
 			if n := o.changes.at(c).layout; wanted[n] {
-				d.race(s, x, d.layouts.list[n].table.name, c)
-				d.raced(s.Other(), c, x)
+				table := d.layouts.list[n].table.name
+				d.race(s, x, table, c)
+				d.raced(s.Other(), c, x, x.mark(table))
 			}
 		}
 	}

@@ -213,7 +213,7 @@ func (d *Detector) head(s Side, mine, theirs uint32, p *pairCase, v verdict) {
 	d.suspectRow(w, mine, p.Seqs)
 	d.suspectRow(o, theirs, p.Seqs)
 	bm, bt := d.bit(cm.layout, v), d.bit(ct.layout, v)
-	if v.aftermath && (cm.bits|ct.bits)&rows != 0 {
+	if v.aftermath && ((cm.bits|ct.bits)&rows != 0 || d.emptiedBefore(s, mine, theirs)) {
 		cm.bits |= collided
 		ct.bits |= collided
 		return

@@ -118,6 +118,23 @@ func (t *truth) races(out map[string]bool) {
 	}
 }
 
+// emptied tells whether one of two changes is an update of a row in a table that the other side emptied, beside it, before
+// its own change.
+func (t *truth) emptied(p simPair) bool {
+	by := func(up, o *simChange) bool {
+		return up.kind() == binlog.Update && slices.ContainsFunc(t.s.srv[o.tx.origin].local[:o.tx.seq-1], func(x *simTx) bool {
+			if x.ddl == nil || !x.ddl.empties || x.ddl.table != o.table {
+				return false
+			}
+			if o.tx.origin == Old {
+				return t.concurrent(x, up.tx)
+			}
+			return t.concurrent(up.tx, x)
+		})
+	}
+	return by(p.a, p.b) || by(p.b, p.a)
+}
+
 func raceText(table string, old, new uint64) string {
 	return fmt.Sprintf("%s old %d:%s new %d:", DDLRace, old, table, new)
 }

@@ -54,8 +54,10 @@ const (
 	Races
 	// Renews: what stood in the table is gone, or its keys begin anew.
 	Renews
+	// Empties: what stood in the table is gone, all of it or a part.
+	Empties
 
-	allTouches = Defines | Races | Renews
+	allTouches = Defines | Races | Renews | Empties
 )
 
 // Touches tells what the statement does to a table.
