@@ -90,6 +90,14 @@ func simImage(table string, r *simRow) binlog.Row {
 // simUUID is a side's server_uuid.
 func simUUID(s Side) gtid.UUID { return gtid.UUID{15: byte(s) + 1} }
 
+// streams are the events of both sides, for all who read them.
+func (s *sim) streams() [2][]Event {
+	if s.read[Old] == nil {
+		s.read = [2][]Event{s.events(Old), s.events(New)}
+	}
+	return s.read
+}
+
 // events turns a side's log into the events of its stream. Each tail has its own
 // table definitions.
 func (s *sim) events(side Side) []Event {

@@ -85,6 +85,7 @@ type sim struct {
 	injected int // transactions skipped by an empty one of their name
 	opts     simOptions
 	classes  map[string]int // of the texts that were written
+	read     [2][]Event     // of both logs, once the history is over
 }
 
 type simOptions struct {

@@ -56,7 +56,7 @@ func watch(t testing.TB, s *sim, run simRun) ([]Finding, map[simRowName]bool, Su
 		}
 	}
 	d := NewDetector(Config{InOrder: [2]bool{s.mode.inOrder, s.mode.inOrder}, PerDomain: [2]bool{s.mode.domains > 1, s.mode.domains > 1}})
-	events := [2][]Event{s.events(Old), s.events(New)}
+	events := s.streams()
 	var next [2]uint64
 	var out []Finding
 	for int(next[Old]+next[New]) < len(events[Old])+len(events[New]) {
@@ -136,9 +136,9 @@ func (q *Question) pairs(equal func(part, a, b string) bool) (out [][2]int) {
 
 func randomRun(rng *rand.Rand) simRun {
 	bias := rng.IntN(101)
-	restarts := b2i(rng.IntN(3) == 0) * (2 + rng.IntN(10))
+	restarts := b2i(rng.IntN(4) == 0) * (2 + rng.IntN(10))
 	answers := rng.IntN(100)
-	left := 3 // what was held is read again after each restart
+	left := 1 + rng.IntN(2) // a restart costs more than the history, and what was held is read again
 	return simRun{
 		order: func() Side { return Side(b2i(rng.IntN(100) < bias)) },
 		restart: func() bool {
