@@ -14,7 +14,8 @@ type ddl struct {
 	Txn    uint32
 	Text   binlog.DDL
 	Met    []string // tables of which a race was found
-	Void   []string // tables that were there when it would have made them
+	Void   []string // tables that it would have made had they not been there
+	Made   []string // and those that it made, as they were not
 	effect *binlog.Effect
 }
 
@@ -26,8 +27,20 @@ func (x *ddl) touches(full string) binlog.Touch {
 		return binlog.Defines | binlog.Races
 	case slices.Contains(x.Void, full):
 		return 0
+	case slices.Contains(x.Made, full):
+		return binlog.Defines | binlog.Races | binlog.Renews | binlog.Empties
 	}
 	return x.read().Touches(schema, table)
+}
+
+// beside tells what a statement does to a table beside a statement of the other side: what made none, because it was
+// there, makes it on a side where the other statement took it away before.
+func (x *ddl) beside(o *ddl, full string) binlog.Touch {
+	schema, table, _ := splitName(full)
+	if slices.Contains(x.Void, full) && o.touches(full)&binlog.Defines != 0 && !o.read().Stands(schema, table) {
+		return binlog.Defines
+	}
+	return x.touches(full)
 }
 
 func (x *ddl) read() *binlog.Effect {
@@ -50,19 +63,32 @@ func (d *Detector) ddlText(s Side, tx *binlog.Transaction) {
 		}
 		if x := (&ddl{Txn: st.cur, Text: text}); !x.read().Nothing() {
 			st.ddls = append(st.ddls, x)
-			d.lives(s, x)
+			d.voids(s, x)
 		}
 	}
 }
 
-// lives notes which tables a statement of a side ends or leaves as they are.
-func (d *Detector) lives(s Side, x *ddl) {
+// voids notes which tables a statement made, of those that it would not if they were there: CREATE TABLE IF NOT EXISTS.
+func (d *Detector) voids(s Side, x *ddl) {
 	for name, t := range d.tables {
-		switch touch := x.touches(name); {
-		case touch&binlog.Renews != 0 && touch&binlog.Defines != 0:
-			t.gone[s] = true
-		case touch == binlog.Defines && t.defs[s] != nil && !t.gone[s]: // CREATE TABLE IF NOT EXISTS
+		switch {
+		case x.touches(name) != binlog.Defines:
+		case t.gone[s]:
+			x.Made = append(x.Made, name)
+		case t.defs[s] != nil:
 			x.Void = append(x.Void, name)
+		}
+	}
+}
+
+// lives notes which tables are there behind the statements of a side's log, whoever made them first.
+func (d *Detector) lives(s Side, tx *binlog.Transaction) {
+	for _, text := range tx.DDL {
+		effect := text.Effect()
+		for name, t := range d.tables {
+			if schema, table, ok := splitName(name); ok && effect.Touches(schema, table)&binlog.Defines != 0 {
+				t.gone[s] = !effect.Stands(schema, table)
+			}
 		}
 	}
 }
@@ -179,7 +205,7 @@ func (d *Detector) raceDDL(s Side, x *ddl) {
 	for _, name := range slices.Sorted(maps.Keys(d.tables)) {
 		for _, y := range o.ddls {
 			mark := "ddl " + name
-			a, b := x.touches(name), y.touches(name)
+			a, b := x.beside(y, name), y.beside(x, name)
 			if o.cur == y.Txn || a == 0 || b == 0 || (a|b)&(binlog.Defines|binlog.Renews) == 0 ||
 				slices.Contains(x.Met, mark) || slices.Contains(y.Met, mark) {
 				continue

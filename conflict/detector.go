@@ -258,6 +258,7 @@ func (d *Detector) transaction(s Side, e Transaction) bool {
 	}
 	if len(tx.DDL) > 0 {
 		d.streams[s].renew(tx)
+		d.lives(s, tx)
 	}
 	if tx.Last {
 		d.advance(s, tx)

@@ -30,7 +30,10 @@ func (s *sim) apply(side Side) {
 	tx := srv.inbox[at]
 	srv.inbox = slices.Delete(slices.Clone(srv.inbox), at, at+1)
 	echo := &simTx{origin: tx.origin, seq: tx.seq, ddl: tx.ddl}
-	srv.execute(tx.ddl)
+	if tx.ddl != nil && !srv.execute(tx.ddl) {
+		echo.ddl = nil
+		s.skips++
+	}
 	for _, op := range tx.ops {
 		logged := srv.idempotent(op)
 		if len(logged) == 0 {
@@ -89,6 +92,9 @@ func (srv *simServer) idempotent(op simOp) []simOp {
 	run := func(o simOp) {
 		srv.do(o)
 		logged = append(logged, o)
+	}
+	if op.table == "c" && srv.gone {
+		return nil
 	}
 	if op.before == nil {
 		if op.table == "t" {

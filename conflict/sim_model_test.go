@@ -58,6 +58,8 @@ type simServer struct {
 	local   []*simTx
 	inbox   []*simTx // of the other side, not yet applied
 	pending []simFence
+	gone    bool                      // there is no table c
+	asides  map[string]map[int]simRow // rows of tables that were c
 }
 
 type simFence struct {
@@ -104,7 +106,7 @@ type simOptions struct {
 func newSim(rng *rand.Rand, mode simMode, opts simOptions) *sim {
 	s := &sim{rng: rng, mode: mode, opts: opts, classes: map[string]int{}}
 	for i := range s.srv {
-		s.srv[i] = &simServer{rows: map[string]map[int]simRow{"t": {}, "c": {}}}
+		s.srv[i] = &simServer{rows: map[string]map[int]simRow{"t": {}, "c": {}}, asides: map[string]map[int]simRow{}}
 	}
 	s.fence(Old)
 	s.fence(New)
@@ -191,7 +193,7 @@ func (s *sim) id(side Side) int {
 func (s *sim) pick(side Side) (simOp, bool) {
 	r, srv := s.rng, s.srv[side]
 	table := "t"
-	if r.IntN(6) == 0 {
+	if r.IntN(6) == 0 && !srv.gone {
 		table = "c"
 	}
 	id := s.id(side)
@@ -264,9 +266,11 @@ func (srv *simServer) clash(row simRow, but int) []int {
 // accepts tells whether a change made here keeps all constraints.
 func (srv *simServer) accepts(op simOp) bool {
 	if op.before != nil && (op.after == nil || op.after.id != op.before.id) && op.table == "t" {
-		for _, c := range srv.rows["c"] {
-			if c.n == op.before.id {
-				return false
+		for _, rows := range append(slices.Collect(maps.Values(srv.asides)), srv.rows["c"]) { // a table that was moved refers on
+			for _, c := range rows {
+				if c.n == op.before.id {
+					return false
+				}
 			}
 		}
 	}

@@ -62,7 +62,7 @@ type table struct {
 	name  string
 	defs  [2]*cluster.Table
 	fks   [2][]ForeignKey
-	gone  [2]bool  // dropped, renamed or made anew since a side's definition was given
+	gone  [2]bool  // dropped or moved away since a side's definition was given, or not surely there
 	keys  []keyDef // the row's identity first, if it has one
 	hasID bool
 	// expression names a unique key with an expression, which no image holds.

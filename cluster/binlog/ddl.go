@@ -117,6 +117,22 @@ func (e *Effect) Begins(schema, table string) bool {
 	})
 }
 
+// Stands tells whether a table that the statement touches surely is there behind it: not where it was dropped or moved
+// away, or was made by what is not understood.
+func (e *Effect) Stands(schema, table string) bool {
+	if e.opaque || slices.ContainsFunc(e.schemas, func(s string) bool { return e.names(s, schema) }) {
+		return false
+	}
+	stands := !strings.HasPrefix(e.Words, "DROP ")
+	for _, m := range e.moves {
+		is := func(at int) bool {
+			return e.names(e.tables[at].schema, schema) && e.names(e.tables[at].name, table)
+		}
+		stands = (stands && (m.both || !is(m.from))) || is(m.to)
+	}
+	return stands
+}
+
 // Moves lists the tables that it moved, in order.
 func (e *Effect) Moves() []Move {
 	out := make([]Move, len(e.moves))
