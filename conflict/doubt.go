@@ -75,6 +75,15 @@ func (d *Detector) explains(row uint64, s Side, seq uint64) bool {
 	return x != nil && slices.ContainsFunc(x.Causes, func(c [2]uint64) bool { return c[s] < seq })
 }
 
+// explainsStart tells the same of the row that a change moved to another key.
+func (d *Detector) explainsStart(w *window, p *change, s Side, seq uint64) bool {
+	if len(d.suspects) == 0 || binlog.Kind(p.kind) != binlog.Update {
+		return false
+	}
+	from, to := rowEntries(w.data.get(p.data))
+	return from.role != 0 && string(from.tuple) != string(to.tuple) && d.explains(rowHash(from.ns, from.tuple), s, seq)
+}
+
 // clear takes the doubt off a row that a side's transaction showed to be equal.
 func (d *Detector) clear(row uint64, s Side, seq uint64) {
 	x := d.suspects[row]

@@ -24,18 +24,22 @@ func (d *Detector) compareEcho(s Side, e *echo, i uint32, tx *binlog.Transaction
 			n.Unjudged++
 			continue
 		}
-		explained := p.bits != 0 || d.explains(hash, s.Other(), w.txns.at(i).seq)
+		explained := p.bits != 0 || d.explains(hash, s.Other(), w.txns.at(i).seq) || d.explainsStart(w, p, s.Other(), w.txns.at(i).seq)
 		if !explained && slices.Contains(blocked, d.layouts.list[p.layout].table) {
 			explained = true
-			if !found || d.differs(w, p, &e.rows[at]) {
+			if found && d.differs(w, p, &e.rows[at]) {
 				d.suspectRow(w, c, d.causeNow(s.Other(), i))
 			}
 		}
 		if !found {
+			d.suspectRow(w, c, d.causeNow(s.Other(), i)) // under both keys of a row that moved, of which one may be so already
 			d.mismatch(s, e, i, c, nil, explained, "the row is missing in the echo", tx)
 			continue
 		}
 		before, after := d.compareRow(w, p, &e.rows[at])
+		if after == Different {
+			d.suspectRow(w, c, d.causeNow(s.Other(), i))
+		}
 		switch {
 		case before == Different:
 			d.mismatch(s, e, i, c, &e.rows[at], explained, "the replica's row was another before the change", tx)

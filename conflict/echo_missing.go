@@ -28,8 +28,9 @@ func (d *Detector) passed(s Side, i uint32) {
 	for c := t.first; c != 0; c = w.changes.at(c).next {
 		p := w.changes.at(c)
 		r, ok := rowEntry(w.data.get(p.data))
-		if p.bits != 0 || ok && d.explains(rowHash(r.ns, r.tuple), s, t.seq) {
+		if p.bits != 0 || ok && d.explains(rowHash(r.ns, r.tuple), s, t.seq) || d.explainsStart(w, p, s, t.seq) {
 			d.count.Sides[s].Explained++
+			d.suspectRow(w, c, d.causeNow(s, i))
 			continue
 		}
 		if !ok && (t.source == 0 || d.layouts.list[p.layout].table.sequence) {

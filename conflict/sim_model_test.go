@@ -84,7 +84,8 @@ type sim struct {
 	fences   uint64
 	skips    int // changes that an applier skipped
 	plants   int
-	injected int // transactions skipped by an empty one of their name
+	planted  map[int]bool // rows of t that were changed so
+	injected int          // transactions skipped by an empty one of their name
 	opts     simOptions
 	classes  map[string]int // of the texts that were written
 	read     [2][]Event     // of both logs, once the history is over
@@ -104,7 +105,7 @@ type simOptions struct {
 }
 
 func newSim(rng *rand.Rand, mode simMode, opts simOptions) *sim {
-	s := &sim{rng: rng, mode: mode, opts: opts, classes: map[string]int{}}
+	s := &sim{rng: rng, mode: mode, opts: opts, classes: map[string]int{}, planted: map[int]bool{}}
 	for i := range s.srv {
 		s.srv[i] = &simServer{rows: map[string]map[int]simRow{"t": {}, "c": {}}, asides: map[string]map[int]simRow{}}
 	}
@@ -329,6 +330,7 @@ func (s *sim) plantOn(side Side) {
 		row.n += 1000
 		rows[id] = row
 		s.plants++
+		s.planted[id] = true
 		return
 	}
 }

@@ -46,13 +46,14 @@ type simRun struct {
 	answer  func() bool
 }
 
-// watch feeds a history to a detector and returns all findings, and the rows that ever came under doubt.
+// watch feeds a history to a detector and returns all findings, and the rows that ever came under doubt: true for those
+// that are at the end.
 func watch(t testing.TB, s *sim, run simRun) ([]Finding, map[simRowName]bool, Summary) {
 	t.Helper()
 	doubts := map[simRowName]bool{}
 	doubted := func(d *Detector) {
 		for _, x := range d.TakeDoubts() {
-			doubts[simRowName{s.opts.names.model(x.Table), string(x.Key[0].Text)}] = true
+			doubts[s.rowName(x)] = false
 		}
 	}
 	d := NewDetector(Config{InOrder: [2]bool{s.mode.inOrder, s.mode.inOrder}, PerDomain: [2]bool{s.mode.domains > 1, s.mode.domains > 1}})
@@ -106,6 +107,9 @@ func watch(t testing.TB, s *sim, run simRun) ([]Finding, map[simRowName]bool, Su
 		}
 	}
 	doubted(d)
+	for _, x := range d.Doubts() {
+		doubts[s.rowName(x)] = true
+	}
 	return append(out, d.Take()...), doubts, d.Summary()
 }
 
@@ -243,6 +247,7 @@ func compareFindings(s *sim, want map[string]bool, list []Finding, doubts map[si
 	}
 	if !s.vague() {
 		wrong = append(wrong, s.untold(list, doubts)...)
+		wrong = append(wrong, s.apart(doubts)...)
 	}
 	slices.Sort(wrong)
 	return strings.Join(wrong, "\n")

@@ -2,6 +2,7 @@ package conflict
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -35,9 +36,30 @@ func (s *sim) untold(list []Finding, doubts map[simRowName]bool) (out []string) 
 		}
 		for _, tx := range srv.local {
 			rows := differing(tx, echoes[tx.seq])
-			doubted := slices.ContainsFunc(rows, func(r simRowName) bool { return doubts[r] })
+			doubted := slices.ContainsFunc(rows, func(r simRowName) bool { _, ok := doubts[r]; return ok })
 			if len(rows) > 0 && !doubted && !told[name{Side(side), tx.seq}] {
 				out = append(out, fmt.Sprintf("neither told nor doubted: the echo of %s %d differs in %v", Side(side), tx.seq, rows))
+			}
+		}
+	}
+	return out
+}
+
+func (s *sim) rowName(x Doubt) simRowName {
+	return simRowName{s.opts.names.model(x.Table), string(x.Key[0].Text)}
+}
+
+// apart lists the rows that are not the same on both servers in the end, and are not under doubt.
+func (s *sim) apart(doubts map[simRowName]bool) (out []string) {
+	for _, table := range []string{"t", "c"} {
+		a, b := s.srv[Old].rows[table], s.srv[New].rows[table]
+		ids := maps.Clone(a)
+		maps.Copy(ids, b)
+		for _, id := range slices.Sorted(maps.Keys(ids)) {
+			x, inOld := a[id]
+			y, inNew := b[id]
+			if (inOld != inNew || x != y) && !doubts[simRowName{table, strconv.Itoa(id)}] && !s.planted[id] {
+				out = append(out, fmt.Sprintf("not the same and not under doubt: %s %d, old %v %v, new %v %v", table, id, inOld, x, inNew, y))
 			}
 		}
 	}
