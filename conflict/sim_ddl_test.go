@@ -187,7 +187,7 @@ func (t *truth) races(out map[string]bool) {
 				}
 				switch {
 				case y.ddl != nil && side == Old && meets(x.ddl, y.ddl) && !met[x] && !met[y]:
-					met[x], met[y] = true, true
+					met[x], met[y], t.s.tangled = true, true, true
 					text(side, cmp.Or(x.ddl.table, y.ddl.table), x, y)
 				case y.ddl == nil && !rows && slices.ContainsFunc(t.nets[side.Other()][y.seq-1], func(c *simChange) bool { return c.table == x.ddl.table }):
 					rows = true

@@ -58,6 +58,7 @@ type simServer struct {
 	local   []*simTx
 	inbox   []*simTx // of the other side, not yet applied
 	pending []simFence
+	silent  simCascade
 	gone    bool                      // there is no table c
 	asides  map[string]map[int]simRow // rows of tables that were c
 }
@@ -85,6 +86,7 @@ type sim struct {
 	skips    int // changes that an applier skipped
 	plants   int
 	planted  map[int]bool // rows of t that were changed so
+	tangled  bool         // both sides changed the life of a table beside each other
 	injected int          // transactions skipped by an empty one of their name
 	opts     simOptions
 	classes  map[string]int // of the texts that were written
@@ -97,6 +99,7 @@ type simOptions struct {
 	localRate int  // local transactions against applied ones, in percent
 	disjoint  bool // the sides write rows of their own
 	cascade   bool // of the foreign key; servers log what it deletes
+	silent    simCascade
 	ddl       bool
 	alphabet  *simAlphabet
 	names     *simNames
@@ -104,10 +107,19 @@ type simOptions struct {
 	inject    bool // transactions are skipped by an empty one of their name
 }
 
+// simCascade is what a foreign key does to children without logging it.
+type simCascade uint8
+
+const (
+	restricts simCascade = iota
+	deletesToo
+	setsNull
+)
+
 func newSim(rng *rand.Rand, mode simMode, opts simOptions) *sim {
 	s := &sim{rng: rng, mode: mode, opts: opts, classes: map[string]int{}, planted: map[int]bool{}}
 	for i := range s.srv {
-		s.srv[i] = &simServer{rows: map[string]map[int]simRow{"t": {}, "c": {}}, asides: map[string]map[int]simRow{}}
+		s.srv[i] = &simServer{silent: opts.silent, rows: map[string]map[int]simRow{"t": {}, "c": {}}, asides: map[string]map[int]simRow{}}
 	}
 	s.fence(Old)
 	s.fence(New)
@@ -266,7 +278,7 @@ func (srv *simServer) clash(row simRow, but int) []int {
 
 // accepts tells whether a change made here keeps all constraints.
 func (srv *simServer) accepts(op simOp) bool {
-	if op.before != nil && (op.after == nil || op.after.id != op.before.id) && op.table == "t" {
+	if op.leaves() && srv.silent == restricts {
 		for _, rows := range append(slices.Collect(maps.Values(srv.asides)), srv.rows["c"]) { // a table that was moved refers on
 			for _, c := range rows {
 				if c.n == op.before.id {
@@ -292,12 +304,39 @@ func (srv *simServer) accepts(op simOp) bool {
 	return len(srv.clash(*op.after, but)) == 0
 }
 
+// leaves tells whether a row of t gives its key up.
+func (o simOp) leaves() bool {
+	return o.table == "t" && o.before != nil && (o.after == nil || o.after.id != o.before.id)
+}
+
 func (srv *simServer) do(op simOp) {
+	if op.leaves() && srv.silent != restricts {
+		for _, rows := range append(slices.Collect(maps.Values(srv.asides)), srv.rows["c"]) {
+			srv.follow(rows, op)
+		}
+	}
 	if op.before != nil {
 		delete(srv.rows[op.table], op.before.id)
 	}
 	if op.after != nil {
 		srv.rows[op.table][op.after.id] = *op.after
+	}
+}
+
+// follow does to children what the foreign key says, which nothing logs.
+func (srv *simServer) follow(rows map[int]simRow, op simOp) {
+	for id, c := range rows {
+		switch {
+		case c.n != op.before.id:
+		case op.after != nil:
+			c.n = op.after.id
+			rows[id] = c
+		case srv.silent == setsNull:
+			c.n = 0
+			rows[id] = c
+		default:
+			delete(rows, id)
+		}
 	}
 }
 

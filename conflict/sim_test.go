@@ -34,6 +34,9 @@ func simulate(seed uint64, steps int) *sim {
 	if steps > 0 {
 		opts.steps = steps
 	}
+	if !opts.cascade {
+		opts.silent = simCascade(max(0, rng.IntN(6)-3))
+	}
 	s := newSim(rng, simModes[seed%uint64(len(simModes))], opts)
 	s.run()
 	return s

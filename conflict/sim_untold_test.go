@@ -49,9 +49,14 @@ func (s *sim) rowName(x Doubt) simRowName {
 	return simRowName{s.opts.names.model(x.Table), string(x.Key[0].Text)}
 }
 
-// apart lists the rows that are not the same on both servers in the end, and are not under doubt.
+// apart lists the rows that are not the same on both servers in the end, and are not under doubt. What a cascade does to
+// children is in no log: where it did not do the same on both sides, the parents differ. Which rows differ after a race of
+// two statements nothing tells.
 func (s *sim) apart(doubts map[simRowName]bool) (out []string) {
 	for _, table := range []string{"t", "c"} {
+		if table == "c" && (s.opts.silent != restricts || s.tangled) {
+			break
+		}
 		a, b := s.srv[Old].rows[table], s.srv[New].rows[table]
 		ids := maps.Clone(a)
 		maps.Copy(ids, b)
