@@ -13,8 +13,8 @@ type SideCount struct {
 	Changes      uint64 // row changes made here; those of one row in one transaction count as one
 	Echoes       uint64 // echoes of the other side's transactions read here
 	Echoed       uint64 // their row changes
-	Verified     uint64 // changes made here whose echo shows the same row before and after
-	Explained    uint64 // changes made here whose echo differs or is missing because of a collision
+	Verified     uint64 // changes made here whose echo shows the same row before and after, and that collided with nothing
+	Explained    uint64 // changes made here that collided, or whose echo differs or is missing because of a collision
 	Unjudged     uint64 // changes made here that could not be judged
 	Third        uint64 // changes by servers that are on neither side
 	Foreign      uint64 // echoes read here whose originals were made before the start

@@ -124,15 +124,16 @@ func (d *Detector) meetDDL(s Side, i uint32) {
 	}
 }
 
-// emptied marks a change beside which the other side took rows of the table away by a statement.
-const emptied = 1 << DDLRace
+// emptied marks a change beside which the other side took rows of the table away by a statement. It is the bit of a kind
+// that no two changes make.
+const emptied = 1 << MissingEcho
 
 // mark is the bits of a row change beside a statement.
 func (x *ddl) mark(table string) uint32 {
 	if x.touches(table)&binlog.Empties != 0 {
-		return collided | emptied
+		return 1<<DDLRace | emptied
 	}
-	return collided
+	return 1 << DDLRace
 }
 
 // emptiedBefore tells whether one of two changes is an update of a row that the other side's statement took away before

@@ -157,7 +157,7 @@ type WatchSide struct {
 	Transactions          uint64         `json:"transactions"`
 	Changes               uint64         `json:"changes"`
 	Verified              uint64         `json:"verified"`
-	Explained             uint64         `json:"explained"` // echo differs or is missing because of a collision
+	Explained             uint64         `json:"explained"` // collided, or the echo differs or is missing because of a collision
 	Unjudged              uint64         `json:"unjudged"`
 	Echoes                uint64         `json:"echoes"`
 	EchoedChanges         uint64         `json:"echoed_changes"`

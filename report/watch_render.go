@@ -102,7 +102,7 @@ func (d *WatchSummary) facts() []fact {
 	add("changes made here", func(s *WatchSide) string { return number(int64(s.Changes)) })
 	add("… verified on the other side", func(s *WatchSide) string { return number(int64(s.Verified)) })
 	if d.Old.Explained+d.New.Explained > 0 {
-		add("… lost to a collision", func(s *WatchSide) string { return number(int64(s.Explained)) })
+		add("… met by a collision", func(s *WatchSide) string { return number(int64(s.Explained)) })
 	}
 	if d.Old.Unjudged+d.New.Unjudged > 0 {
 		add("… not judged", func(s *WatchSide) string { return number(int64(s.Unjudged)) })
