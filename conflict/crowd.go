@@ -277,7 +277,7 @@ func (d *Detector) judgeAsked(ids [2]uint64, p *pairCase) {
 	if shareRow(x.Data, y.Data) {
 		return // judged by that, without asking: they met others in the crowd
 	}
-	slices.SortStableFunc(p.Hits, func(a, b sharedKey) int { return cmp.Compare(a.NS, b.NS) })
+	p.sort()
 	p.Ops = [2]binlog.Kind{binlog.Kind(x.Kind), binlog.Kind(y.Kind)}
 	_, a, _ := prints(x.Data)
 	_, c, _ := prints(y.Data)

@@ -1,7 +1,6 @@
 package conflict
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -188,7 +187,7 @@ func (d *Detector) judge(s Side, mine, theirs uint32, hits []hit) {
 			p.Hits = append(p.Hits, d.sharedOf(s, h))
 		}
 	}
-	slices.SortStableFunc(p.Hits, func(a, b sharedKey) int { return cmp.Compare(a.NS, b.NS) })
+	p.sort()
 	p.Hits = p.Hits[:min(len(p.Hits), maxHits)]
 	p.Ops = [2]binlog.Kind{binlog.Kind(cm.kind), binlog.Kind(ct.kind)}
 	p.Possible = w.txns.at(cm.txn).flags&txnUnfenced != 0 || o.txns.at(ct.txn).flags&txnUnfenced != 0
