@@ -14,8 +14,8 @@ func (d *Detector) compareEcho(s Side, e *echo, i uint32, tx *binlog.Transaction
 	blocked := d.blocked(w, i)
 	for c := w.txns.at(i).first; c != 0; c = w.changes.at(c).next {
 		p := w.changes.at(c)
-		r, ok := rowEntry(w.data.get(p.data))
-		if !ok {
+		from, r := rowEntries(w.data.get(p.data))
+		if r.role == 0 {
 			continue
 		}
 		hash := rowHash(r.ns, r.tuple)
@@ -37,7 +37,8 @@ func (d *Detector) compareEcho(s Side, e *echo, i uint32, tx *binlog.Transaction
 			continue
 		}
 		before, after := d.compareRow(w, p, &e.rows[at])
-		if after == Different {
+		elsewhere := e.rows[at].start != rowHash(from.ns, from.tuple) // it moved there from another key, and left this one alone
+		if after == Different || elsewhere {
 			d.suspectRow(w, c, d.causeNow(s.Other(), i))
 		}
 		switch {
@@ -52,7 +53,7 @@ func (d *Detector) compareEcho(s Side, e *echo, i uint32, tx *binlog.Transaction
 		default:
 			n.Verified++
 		}
-		if p.bits == 0 && after == Equal {
+		if p.bits == 0 && after == Equal && !elsewhere {
 			d.clear(hash, s.Other(), w.txns.at(i).seq) // the row is known to be equal again
 		}
 	}
