@@ -24,6 +24,7 @@ func (s *sim) apply(side Side) {
 		srv.inbox = slices.Delete(slices.Clone(srv.inbox), at, at+1)
 		srv.append(&simTx{origin: tx.origin, seq: tx.seq})
 		s.injected++
+		s.tangled = s.tangled || tx.ddl != nil
 		srv.reach()
 		return
 	}
@@ -33,6 +34,7 @@ func (s *sim) apply(side Side) {
 	if tx.ddl != nil && !srv.execute(tx.ddl) {
 		echo.ddl = nil
 		s.skips++
+		s.tangled = true
 	}
 	for _, op := range tx.ops {
 		logged := srv.idempotent(op)

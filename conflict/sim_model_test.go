@@ -86,7 +86,7 @@ type sim struct {
 	skips    int // changes that an applier skipped
 	plants   int
 	planted  map[int]bool // rows of t that were changed so
-	tangled  bool         // both sides changed the life of a table beside each other
+	tangled  bool         // both sides changed the life of a table beside each other, or one was passed over
 	injected int          // transactions skipped by an empty one of their name
 	opts     simOptions
 	classes  map[string]int // of the texts that were written

@@ -57,6 +57,7 @@ type savedStream struct {
 	Fenced             bool
 	Step               Step
 	Tops               map[string]*tops
+	Clock              int64
 	Sessions           map[uint64]Session
 	Through, BlindFrom Place
 	Blinds             []Blind
@@ -139,7 +140,7 @@ func (d *Detector) Checkpoint(s Side) (gtid.Position, uint64) {
 func (st *stream) saved() savedStream {
 	out := savedStream{
 		Taken: st.boundary, Seq: st.seq, Lost: st.lost, Pos: st.pos.String(), Start: st.start.String(), Place: st.place, Read: st.read,
-		Fences: st.fences, Fenced: st.fenced, Step: st.step, Tops: st.tops, Sessions: st.sessions, Through: st.through,
+		Fences: st.fences, Fenced: st.fenced, Step: st.step, Tops: st.tops, Clock: st.clock, Sessions: st.sessions, Through: st.through,
 		BlindFrom: st.blindFrom, Blinds: st.blinds, Txns: st.win.count, Blurred: st.blurred.String(), Renumbered: st.renumbered,
 	}
 	if st.cur != 0 {
@@ -296,7 +297,7 @@ func (d *Detector) restoreStream(s Side, in *savedStream, dec *gob.Decoder) (err
 	st.renumbered = in.Renumbered
 	st.taken, st.boundary, st.seq, st.place = in.Taken, in.Taken, in.Seq, in.Place
 	st.fences, st.fenced, st.step, st.through, st.tops = in.Fences, in.Fenced, in.Step, in.Through, in.Tops
-	st.blindFrom, st.blinds, st.lost = in.BlindFrom, in.Blinds, in.Lost
+	st.clock, st.blindFrom, st.blinds, st.lost = in.Clock, in.BlindFrom, in.Blinds, in.Lost
 	if in.Read != nil {
 		st.read = in.Read
 	}

@@ -313,6 +313,7 @@ func (a *assembler) queryEvent(e event) error {
 	case classOther:
 		a.ddl(q)
 		if !a.opened {
+			e.timestamp += q.took // it bears the time of its begin, and may have waited for others
 			a.commit(e)
 		}
 	}
