@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"crosscheck/fixtures"
 )
@@ -100,6 +101,44 @@ func TestDDLInTheStream(t *testing.T) {
 		}
 		if strings.Join(all, " ") != "u3 u9" {
 			t.Errorf("CREATE … SELECT: %v", all)
+		}
+	})
+}
+
+// A statement that waited for another session's transaction bears the time at which it was done, not begun.
+func TestWaitingStatement(t *testing.T) {
+	eachFamily(t, func(t *testing.T, s *fixtures.Server) {
+		db, name := database(t, s)
+		exec(t, db, "CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE fin (id INT)")
+		tl := tail(t, open(t, s), name, Options{})
+		tx, err := s.DB().Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = tx.Exec("INSERT INTO " + name + ".t VALUES (1)"); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := db.Exec("TRUNCATE TABLE t")
+			done <- err
+		}()
+		waited := 0 // seconds, by the server's clock
+		for begin := time.Now(); waited < 2 && time.Since(begin) < time.Minute; {
+			if err = tx.QueryRow("SELECT COALESCE(MAX(time), 0) FROM information_schema.processlist WHERE info = 'TRUNCATE TABLE t'").Scan(&waited); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err = tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err = <-done; err != nil {
+			t.Fatal(err)
+		}
+		exec(t, db, "INSERT INTO fin VALUES (1)")
+		txs := until(t, tl, "fin")
+		if len(txs) != 2 || len(txs[1].DDL) != 1 || txs[1].CommitTime.Unix() < txs[0].CommitTime.Unix() {
+			t.Errorf("the statement behind %s is of %s", txs[0].CommitTime, txs[1].CommitTime)
 		}
 	})
 }
