@@ -154,7 +154,7 @@ func (d *Detector) Feed(s Side, ev Event) {
 		d.sessionsSeen(s, e)
 		return
 	case TopKey:
-		st.topsOf(e.Table).read(topAt{e.At, e.Key, !e.Again})
+		st.topsOf(e.Table).read(topAt{e.At, e.Key}, e.Again)
 		return
 	case NoOriginal:
 		if len(st.held) > 0 && st.taken == e.Head {

@@ -26,9 +26,8 @@ func (Restarted) event() {}
 
 // topAt is the highest key that was held at the end of a second.
 type topAt struct {
-	At    int64
-	Key   uint64
-	First bool // read where the account begins
+	At  int64
+	Key uint64
 }
 
 // maxTops bounds the steps that are remembered per table; a forgotten one makes fewer keys count as given, never more.
@@ -65,7 +64,10 @@ func (r rising) before(second int64) uint64 {
 
 // tops are the highest keys of a table's life, as its log told, and as they were read in the table: where the reading of the
 // log is behind, that may have been in a later life.
-type tops struct{ Log, Read rising }
+type tops struct {
+	Log, Read rising
+	Start     topAt // read where the account begins; zero if none was
+}
 
 // topsOf are those of a table.
 func (st *stream) topsOf(table string) *tops {
@@ -81,7 +83,10 @@ func (st *stream) topsOf(table string) *tops {
 }
 
 // read adds a reading. Of two that come out of their order the earlier may be of a life that is over.
-func (t *tops) read(x topAt) {
+func (t *tops) read(x topAt, again bool) {
+	if !again && t.Start.At == 0 {
+		t.Start = x
+	}
 	if n := len(t.Read); n == 0 || x.At >= t.Read[n-1].At {
 		t.Read.add(x)
 	}
@@ -92,6 +97,9 @@ func (t *tops) read(x topAt) {
 // nothing tells.
 func (t *tops) ends(second int64) (ended tops) {
 	ended.Log = t.Log
+	if t.Start.At-2 <= second {
+		ended.Start, t.Start = t.Start, topAt{}
+	}
 	var later rising
 	for _, x := range t.Read {
 		switch {
@@ -133,6 +141,9 @@ func (st *stream) renew(tx *binlog.Transaction) {
 			to := st.topsOf(name)
 			later := to.Read
 			to.Log, to.Read = t.Log, t.Read
+			if to.Start.At == 0 {
+				to.Start = t.Start
+			}
 			for _, x := range later {
 				to.Read.add(x)
 			}
@@ -157,5 +168,5 @@ func (st *stream) given(table string, began, committed int64, key uint64) bool {
 // held were first read, and it is none that came after them.
 func (st *stream) maybeGiven(table string, began int64, key uint64) bool {
 	t := st.tops[table]
-	return t != nil && len(t.Read) > 0 && t.Read[0].First && began > 0 && began <= t.Read[0].At && key <= t.Read[0].Key
+	return t != nil && began > 0 && began <= t.Start.At && key <= t.Start.Key
 }

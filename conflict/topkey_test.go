@@ -9,7 +9,7 @@ import (
 
 func TestGivenKeys(t *testing.T) {
 	st := &stream{}
-	st.topsOf("s.t").read(topAt{100, 1000, true}) // read at the start
+	st.topsOf("s.t").read(topAt{100, 1000}, false) // read at the start
 	for _, c := range []struct {
 		name             string
 		began, committed int64
@@ -53,7 +53,7 @@ func TestLivesOfKeys(t *testing.T) {
 		return &binlog.Transaction{CommitTime: time.Unix(second, 0), DDL: []binlog.DDL{{Schema: "s", Statement: text, Known: true, Charset: "utf8mb4"}}}
 	}
 	st := &stream{}
-	st.topsOf("s.t").read(topAt{1000, 50, true}) // the log is read from 100 on
+	st.topsOf("s.t").read(topAt{1000, 50}, false) // the log is read from 100 on
 	st.topsOf("s.t").Log.add(topAt{At: 100, Key: 60})
 	if !st.given("s.t", 101, 101, 55) {
 		t.Error("what the log told is hidden by what was read later")
@@ -63,7 +63,7 @@ func TestLivesOfKeys(t *testing.T) {
 		t.Error("a key of the life before makes one given, or the reading is forgotten")
 	}
 	st = &stream{}
-	st.topsOf("s.a").read(topAt{1000, 5000, true})
+	st.topsOf("s.a").read(topAt{1000, 5000}, false)
 	st.topsOf("s.b").Log.add(topAt{At: 100, Key: 70})
 	st.renew(statement(101, "RENAME TABLE a TO x, b TO a, x TO b"))
 	if st.given("s.b", 1005, 1005, 60) || !st.given("s.a", 102, 102, 60) || !st.given("s.a", 1005, 1005, 4000) {
