@@ -64,8 +64,9 @@ func (d *Detector) suspect(ns uint32, tuple []byte, cause [2]uint64) {
 	case slices.Contains(x.Causes, cause):
 	case len(x.Causes) < maxCauses:
 		x.Causes = append(x.Causes, cause)
-	default:
-		x.Causes[maxCauses-1] = cause
+	default: // only what is later than all of them shows that the row is equal again
+		last := &x.Causes[maxCauses-1]
+		last[Old], last[New] = max(last[Old], cause[Old]), max(last[New], cause[New])
 	}
 }
 

@@ -221,3 +221,24 @@ func TestRowHashesDiffer(t *testing.T) {
 		}
 	}
 }
+
+// A row with more causes of doubt than are kept stays under doubt until a change that is later than all of them.
+func TestManyCausesOfDoubt(t *testing.T) {
+	d := NewDetector(Config{})
+	d.Feed(Old, Definition{Table: simTable("t")})
+	ns := d.tables["s.t"].keys[0].ns
+	tuple := tupleOf([]binlog.Value{{Text: []byte("1")}})
+	for i := range uint64(maxCauses - 1) {
+		d.suspect(ns, tuple, [2]uint64{i, 1})
+	}
+	d.suspect(ns, tuple, [2]uint64{200, 1})
+	d.suspect(ns, tuple, [2]uint64{5, 300})
+	d.clear(rowHash(ns, tuple), Old, 100)
+	if len(d.Doubts()) != 1 {
+		t.Error("the doubt is forgotten")
+	}
+	d.clear(rowHash(ns, tuple), Old, 201)
+	if len(d.Doubts()) != 0 {
+		t.Error("the doubt stays")
+	}
+}
