@@ -3,6 +3,7 @@ package gate
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,11 +67,13 @@ func judgeWrites(j *judge, e Evidence) []Reason {
 	return out
 }
 
-// basedAfter tells that the watch builds on a check that began after a moment, so that it knows of all before.
+// basedAfter tells that the watch builds on a check that began after a moment, so that it knows of all before. It need not be the
+// newest.
 func (j *judge) basedAfter(w Watch, t time.Time) bool {
-	e, ok := j.newest(KindCheck)
-	c, isCheck := e.Content.(Check)
-	return ok && isCheck && c.Run != "" && c.Run == w.BaseRun && c.Verdict == Same && !e.from().Before(t)
+	return w.BaseRun != "" && slices.ContainsFunc(j.pieces[KindCheck], func(p piece) bool {
+		c, ok := p.Content.(Check)
+		return ok && c.Run == w.BaseRun && j.rejects(p) == "" && c.Verdict == Same && !p.from().Before(t)
+	})
 }
 
 // newWritten judges whether new takes writes.
