@@ -111,15 +111,33 @@ func (l Link) ranAnew(since time.Time) bool {
 	return l.Running
 }
 
-// declaredWithin tells whether a switch of the writes was declared between two moments.
+// declaredWithin tells whether a switch of the writes was declared between two moments, and stood at the later one by the first look
+// from then on: who was seen on new and then back on old needs a new word.
 func (j *judge) declaredWithin(from, to time.Time) bool {
-	for _, p := range j.pieces[KindWritesSwitch] {
+	var word, void time.Time
+	left := false
+	for _, p := range slices.Backward(j.pieces[KindWritesSwitch]) {
 		c, ok := p.Content.(WritesSwitch)
-		if ok && j.rejects(p) == "" && c.By != "" && !c.Switched.IsZero() && !c.Switched.Before(from) && !c.Switched.After(to) {
-			return true
+		if !ok || j.rejects(p) != "" {
+			continue
+		}
+		if c.By == "" || !c.Switched.Equal(word) {
+			word, left = time.Time{}, false
+		}
+		if c.By != "" && !c.Switched.Equal(void) {
+			word = c.Switched
+		}
+		switch onOld := len(c.AppOnOld) > 0 || c.OldWrites > 0; {
+		case onOld && left:
+			word, void, left = time.Time{}, c.Switched, false
+		case !onOld && c.AppOnNew > 0:
+			left = true
+		}
+		if !p.Taken.Before(to) {
+			break
 		}
 	}
-	return false
+	return !word.IsZero() && !word.Before(from) && !word.After(to)
 }
 
 // sameSwitch tells that the switch that was declared at a moment is the one that is declared now, and that nobody was seen
