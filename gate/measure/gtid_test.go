@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -91,6 +92,7 @@ func TestPairByFile(t *testing.T) {
 		r.caughtUp()
 		r.run(r.set.Old, openMySQL)
 	})
+	r.on("who goes back", goesBack)
 	r.on("gtid modes", func(r *rig) {
 		becomes(r, "nothing is on its way", func(c gate.GTID) bool {
 			return len(c.Nodes) == 2 && c.Nodes[0].Mode == "OFF" && c.Nodes[1].Mode == "OFF" && c.Nodes[1].Anonymous == 0 && c.Nodes[1].Reachable
@@ -153,6 +155,39 @@ func TestPairByFile(t *testing.T) {
 		}
 	})
 	r.on("another server", anotherServer)
+}
+
+// goesBack: what the application wrote to new after its switch is new's own once it went back to old. Writes are counted again
+// once a log began anew.
+func goesBack(r *rig) {
+	r.earlier = nil
+	r.run(r.set.Old, shutMySQL)
+	becomes(r, "shut", func(c gate.ReadOnly) bool { return c.Extra == "" && c.NewThrough != "" })
+	on := r.app(r.set.New)
+	measured[gate.WritesSwitch](r, "ann")
+	r.exec(on, r.row())
+	written := 1000 + *r.next
+	becomes(r, "the application is on new", func(c gate.WritesSwitch) bool { return c.NewByApp > 0 || c.NewWrites > 0 && !c.WritersTold })
+	if c := measured[gate.ReadOnly](r, ""); c.Extra != "" {
+		r.Errorf("the application wrote after its switch, and: %+v", c)
+	}
+	on.Close()
+	r.run(r.set.Old, openMySQL)
+	back := r.app(r.set.Old, r.row())
+	becomes(r, "it is back on old", func(c gate.WritesSwitch) bool { return len(c.AppOnOld) > 0 })
+	becomes(r, "its word is void", func(c gate.WritesSwitch) bool { return c.By == "" })
+	back.Close()
+	r.caughtUp()
+	r.run(r.set.Old, shutMySQL)
+	if c := measured[gate.ReadOnly](r, ""); c.Extra == "" {
+		r.Errorf("the application went back to old, and what it wrote to new is not told: %+v", c)
+	}
+	measured[gate.WritesSwitch](r, "ann")
+	r.run(r.set.New, fmt.Sprintf("DELETE FROM shop.t WHERE id = %d", written), "RESET BINARY LOGS AND GTIDS")
+	if c := measured[gate.WritesSwitch](r, ""); !c.WritesSeen {
+		r.Errorf("new's log began anew, and: %+v", c)
+	}
+	r.run(r.set.Old, openMySQL)
 }
 
 func parity(r *rig) {

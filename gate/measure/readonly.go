@@ -211,7 +211,8 @@ func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, ex
 	if err != nil {
 		return "", "", "", err
 	}
-	if ok && extra == "" {
+	// What the application wrote after its switch was not looked at: should it go back, new has it and old has not.
+	if _, confirmed := m.word(gate.KindWritesSwitch); ok && extra == "" && !confirmed {
 		through = q.String()
 	}
 	hops, err := m.forward(ctx)
