@@ -400,6 +400,13 @@ type Decision struct {
 	Rested []EvidenceID `json:"rested"`
 }
 
+// Unmeasured says that evidence of a kind was to be taken and could not be.
+type Unmeasured struct {
+	Of  Kind   `json:"of"`
+	Why string `json:"why"`
+	Do  string `json:"do,omitempty"` // the statement with its node that lets it be taken; "": not known
+}
+
 // The kinds of the contents.
 func (Preflight) Kind() Kind    { return KindPreflight }
 func (Check) Kind() Kind        { return KindCheck }
@@ -423,3 +430,4 @@ func (Override) Kind() Kind     { return KindOverride }
 func (Hook) Kind() Kind         { return KindHook }
 func (Action) Kind() Kind       { return KindAction }
 func (Decision) Kind() Kind     { return KindDecision }
+func (Unmeasured) Kind() Kind   { return KindUnmeasured }

@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,4 +83,57 @@ func TestAppliedOnlyGrows(t *testing.T) {
 	w.measure(KindCheck, KindSync)
 	look("b.1:9")
 	w.open("and checked", "caught-up", "positions-equal")
+}
+
+// TestKeeperThatCannotBeMeasured: a keeper keeps by what is known of it now. Where it could not be measured it keeps nothing, until
+// it is measured again.
+func TestKeeperThatCannotBeMeasured(t *testing.T) {
+	for path, c := range map[plan.Path]struct {
+		kept, keeper string
+		of           Kind
+	}{
+		plan.GTIDRestart:    {"caught-up", "positions-equal", KindReadOnly},
+		plan.GTIDConverter:  {"chain-in-sync", "drained", KindDrained},
+		plan.RollingUpgrade: {"schema-parity", "switched", KindWritesSwitch},
+		plan.DualWrite:      {"replica-in-sync", "old-drained", KindDrained},
+	} {
+		w := &walk{T: t, p: windowed(testPlan(path)), now: t0}
+		w.list = replaced(world(w.p), KindSignOff)
+		if path == plan.GTIDRestart || path == plan.GTIDConverter { // where it keeps besides
+			w.list = replaced(w.list, KindWritesSwitch)
+		}
+		keeper := of(w.list, c.of).Content
+		w.open("all is proven", c.kept, c.keeper)
+		w.later(time.Second)
+		stopped := good(w.p, KindSync, w.now).(Sync)
+		for i := range stopped.Links {
+			stopped.Links[i].Running, stopped.Links[i].Since = false, time.Time{}
+		}
+		w.take(stopped)
+		if path == plan.RollingUpgrade {
+			w.take(Schema{Tables: 3, Complete: true, Differences: []Finding{{ID: "column_extra", Severity: "fatal"}}})
+		}
+		w.open("it is kept", c.kept, c.keeper)
+		for _, of := range []Kind{c.of, KindSync} {
+			x := w.fork()
+			x.later(time.Second)
+			x.take(Unmeasured{Of: of, Why: "the server said no"})
+			x.shut("not measured: "+string(of), c.kept)
+			if r := mustGate(t, Judge(x.p, x.list, x.now), c.kept); !slices.ContainsFunc(r.Reasons, func(r Reason) bool {
+				return r.ID == ReasonKeeper && strings.Contains(r.Text, "could not be measured for that: the server said no")
+			}) && of == c.of {
+				t.Errorf("%s does not say why:\n%s", c.kept, states(Judge(x.p, x.list, x.now)))
+			}
+			x.later(time.Second)
+			for _, k := range []Kind{KindReadOnly, KindDrained, KindGTID} {
+				x.measure(k)
+			}
+			x.take(keeper)
+			x.take(stopped)
+			x.open("measured again: "+string(of), c.kept)
+		}
+		over := w.fork()
+		over.take(Unmeasured{Of: KindHealth})
+		over.open("what it does not rest on was not measured", c.kept)
+	}
 }

@@ -47,6 +47,7 @@ const (
 	KindDecision     Kind = "decision"
 	KindNodes        Kind = "nodes"
 	KindCopy         Kind = "copy"
+	KindUnmeasured   Kind = "unmeasured"
 )
 
 // Content is what one kind of evidence says. Its types are those of this package.
@@ -239,6 +240,8 @@ func decodeFurther(k Kind, text []byte) (Content, error) {
 		return decode[Nodes](text)
 	case KindCopy:
 		return decode[Copy](text)
+	case KindUnmeasured:
+		return decode[Unmeasured](text)
 	default:
 		return nil, fmt.Errorf("kind %q is unknown to this version", k)
 	}

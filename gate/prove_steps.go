@@ -90,11 +90,11 @@ func (j *judge) persisted(side string, s StepSide, want Step) []Reason {
 func (j *judge) staleSessions(side string, s StepSide) []Reason {
 	var out []Reason
 	if len(s.Stale) > 0 {
-		text := "%d sessions on %s have another step than the server: %s"
+		text := Many(len(s.Stale), "session on "+side+" has", "sessions on "+side+" have") + " another step than the server: "
 		if s.Hidden {
-			text = "%d sessions on %s began before its step was seen to be what it is, and may have another one: %s"
+			text = Many(len(s.Stale), "session", "sessions") + " on " + side + " began before its step was seen to be what it is, and may have another one: "
 		}
-		out = append(out, *j.fail(ReasonStaleSessions, fmt.Sprintf(text, len(s.Stale), side, people(s.Stale)), "on "+side+": "+kill(s.Stale)))
+		out = append(out, *j.fail(ReasonStaleSessions, text+people(s.Stale), "on "+side+": "+kill(s.Stale)))
 	}
 	if !s.SessionsSeen && !j.plan.Acknowledges(plan.AckSessionsUnseen) {
 		text, next := "the steps of the live sessions on "+side+" are not known", "on "+side+": "+cmp.Or(s.Grant, "SHOW PROCESSLIST")
@@ -105,7 +105,8 @@ func (j *judge) staleSessions(side string, s StepSide) []Reason {
 				names = append(names, fmt.Sprintf("%d %s@%s for %s", b.ID, b.User, b.Host, time.Duration(b.Seconds)*time.Second))
 				list = append(list, b.Session)
 			}
-			text = fmt.Sprintf("%d sessions on %s do not show their step, since they are at a statement: %s", len(list), side, Some(names))
+			text = Many(len(list), "session on "+side+" does not show its step, since it is at a statement: ", "sessions on "+side+
+				" do not show their step, since they are at a statement: ") + Some(names)
 			next = "wait until it has ended, or end it; on " + side + ": " + kill(list)
 		}
 		if s.Hidden && s.Grant == "" {

@@ -347,7 +347,7 @@ func unprovoked() map[string]string {
 		files: {gate.ReasonEvidenceMalformed, gate.ReasonContradicting, gate.ReasonServersUnknown},
 		clock: {gate.ReasonEvidenceFuture},
 		passes: {
-			gate.ReasonEvidenceStale, gate.ReasonForeignPlan, gate.ReasonEarlierGate, gate.ReasonKeeper, gate.ReasonInvalidated, gate.ReasonHookNotRun,
+			gate.ReasonEvidenceStale, gate.ReasonForeignPlan, gate.ReasonEarlierGate, gate.ReasonInvalidated, gate.ReasonHookNotRun,
 			gate.ReasonHookTimedOut, gate.ReasonReplicationLagUnseen, gate.ReasonWatchShort, gate.ReasonCollision,
 			gate.ReasonRowsUndecided, gate.ReasonDrainedShort, gate.ReasonEchoes, gate.ReasonPositionsDiffer, gate.ReasonAnonymous, gate.ReasonAnonymousUnseen,
 			gate.ReasonHealthShort, gate.ReasonHealthRegressed, gate.ReasonSignOffEarly, gate.ReasonWindowUnmeasured,

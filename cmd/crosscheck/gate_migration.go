@@ -359,11 +359,26 @@ func (m *migration) measure(ctx context.Context, name, by string) error {
 			return ctx.Err()
 		case err != nil:
 			m.notes = append(m.notes, fmt.Sprintf("%s was not measured: %s", want.kind, fault.Line(err.Error())))
+			m.miss(want.kind, err)
 		default:
 			m.keep(e, false)
 		}
 	}
 	return m.derive(ctx) // last: measuring takes its time, and a watch goes on
+}
+
+// miss records that a kind of evidence could not be taken.
+func (m *migration) miss(kind gate.Kind, why error) {
+	s := m.judge()
+	if s.Old == "" || s.New == "" {
+		return
+	}
+	c := gate.Unmeasured{Of: kind, Why: fault.Line(why.Error())}
+	var lacks *cluster.PrivilegeError
+	if errors.As(why, &lacks) {
+		c.Do = "on " + lacks.Label + ": " + lacks.Grant
+	}
+	m.keep(m.stamp(s.Old, s.New, c), false)
 }
 
 func (m *migration) take(ctx context.Context, kind gate.Kind, r measure.Request) (gate.Evidence, error) {

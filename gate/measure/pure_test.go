@@ -104,12 +104,17 @@ func TestFingerprints(t *testing.T) {
 func TestDeclared(t *testing.T) {
 	t0 := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	at := func(min int) time.Time { return t0.Add(time.Duration(min) * time.Minute) }
+	of := plan.Plan{Path: plan.RollingUpgrade}
 	said := func(min int, by string, when int, app int, writes int64) gate.Evidence {
 		c := gate.WritesSwitch{By: by, Traffic: gate.Traffic{SessionsSeen: true, AppOnNew: app, WritesSeen: true, NewWrites: writes}}
 		if by != "" {
 			c.Switched = at(when)
 		}
-		return gate.Evidence{Taken: at(min), Content: c}
+		return gate.Evidence{Taken: at(min), Plan: of.Hash(), Content: c}
+	}
+	another := func(e gate.Evidence) gate.Evidence {
+		e.Plan = "another"
+		return e
 	}
 	back := func(min int) gate.Evidence {
 		e := said(min, "ann", 0, 1, 1)
@@ -139,9 +144,11 @@ func TestDeclared(t *testing.T) {
 		{name: "back on old", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), back(5), said(6, "ann", 0, 1, 1)}},
 		{name: "back on old, and said anew", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), back(5)}, by: "bob", want: declaration{"bob", at(59)}},
 		{name: "not all of it had left old", earlier: []gate.Evidence{back(1), back(2)}, by: "bob", want: declaration{"ann", at(0)}},
+		{name: "said for another plan", earlier: []gate.Evidence{another(said(1, "ann", 0, 1, 1))}},
+		{name: "said for another plan, and for this", earlier: []gate.Evidence{another(said(1, "ann", 0, 1, 1))}, by: "bob", want: declaration{"bob", at(59)}},
 		{name: "used before it was said", earlier: []gate.Evidence{said(1, "", 0, 1, 1)}, by: "ann", want: declaration{"ann", at(59)}},
 	} {
-		m := &measurement{r: Request{By: c.by, Said: at(59), Plan: plan.Plan{Path: plan.RollingUpgrade}}, now: func() time.Time { return at(60) }, earlier: c.earlier}
+		m := &measurement{r: Request{By: c.by, Said: at(59), Plan: of}, now: func() time.Time { return at(60) }, earlier: c.earlier}
 		if got := m.declared(gate.KindWritesSwitch); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
 		}

@@ -287,12 +287,16 @@ func (m *measurement) declared(kind gate.Kind) declaration {
 }
 
 // word is the declaration that counts of those of before, and whether the application was seen to follow it. Where it came
-// back to old after it had left it, it needs a new word; while both sides take writes, being on old is no coming back.
+// back to old after it had left it, it needs a new word; while both sides take writes, being on old is no coming back. What was
+// said for another plan is no word for this one.
 func (m *measurement) word(kind gate.Kind) (d declaration, confirmed bool) {
 	left := false
 	var back time.Time // when the application was last seen back on old: words of before are void
 	for _, e := range m.past(kind) {
 		by, when, seen := switchOf(e)
+		if e.Plan != m.r.Plan.Hash() {
+			by = ""
+		}
 		if by != "" && when.After(back) && (d.when.IsZero() || !confirmed && when.After(d.when)) {
 			d = declaration{by, when}
 		}
