@@ -45,7 +45,7 @@ func judgeReads(j *judge, e Evidence) []Reason {
 	}
 	out := j.declared(plan.GateReadsSwitched, "reads", c.By, c.Switched, c.Traffic)
 	if left := readers(c.AppOnOld); len(left) > 0 {
-		out = append(out, *j.fail(ReasonAppOnOld, fmt.Sprintf("the application has %d sessions on replicas of old: %s", len(left), people(left)),
+		out = append(out, *j.fail(ReasonAppOnOld, "the application has "+Many(len(left), "session", "sessions")+" on replicas of old: "+people(left),
 			"point its reads at new, then "+ends(left, "old")))
 	}
 	return out
@@ -85,8 +85,8 @@ func (j *judge) newWritten(t Traffic) []Reason {
 	case t.NewWrites == 0:
 		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took no write within %s", t.Window.Round(time.Millisecond)), "point the application's writes at new; wait")}
 	case t.WritersTold && t.NewByApp == 0:
-		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took %d writes within %s, none of them by a session of the application that was seen",
-			t.NewWrites, t.Window.Round(time.Millisecond)), "point the application's writes at new; see that the plan names all of its accounts under [application]")}
+		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took %s within %s, none of them by a session of the application that was seen",
+			Many(t.NewWrites, "write", "writes"), t.Window.Round(time.Millisecond)), "point the application's writes at new; see that the plan names all of its accounts under [application]")}
 	}
 	return nil
 }
@@ -94,10 +94,10 @@ func (j *judge) newWritten(t Traffic) []Reason {
 func (j *judge) offOld(sessions []Session, writes int64, since string) []Reason {
 	var out []Reason
 	if len(sessions) > 0 {
-		out = append(out, *j.fail(ReasonAppOnOld, fmt.Sprintf("the application has %d sessions on old: %s", len(sessions), people(sessions)), ends(sessions, "old")))
+		out = append(out, *j.fail(ReasonAppOnOld, "the application has "+Many(len(sessions), "session", "sessions")+" on old: "+people(sessions), ends(sessions, "old")))
 	}
 	if writes > 0 {
-		out = append(out, *j.fail(ReasonOldWritten, fmt.Sprintf("old took %d writes of its own %s", writes, since), "find who writes to old; on old: SHOW PROCESSLIST; end it; wait"))
+		out = append(out, *j.fail(ReasonOldWritten, "old took "+Many(writes, "write", "writes")+" of its own "+since, "find who writes to old; on old: SHOW PROCESSLIST; end it; wait"))
 	}
 	return out
 }
