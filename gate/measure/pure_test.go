@@ -112,6 +112,7 @@ func TestDeclared(t *testing.T) {
 		}
 		return gate.Evidence{Taken: at(min), Plan: of.Hash(), Content: c}
 	}
+	window := gate.Evidence{Taken: at(5), Content: gate.ReadOnly{ReadOnly: true, SuperReadOnly: true, Since: at(5)}}
 	another := func(e gate.Evidence) gate.Evidence {
 		e.Plan = "another"
 		return e
@@ -146,6 +147,9 @@ func TestDeclared(t *testing.T) {
 		{name: "not all of it had left old", earlier: []gate.Evidence{back(1), back(2)}, by: "bob", want: declaration{"ann", at(0)}},
 		{name: "said for another plan", earlier: []gate.Evidence{another(said(1, "ann", 0, 1, 1))}},
 		{name: "said for another plan, and for this", earlier: []gate.Evidence{another(said(1, "ann", 0, 1, 1))}, by: "bob", want: declaration{"bob", at(59)}},
+		{name: "older than the window, and said again", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), window, said(7, "bob", 7, 0, 0)}, want: declaration{"bob", at(7)}},
+		{name: "older than the window", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), window, said(7, "ann", 0, 1, 1)}, want: declaration{"ann", at(0)}},
+		{name: "of the window, and said again", earlier: []gate.Evidence{window, said(6, "ann", 6, 1, 1), said(7, "bob", 7, 1, 1)}, want: declaration{"ann", at(6)}},
 		{name: "used before it was said", earlier: []gate.Evidence{said(1, "", 0, 1, 1)}, by: "ann", want: declaration{"ann", at(59)}},
 	} {
 		m := &measurement{r: Request{By: c.by, Said: at(59), Plan: of}, now: func() time.Time { return at(60) }, earlier: c.earlier}

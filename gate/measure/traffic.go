@@ -287,18 +287,26 @@ func (m *measurement) declared(kind gate.Kind) declaration {
 }
 
 // word is the declaration that counts of those of before, and whether the application was seen to follow it. Where it came
-// back to old after it had left it, it needs a new word; while both sides take writes, being on old is no coming back. What was
-// said for another plan is no word for this one.
+// back to old after it had left it, it needs a new word; while both sides take writes, being on old is no coming back. So does a
+// word that is older than the window that is open now. What was said for another plan is no word for this one.
 func (m *measurement) word(kind gate.Kind) (d declaration, confirmed bool) {
 	left := false
 	var back time.Time // when the application was last seen back on old: words of before are void
-	for _, e := range m.past(kind) {
+	var window time.Time // since when old is read only, by the last look
+	for _, e := range m.earlier {
+		if c, isWindow := e.Content.(gate.ReadOnly); isWindow && kind == gate.KindWritesSwitch {
+			window = c.Since
+		}
+		if e.Kind() != kind {
+			continue
+		}
 		by, when, seen := switchOf(e)
 		if e.Plan != m.r.Plan.Hash() {
 			by = ""
 		}
-		if by != "" && when.After(back) && (d.when.IsZero() || !confirmed && when.After(d.when)) {
-			d = declaration{by, when}
+		late := d.when.Before(window) && !when.Before(window)
+		if by != "" && when.After(back) && (d.when.IsZero() || (!confirmed || late) && when.After(d.when)) {
+			d, confirmed, left = declaration{by, when}, false, false
 		}
 		confirmed = confirmed || !d.when.IsZero() && seen
 		c, isSwitch := e.Content.(gate.WritesSwitch)
