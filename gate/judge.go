@@ -47,7 +47,10 @@ type piece struct {
 	problem string
 }
 
-func newPiece(e Evidence) piece { return piece{Evidence: e, id: e.ID(), problem: e.Problem()} }
+func newPiece(e Evidence) piece {
+	id := e.ID()
+	return piece{Evidence: e, id: id, problem: e.problem(id)}
+}
 
 // history judges the present, and for that the past.
 type history struct {
