@@ -291,7 +291,7 @@ func (m *measurement) declared(kind gate.Kind) declaration {
 // word that is older than the window that is open now. What was said for another plan is no word for this one.
 func (m *measurement) word(kind gate.Kind) (d declaration, confirmed bool) {
 	left := false
-	var back time.Time // when the application was last seen back on old: words of before are void
+	var back time.Time   // when the application was last seen back on old: words of before are void
 	var window time.Time // since when old is read only, by the last look
 	for _, e := range m.earlier {
 		if c, isWindow := e.Content.(gate.ReadOnly); isWindow && kind == gate.KindWritesSwitch {
