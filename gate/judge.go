@@ -155,10 +155,8 @@ func (j *judge) unmeasured(k keep) (Unmeasured, bool) {
 	}
 	for _, kind := range kinds {
 		e, _ := j.newest(kind)
-		for _, p := range j.takenAfter(KindUnmeasured, e.Taken) {
-			if c, ok := p.Content.(Unmeasured); ok && c.Of == kind {
-				return c, true
-			}
+		if c, missed := j.missed(e, kind); missed {
+			return c, true
 		}
 	}
 	return Unmeasured{}, false

@@ -43,6 +43,10 @@ func (w *world) look(name, by string) gate.Status {
 			w.stage.do = nil
 		}
 		w.pass(100 * time.Millisecond)
+		if k == w.fails {
+			w.add(w.made(w.now, gate.Unmeasured{Of: k, Why: "it was cut off"}))
+			continue
+		}
 		word := ""
 		if slices.Contains(w.needs(name), k) || k == gate.KindReadOnly {
 			word = by
@@ -56,6 +60,7 @@ func (w *world) look(name, by string) gate.Status {
 			w.add(e)
 		}
 	}
+	w.fails = ""
 	w.derive()
 	w.now = w.now.Add(time.Millisecond)
 	s := w.book.Judge(w.p, w.now)

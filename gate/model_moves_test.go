@@ -139,6 +139,16 @@ func (w *world) ofPeople() map[string]func() {
 			w.arrive(true)
 		},
 		"the application is back on old": w.back,
+		"one is lost, and old is read only": func() { // nobody looked in between
+			w.ofWays()["a transaction is skipped"]()
+			w.app.onOld, w.app.writesOld = false, false
+			w.close()
+		},
+		"one is lost, and the application moves": func() {
+			w.ofWays()["a transaction is skipped"]()
+			w.app.onOld, w.app.writesOld = false, false
+			w.arrive(true)
+		},
 		"all back": func() {
 			w.open()
 			w.back()

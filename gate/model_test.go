@@ -154,6 +154,7 @@ type world struct {
 
 	runs   []*record.Run            // of new, oldest first
 	copies map[string][]*record.Run // of its replica
+	fails  gate.Kind                // what the next look fails to measure
 	stage  struct {
 		at int // of a look, before which something happens
 		do func()

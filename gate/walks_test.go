@@ -67,16 +67,27 @@ func walk(t *rapid.T, path plan.Path, passed map[string]int) {
 	}
 	moves := w.moves()
 	names := slices.Sorted(maps.Keys(moves))
+	var kinds []gate.Kind
+	for _, g := range gates {
+		kinds = append(kinds, w.needs(g)...)
+	}
 	for range rapid.IntRange(1, 12).Draw(t, "length") {
 		name := rapid.SampledFrom(names).Draw(t, "move")
 		w.pass(2 * time.Second)
-		seen := rapid.SampledFrom([]string{"all", "all", "all", "gate", "said", "unseen", "follow", "within"}).Draw(t, "seen")
+		seen := rapid.SampledFrom([]string{"all", "all", "all", "gate", "said", "unseen", "follow", "within", "failing"}).Draw(t, "seen")
 		w.tell(name + " (" + seen + ")")
-		if seen == "within" {
+		switch seen {
+		case "failing": // such a look is undecided, whatever it says
+			moves[name]()
+			w.fails = rapid.SampledFrom(kinds).Draw(t, "kind")
+			w.tell("without " + string(w.fails))
+			w.look("", "")
+			seen = "all"
+		case "within":
 			w.stage.at, w.stage.do = rapid.IntRange(0, 20).Draw(t, "at"), moves[name]
 			w.look("", "") // what was measured before it happened is true of before
 			seen = "all"
-		} else {
+		default:
 			moves[name]()
 		}
 		switch seen {
