@@ -56,7 +56,16 @@ func (w *world) ofServers() map[string]func() {
 		"old is started anew":   func() { w.restart("old") },
 		"old's log begins anew": reset("old"),
 		"new's log begins anew": reset("new"),
-		"old is read only":      w.close,
+		"somebody writes on new, whose log begins anew": func() {
+			w.ofPeople()["somebody writes on new"]()
+			reset("new")()
+		},
+		"old is opened, one is lost, and it is read only again": func() {
+			w.open()
+			w.ofWays()["a transaction is skipped"]()
+			w.close()
+		},
+		"old is read only": w.close,
 		"old is read only for good": func() {
 			w.close()
 			w.persisted = true
