@@ -19,7 +19,7 @@ import (
 //
 // Without flags they are few, and the same each time. "make soak" walks many, from a seed that is printed.
 func TestWalks(t *testing.T) {
-	for name, value := range map[string]string{"rapid.checks": "40", "rapid.seed": "1"} {
+	for name, value := range map[string]string{"rapid.checks": "30", "rapid.seed": "1"} {
 		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
 			if err := f.Value.Set(value); err != nil {
 				t.Fatal(err)
