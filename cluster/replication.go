@@ -52,6 +52,9 @@ func (c ReplicaChannel) Running() bool { return c.IORunning && c.SQLRunning }
 
 // Source is "host:port", or words for a group.
 func (c ReplicaChannel) Source() string {
+	if c.Name == galeraChannel && c.Group {
+		return "its Galera cluster"
+	}
 	if c.Group {
 		return "its replication group"
 	}
@@ -63,6 +66,9 @@ func (c ReplicaChannel) Trouble() string {
 	var parts []string
 	if c.GroupTrouble != "" {
 		parts = append(parts, c.GroupTrouble)
+	}
+	if c.Name == galeraChannel && c.Group {
+		return strings.Join(parts, ", ") // it has no threads that anybody could start
 	}
 	if !c.SQLRunning {
 		parts = append(parts, threadTrouble("applier", "stopped", c.SQLErrno, c.SQLError))

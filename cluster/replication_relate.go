@@ -110,9 +110,13 @@ func connect(ctx context.Context, from, to reader, fid, tid identity) (*Link, st
 	if l, why := inGroup(from, to, fid, tid); l != nil {
 		return l, why, nil
 	}
+	if l, why := inGalera(from, to, fid, tid, entered(fid.galeraUUID, fid, tid)); l != nil {
+		return l, why, nil
+	}
 	l := &Link{from: from, to: to, fromID: fid, toID: tid}
-	if fid.galeraUUID != "" && fid.galeraUUID == tid.galeraUUID {
-		return nil, fmt.Sprintf("%s and %s are nodes of one Galera cluster (%s), which has no fence that we can read", from.Label(), to.Label(), fid.galera), nil
+	why, err := unproven(ctx, from, to, fid, tid)
+	if l.unproven = why; why != "" || err != nil {
+		return l, why, err
 	}
 	if len(tid.channels) > 0 {
 		why, err := l.throughOthers(ctx)
