@@ -105,6 +105,9 @@ func (s *Server) Channels(ctx context.Context) ([]ReplicaChannel, error) {
 		return nil, r.fail(opChannels, err)
 	}
 	status, group, err := r.withGroup(ctx, status)
+	if err == nil {
+		group, err = r.withGalera(ctx, group)
+	}
 	if err != nil || len(status)+len(group) == 0 {
 		return nil, err
 	}

@@ -59,6 +59,41 @@ func (r reader) galeraView(ctx context.Context) (*galeraView, error) {
 	return v, nil
 }
 
+// GaleraNode is a node of a Galera cluster at a moment.
+type GaleraNode struct {
+	Cluster string // its name; "" for a server that is of none
+	State   string // "Synced", "Donor/Desynced", …; "non-Primary" outside of the majority
+	Writes  bool   // it takes writes
+}
+
+// GaleraNode asks how a server stands with its Galera cluster. Errors are *ServerError.
+func (s *Server) GaleraNode(ctx context.Context) (GaleraNode, error) {
+	r := reader{s}
+	v, err := r.galeraView(ctx)
+	if v == nil || err != nil {
+		return GaleraNode{}, err
+	}
+	vars, err := r.some(ctx, "wsrep_cluster_name")
+	out := GaleraNode{Cluster: vars["wsrep_cluster_name"], State: v.state, Writes: v.ready && v.status == galeraPrimary}
+	if v.status != galeraPrimary {
+		out.State = v.status
+	}
+	return out, err
+}
+
+// withGalera adds the way from the cluster to the channels of a node that gets nothing by it. While it is well none is
+// listed: then it has no threads, and never lags by more than flow control lets it.
+func (r reader) withGalera(ctx context.Context, list []ReplicaChannel) ([]ReplicaChannel, error) {
+	v, err := r.galeraView(ctx)
+	if v == nil || err != nil {
+		return list, err
+	}
+	if why := v.trouble(); why != "" {
+		list = append(list, ReplicaChannel{Name: galeraChannel, Group: true, GroupTrouble: why})
+	}
+	return list, nil
+}
+
 // trouble says what keeps the cluster from bringing changes to the node; "" if nothing does. A donor and a node that was
 // desynced take part, but may fall behind without bound.
 func (v *galeraView) trouble() string {

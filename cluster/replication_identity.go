@@ -54,8 +54,9 @@ func (r reader) identity(ctx context.Context) (identity, error) {
 	id.group = vars["group_replication_group_name"]
 	if strings.EqualFold(vars["wsrep_on"], "ON") {
 		id.galera = vars["wsrep_cluster_name"]
-		status, statusErr := r.strings(ctx, "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_state_uuid'")
-		if statusErr == nil && len(status) == 2 {
+		// That of the cluster is empty while the node is outside of it.
+		status, statusErr := r.strings(ctx, "SHOW GLOBAL STATUS LIKE 'wsrep_local_state_uuid'")
+		if statusErr == nil && len(status) == 2 && strings.Trim(status[1], "0-") != "" {
 			id.galeraUUID = status[1]
 		}
 	}
@@ -63,6 +64,7 @@ func (r reader) identity(ctx context.Context) (identity, error) {
 		return id, err
 	}
 	id.channels, err = r.Channels(ctx)
+	id.channels = slices.DeleteFunc(id.channels, func(c ReplicaChannel) bool { return c.Name == galeraChannel && c.Group })
 	return id, err
 }
 
