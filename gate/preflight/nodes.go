@@ -77,6 +77,9 @@ func (j *judge) node(n *inspect.Node) []Finding {
 	side.Label = aNode
 	k := &judge{pair: j.pair, old: primary, new: &side, path: RollingUpgrade, duration: j.duration, inside: true, unusable: map[string]bool{}}
 	k.replica()
+	if j.path == DualWrite {
+		k.galeraSteps(j.other(primary))
+	}
 	out := slices.DeleteFunc(k.findings, func(f Finding) bool {
 		return f.Side == SideBoth && slices.Contains([]string{"view_broken", "size"}, f.ID) // as on the side's own server
 	})
@@ -134,6 +137,9 @@ func (j *judge) replica() {
 	j.ownLog()
 	j.replicaSettings(j.new)
 	j.gtid()
+	if on(j.new, "wsrep_on") && len(j.new.Channels) > 0 { // what keeps it from its cluster is one of them
+		j.replicates()
+	}
 	if !member(j.new) {
 		j.replicates()
 		j.writable()
@@ -240,6 +246,26 @@ func (j *judge) sameSteps() {
 		set(j.new, "auto_increment_offset", strconv.FormatInt(o.offset, 10)), set(j.new, "auto_increment_increment", strconv.FormatInt(o.increment, 10)),
 	}
 	j.add(f)
+}
+
+// galeraSteps: each node of a Galera cluster takes writes, so each one's steps must keep clear of the other side's.
+func (j *judge) galeraSteps(other *inspect.Side) {
+	if !on(j.new, "wsrep_on") {
+		return
+	}
+	own, o, n := stepOf(j.old), stepOf(other), stepOf(j.new)
+	switch {
+	case on(j.new, "wsrep_auto_increment_control"):
+		j.stepControl(j.new)
+	case n.effective().meets(o.effective()) && !own.effective().meets(o.effective()):
+		j.add(Finding{
+			ID: "step_overlap", Side: j.new.Label, Object: "auto_increment_offset",
+			Found: fmt.Sprintf("%s: %s; %s: %s", j.new.Label, n, other.Label, o),
+			Fixes: []Fix{
+				set(j.new, "auto_increment_offset", strconv.FormatInt(own.offset, 10)), set(j.new, "auto_increment_increment", strconv.FormatInt(own.increment, 10)),
+			},
+		})
+	}
 }
 
 // unique judges what each server of both clusters must have for itself. That

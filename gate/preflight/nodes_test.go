@@ -56,6 +56,11 @@ func TestNodes(t *testing.T) {
 	runs := cluster.ReplicaChannel{IORunning: true, SQLRunning: true}
 	late, filtered := runs, runs
 	late.DelaySeconds, filtered.Filters = 60, []string{"replicate-ignore-table=shop.t"}
+	galera := func(p *inspect.Pair) {
+		for _, s := range []*inspect.Side{&p.New, &p.Nodes[1].Side, &p.Nodes[2].Side} {
+			s.Variables["wsrep_on"], s.Variables["wsrep_auto_increment_control"], s.Variables["innodb_autoinc_lock_mode"] = "ON", "OFF", "2"
+		}
+	}
 	for _, c := range []struct {
 		name  string
 		do    func(*inspect.Pair)
@@ -125,12 +130,28 @@ func TestNodes(t *testing.T) {
 			n.Facts.GroupReplication, n.Channels = true, nil
 			n.Variables["read_only"], n.Variables["auto_increment_offset"] = "OFF", "1"
 		}, "", "", ""},
+		{"node that Galera has cut off", func(p *inspect.Pair) {
+			galera(p)
+			p.Nodes[1].Channels = []cluster.ReplicaChannel{{Name: "galera", Group: true, GroupTrouble: "its state is Joining"}}
+		}, "warning replication_stopped:new→replicas new new-1", "new-1: galera: its state is Joining", ""},
+		{"steps of a Galera node", func(p *inspect.Pair) {
+			galera(p)
+			p.Nodes[1].Variables["auto_increment_offset"] = "1"
+		}, "warning step_overlap:auto_increment_offset new new-1", "new-1: increment 2, offset 1; old: increment 2, offset 1", "new-1: SET PERSIST auto_increment_increment = 2"},
+		{"Galera node that sets its steps", func(p *inspect.Pair) {
+			galera(p)
+			p.Nodes[2].Variables["wsrep_auto_increment_control"] = "ON"
+		}, "warning galera_step_control:wsrep_auto_increment_control new new-2", "new-2: wsrep_auto_increment_control ON", "new-2: SET PERSIST wsrep_auto_increment_control = OFF"},
 	} {
 		p := sampleCluster(mysql(9, 7, 4))
 		if c.do != nil {
 			c.do(&p)
 		}
-		r := Judge(p, Options{Path: RollingUpgrade})
+		path := RollingUpgrade
+		if strings.Contains(c.name, "Galera") {
+			path = DualWrite
+		}
+		r := Judge(p, Options{Path: path})
 		var got []string
 		var last Finding
 		for i := range r.Findings {
