@@ -26,6 +26,8 @@ type galeraView struct {
 	uuid      string // of the cluster's history
 	committed uint64 // the cluster's number of the last transaction that the node has committed
 	state     string // the node's own: Synced, Donor/Desynced, Joined, …
+	nodes     int    // that take clients
+	view      int64  // the number of the membership
 	status    string // that of the part of the cluster that the node is in: Primary, non-Primary
 	ready     bool   // it takes statements
 }
@@ -36,7 +38,7 @@ func (r reader) galeraView(ctx context.Context) (*galeraView, error) {
 		return nil, nil
 	}
 	list, err := r.rows(ctx, "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_state_uuid','wsrep_last_committed',"+
-		"'wsrep_local_state_comment','wsrep_cluster_status','wsrep_ready')")
+		"'wsrep_local_state_comment','wsrep_cluster_status','wsrep_ready','wsrep_incoming_addresses','wsrep_cluster_conf_id')")
 	if err != nil {
 		return nil, r.fail(opChannels, err)
 	}
@@ -50,6 +52,14 @@ func (r reader) galeraView(ctx context.Context) (*galeraView, error) {
 			v.committed, _ = strconv.ParseUint(value, 10, 64) // "-1" or so before the first one
 		case "wsrep_local_state_comment":
 			v.state = value
+		case "wsrep_cluster_conf_id":
+			v.view, _ = strconv.ParseInt(value, 10, 64)
+		case "wsrep_incoming_addresses":
+			for addr := range strings.SplitSeq(value, ",") {
+				if strings.TrimSpace(addr) != "" {
+					v.nodes++
+				}
+			}
 		case "wsrep_cluster_status":
 			v.status = value
 		case "wsrep_ready":
@@ -64,6 +74,8 @@ type GaleraNode struct {
 	Cluster string // its name; "" for a server that is of none
 	State   string // "Synced", "Donor/Desynced", …; "non-Primary" outside of the majority
 	Writes  bool   // it takes writes
+	View    int64  // the number of the cluster's membership as it is now
+	Nodes   int    // how many nodes it sees that take clients, itself among them; arbiters do not
 }
 
 // GaleraNode asks how a server stands with its Galera cluster. Errors are *ServerError.
@@ -74,7 +86,7 @@ func (s *Server) GaleraNode(ctx context.Context) (GaleraNode, error) {
 		return GaleraNode{}, err
 	}
 	vars, err := r.some(ctx, "wsrep_cluster_name")
-	out := GaleraNode{Cluster: vars["wsrep_cluster_name"], State: v.state, Writes: v.ready && v.status == galeraPrimary}
+	out := GaleraNode{Cluster: vars["wsrep_cluster_name"], State: v.state, Writes: v.ready && v.status == galeraPrimary, Nodes: v.nodes, View: v.view}
 	if v.status != galeraPrimary {
 		out.State = v.status
 	}

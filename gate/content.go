@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -158,6 +159,39 @@ type StepSide struct {
 type Steps struct {
 	Old StepSide `json:"old"`
 	New StepSide `json:"new"`
+	// Nodes are the other nodes of the sides' Galera clusters, which take writes as old and new do.
+	Nodes []StepNode `json:"nodes,omitempty"`
+	// Unplanned says of a side that its Galera cluster has nodes that the plan does not name.
+	Unplanned []string `json:"unplanned,omitempty"`
+}
+
+// StepNode is the step of a further node that takes writes.
+type StepNode struct {
+	Name    string `json:"name"`              // as the plan names it
+	Side    string `json:"side"`              // "old" or "new"
+	Trouble string `json:"trouble,omitempty"` // why it was not reached
+	StepSide
+}
+
+// node is what is known of a further node that takes writes.
+func (c Steps) node(name string) (StepNode, bool) {
+	i := slices.IndexFunc(c.Nodes, func(n StepNode) bool { return n.Name == name })
+	if i < 0 {
+		return StepNode{}, false
+	}
+	return c.Nodes[i], true
+}
+
+// Mark is StepSide.Mark and Global of a server by its name; false where there is none.
+func (c Steps) Mark(name string) (mark uint64, global Step, ok bool) {
+	switch name {
+	case "old":
+		return c.Old.Mark, c.Old.Global, true
+	case "new":
+		return c.New.Mark, c.New.Global, true
+	}
+	n, ok := c.node(name)
+	return n.Mark, n.Global, ok
 }
 
 // StepRestored is new's step after old was drained.
