@@ -215,6 +215,10 @@ func replicationEntries() []Entry {
 			"Switch it off on every node, then set the steps by hand so that no two nodes of either cluster share one.",
 		},
 		{
+			"galera_changes_return", Lossy, "changes of a Galera node come back", "What is written on a further node of the cluster goes to the other side by this side's log, and comes back from there: only the server's own server_id is dropped. It is applied a second time: a row that was changed meanwhile gets its older values, or replication stops (1062).",
+			"Let the channel into the cluster ignore the server_ids of all its nodes, in every node that may come to hold the channel.",
+		},
+		{
 			"group_replication_step_control", Warning, "Group Replication sets the step itself", "In multi-primary mode the plugin sets increment and offset when it starts, over those that the migration needs.",
 			"Use single-primary mode for the time of the migration, or set the steps again after every start of the group.",
 		},

@@ -18,6 +18,9 @@ const aNode = "\x00node\x00"
 // server, and all of them for what must be theirs alone.
 func (j *judge) nodes() {
 	j.unique()
+	if j.path == DualWrite {
+		j.changesReturn()
+	}
 	merged := map[string]int{}
 	for i := range j.pair.Nodes {
 		n := &j.pair.Nodes[i]
@@ -268,6 +271,59 @@ func (j *judge) galeraSteps(other *inspect.Side) {
 	}
 }
 
+// changesReturn: two-way, the channel into a Galera cluster must drop what the cluster's other nodes have written. MySQL does it
+// by GTID.
+func (j *judge) changesReturn() {
+	for _, s := range j.sides() {
+		if !on(s, "wsrep_on") || !s.Facts.IsMariaDB() {
+			continue
+		}
+		for _, c := range s.Channels {
+			if c.Group || slices.Contains(c.IgnoreDomains, uint32(number(s, "gtid_domain_id"))) {
+				continue
+			}
+			var ids, all []string
+			for _, id := range c.IgnoreServers {
+				all = append(all, strconv.FormatUint(uint64(id), 10))
+			}
+			for _, id := range j.galeraMates(s) {
+				if text := strconv.FormatUint(uint64(id), 10); !slices.Contains(all, text) {
+					ids, all = append(ids, text), append(all, text)
+				}
+			}
+			if len(ids) == 0 {
+				continue
+			}
+			name := ""
+			if c.Name != "" {
+				name = " '" + c.Name + "'"
+			}
+			j.add(Finding{
+				ID: "galera_changes_return", Side: s.Label, Object: "ignore_server_ids",
+				Found: fmt.Sprintf("%s: its channel from %s takes transactions of server_id %s, which its own cluster has made", s.Label, c.Source(), strings.Join(ids, ", ")),
+				Fixes: []Fix{
+					{On: s.Label, SQL: "STOP SLAVE" + name},
+					{On: s.Label, SQL: fmt.Sprintf("CHANGE MASTER%s TO IGNORE_SERVER_IDS = (%s)", name, strings.Join(all, ", "))},
+					{On: s.Label, SQL: "START SLAVE" + name},
+				},
+			})
+		}
+	}
+}
+
+// galeraMates are the server_ids of the other nodes of a side's Galera cluster, but for those that it has itself.
+func (j *judge) galeraMates(s *inspect.Side) []uint32 {
+	var out []uint32
+	for i := range j.pair.Nodes {
+		n := &j.pair.Nodes[i]
+		id := number(&n.Side, "server_id")
+		if n.Cluster == s.Label && on(&n.Side, "wsrep_on") && id != 0 && id != number(s, "server_id") && !slices.Contains(out, uint32(id)) {
+			out = append(out, uint32(id))
+		}
+	}
+	return out
+}
+
 // unique judges what each server of both clusters must have for itself. That
 // old and new have the same is found with the pair.
 func (j *judge) unique() {
@@ -302,10 +358,12 @@ func (j *judge) unique() {
 				f.Object = v
 			}
 			var labels []string
+			galera := id == "server_id_same"
 			for _, q := range all {
 				if of(q) != v {
 					continue
 				}
+				galera = galera && q.cluster == p.cluster && on(q.side, "wsrep_on")
 				if labels = append(labels, q.label); q.cluster != f.Side {
 					f.Side = SideBoth
 				}
@@ -318,7 +376,8 @@ func (j *judge) unique() {
 					next++
 				}
 			}
-			if len(labels) > 1 && len(f.Nodes) > 0 {
+			// The nodes of one Galera cluster may have one server_id: none replicates from another.
+			if len(labels) > 1 && len(f.Nodes) > 0 && !galera {
 				f.Found = fmt.Sprintf("%s: %s %s", strings.Join(labels, ", "), strings.TrimSuffix(id, "_same"), v)
 				f.Do = "Give each node a number of its own, also in its configuration file, and restart its replication."
 				if id == "server_uuid_same" {

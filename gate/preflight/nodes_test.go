@@ -138,6 +138,10 @@ func TestNodes(t *testing.T) {
 			galera(p)
 			p.Nodes[1].Variables["auto_increment_offset"] = "1"
 		}, "warning step_overlap:auto_increment_offset new new-1", "new-1: increment 2, offset 1; old: increment 2, offset 1", "new-1: SET PERSIST auto_increment_increment = 2"},
+		{"Galera nodes of one server_id", func(p *inspect.Pair) {
+			galera(p)
+			p.Nodes[1].Variables["server_id"], p.Nodes[2].Variables["server_id"] = "2", "2"
+		}, "", "", ""},
 		{"Galera node that sets its steps", func(p *inspect.Pair) {
 			galera(p)
 			p.Nodes[2].Variables["wsrep_auto_increment_control"] = "ON"
@@ -222,5 +226,46 @@ func TestNodesAreNamed(t *testing.T) {
 	opt.Accept = []string{"node_not_named:h:3", "replica_writable:read_only"}
 	if r := Judge(p, opt); r.Verdict != Pass || len(r.Unused) > 0 {
 		t.Errorf("%s, unused %q", r.Verdict, r.Unused)
+	}
+}
+
+// TestChangesOfGaleraNodesReturn: two-way, the channel into the cluster must drop what the cluster's other nodes have written.
+// To drop it is no filter.
+func TestChangesOfGaleraNodesReturn(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		ignored []uint32
+		domains []uint32
+		galera  bool
+		path    Path
+		want    string
+	}{
+		{"nothing is ignored", nil, nil, true, DualWrite, "CHANGE MASTER TO IGNORE_SERVER_IDS = (12, 13)"},
+		{"one is not ignored", []uint32{12}, nil, true, DualWrite, "CHANGE MASTER TO IGNORE_SERVER_IDS = (12, 13)"},
+		{"all are ignored", []uint32{13, 12}, nil, true, DualWrite, ""},
+		{"the domain is ignored", nil, []uint32{2}, true, DualWrite, ""},
+		{"nothing flows back", nil, nil, true, RollingUpgrade, ""},
+		{"no Galera", nil, nil, false, DualWrite, ""},
+	} {
+		p := sampleCluster(maria(10, 11, 14))
+		p.New.Channels = []cluster.ReplicaChannel{{SourceHost: "old", SourcePort: 3306, IORunning: true, SQLRunning: true, IgnoreServers: c.ignored, IgnoreDomains: c.domains}}
+		p.New.Variables["gtid_domain_id"] = "2"
+		for _, s := range []*inspect.Side{&p.New, &p.Nodes[1].Side, &p.Nodes[2].Side} {
+			if c.galera {
+				s.Variables["wsrep_on"], s.Variables["wsrep_auto_increment_control"] = "ON", "OFF"
+			}
+		}
+		got := ""
+		for _, f := range Judge(p, Options{Path: c.path}).Findings {
+			if f.ID == "galera_changes_return" {
+				got = f.Fixes[1].SQL
+			}
+			if f.ID == "replication_filter" && c.domains == nil {
+				t.Errorf("%s: %+v", c.name, f)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
 	}
 }

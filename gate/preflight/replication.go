@@ -215,7 +215,8 @@ func span(d time.Duration) string {
 // channels, which repeat each other.
 type applier struct{ modes, skips, filters []string }
 
-func applierOf(s *inspect.Side) applier {
+// applierOf leaves the server_ids of own out of the filters: a side has their changes already.
+func applierOf(s *inspect.Side, own ...uint32) applier {
 	var a applier
 	note := func(list *[]string, v string) {
 		if v != "" && !slices.Contains(*list, v) {
@@ -241,7 +242,7 @@ func applierOf(s *inspect.Side) applier {
 		for _, ids := range []struct {
 			what string
 			list []uint32
-		}{{"ignore-server-ids", c.IgnoreServers}, {"do-domain-ids", c.DoDomains}, {"ignore-domain-ids", c.IgnoreDomains}} {
+		}{{"ignore-server-ids", slices.DeleteFunc(slices.Clone(c.IgnoreServers), func(id uint32) bool { return slices.Contains(own, id) })}, {"do-domain-ids", c.DoDomains}, {"ignore-domain-ids", c.IgnoreDomains}} {
 			if len(ids.list) > 0 {
 				note(&a.filters, ids.what+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(ids.list), " ", ","), "[]"))
 			}
@@ -267,7 +268,7 @@ func (j *judge) replicaSettings(s *inspect.Side) {
 	if _, ok := s.Variables["replica_exec_mode"]; ok {
 		prefix = "replica_"
 	}
-	a := applierOf(s)
+	a := applierOf(s, j.galeraMates(s)...)
 	if len(a.modes) > 0 {
 		j.add(Finding{
 			ID: "replica_exec_mode", Side: s.Label, Object: prefix + "exec_mode", Found: s.Label + ": " + prefix + "exec_mode IDEMPOTENT",
