@@ -186,7 +186,7 @@ func watchServers(ctx context.Context, old, new *cluster.Server, replicas []watc
 	defer rows.Close()
 	opt := watch.Options{
 		Filter: filter, Scope: watch.Scope{Include: o.tables, Exclude: o.exclude}, Store: account, Observer: &statusKeeper{Observer: out.view, ctx: ctx, account: account, log: log}, Rechecker: rows, For: o.span, SettleFor: o.settle,
-		RetryFor: o.retryFor, MaxLag: o.maxLag, Members: [2][]string{o.oldMembers, o.newMembers}, Replicas: replicas, Since: account.Since(), Log: log,
+		RetryFor: o.retryFor, MaxLag: o.maxLag, Members: o.members(ctx, old, new, replicas), Replicas: replicas, Since: account.Since(), Log: log,
 	}
 	if err = resumeAccount(ctx, book, account, survey, foldsCase(old, new), &opt); err != nil {
 		return status, nil, err
