@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,15 @@ func TestFenceGalera(t *testing.T) {
 		t.Errorf("to a node that is desynced: %v", err)
 	}
 	run(t, set.Server(node), "SET GLOBAL wsrep_desync = OFF")
+
+	// What both nodes write bears the same numbers: out of the cluster the place decides.
+	run(t, set.Old, fmt.Sprintf("CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=%d, MASTER_USER='%s', MASTER_PASSWORD='%s', MASTER_USE_GTID=slave_pos",
+		set.New.Port(), fixtures.Replicator, set.New.Password(fixtures.Replicator)), "START SLAVE")
+	out := relate(t, o, n, TwoWay).NewToOld
+	wantProof(t, out, ByFilePos, true)
+	if err := out.Wait(t.Context(), positionOf(t, n), waitOpt); err != nil {
+		t.Error(err)
+	}
 }
 
 // causalFence: a row is on its way while a lock holds the applier of new-1 up, though the cluster has ordered it. Neither the
