@@ -234,9 +234,9 @@ func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, *gate.Thr
 // the number of the cluster's view, which is another one after each coming and going of a node.
 func linkAge(ctx context.Context, h hop) (age time.Duration, known bool, ids *gate.Threads, err error) {
 	if h.link.Proof() != cluster.ByGalera {
-		c, err := h.link.Channel(ctx)
-		if err != nil {
-			return 0, false, nil, fmt.Errorf("see since when %s→%s runs: %w", h.from.name, h.to.name, err)
+		c, channelErr := h.link.Channel(ctx)
+		if channelErr != nil {
+			return 0, false, nil, fmt.Errorf("see since when %s→%s runs: %w", h.from.name, h.to.name, channelErr)
 		}
 		return threadsAge(ctx, h.to.server, c)
 	}
