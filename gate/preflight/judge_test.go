@@ -327,7 +327,7 @@ func TestOneCauseOneFinding(t *testing.T) {
 		}
 	}
 	for _, e := range Catalog() {
-		if !covered[e.ID] {
+		if !covered[e.ID] && e.ID != "galera_changes_return" { // of clusters: TestChangesOfGaleraNodesReturn
 			t.Errorf("no case brings %s about", e.ID)
 		}
 	}
