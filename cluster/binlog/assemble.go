@@ -26,6 +26,7 @@ type mapped struct {
 	watched bool
 	plan    *plan // nil until rows come
 	epoch   int   // of the schema that the plan was made with
+	layout  uint64
 }
 
 // assembler turns events into transactions. It does no I/O; definitions come
@@ -34,6 +35,8 @@ type assembler struct {
 	mariaDB bool
 	exact   bool // see Options.ExactNames
 	watch   func(schema, table string) bool
+	sums    bool // see Options.Sums
+	raw     bool // see Options.Raw
 	schema  *schemaCache
 
 	fmt    format

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/zeebo/xxh3"
+
 	"crosscheck/cluster/gtid"
 )
 
@@ -25,7 +27,7 @@ func (a *assembler) tableMapEvent(e event) error {
 	if len(a.tables) > 10000 { // ids are never reused while a server runs
 		clear(a.tables)
 	}
-	a.tables[id] = &mapped{body: bytes.Clone(e.body), tm: tm, watched: a.watch == nil || a.watch(tm.schema, tm.table)}
+	a.tables[id] = &mapped{body: bytes.Clone(e.body), tm: tm, watched: a.watch == nil || a.watch(tm.schema, tm.table), layout: layoutOf(tm)}
 	return nil
 }
 
@@ -58,11 +60,19 @@ func (a *assembler) decodeRows(e event, m *mapped) error {
 	if ev.columns != len(m.tm.types) {
 		return fmt.Errorf("%d columns where the table map has %d", ev.columns, len(m.tm.types))
 	}
+	if a.raw {
+		return a.rawRows(e, m, &ev)
+	}
 	if m.plan == nil || m.epoch != a.schema.epoch {
 		m.plan, m.epoch = a.schema.plan(m.tm), a.schema.epoch
 	}
 	uncertain := !m.plan.certain(a.schema.valid(m.tm.schema, m.tm.table, a.pos, a.at(e)))
+	seed := uint64(0)
+	if a.sums {
+		seed = ev.seed()
+	}
 	for len(ev.images) > 0 {
+		images := ev.images
 		c := Change{Schema: m.tm.schema, Table: m.tm.table, Def: m.plan.def, Kind: ev.kind, Began: int64(e.timestamp), Uncertain: uncertain}
 		if ev.kind != Insert {
 			if c.Before, err = a.image(&ev, m.plan, ev.first, false, &c); err != nil {
@@ -78,12 +88,19 @@ func (a *assembler) decodeRows(e event, m *mapped) error {
 				return err
 			}
 		}
-		a.rows++
-		if a.rows > a.skip { // else it was delivered before a reconnect
-			a.cur.Changes = append(a.cur.Changes, c)
+		if a.sums {
+			c.Sum, c.Layout = xxh3.HashSeed(images[:len(images)-len(ev.images)], seed), m.layout
 		}
+		a.change(c)
 	}
 	return nil
+}
+
+// change adds a change to the current transaction, unless it was delivered before a reconnect.
+func (a *assembler) change(c Change) {
+	if a.rows++; a.rows > a.skip {
+		a.cur.Changes = append(a.cur.Changes, c)
+	}
 }
 
 // at is the place of an event, for validity of definitions.

@@ -19,7 +19,7 @@ func TestCompressedTransactions(t *testing.T) {
 			s := sharedServer(t, f)
 			db, name := database(t, s)
 			exec(t, db, "CREATE TABLE t (id INT PRIMARY KEY, v TEXT)", "CREATE TABLE fin (id INT)")
-			tl := tail(t, open(t, s), name, Options{})
+			tl, raw := tail(t, open(t, s), name, Options{Sums: true}), tail(t, open(t, s), name, Options{Raw: true})
 			exec(t, db, statement)
 			if f == fixtures.MariaDB {
 				defer exec(t, s.DB(), "SET GLOBAL log_bin_compress = OFF, log_bin_compress_min_len = DEFAULT")
@@ -30,6 +30,7 @@ func TestCompressedTransactions(t *testing.T) {
 			if len(txs) != 3 || len(txs[0].Changes) != 5 || len(txs[1].DDL) != 1 || len(txs[2].Changes) != 1 {
 				t.Fatalf("%+v", txs)
 			}
+			sameRaw(t, changes(txs), changes(until(t, raw, "fin")))
 			c := txs[0].Changes
 			if got := texts(c[4].Before); c[4].Kind != Delete || got != "1|"+strings.Repeat("def", 1000) {
 				t.Errorf("got %.100q", got)

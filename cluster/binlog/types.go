@@ -115,6 +115,11 @@ type Change struct {
 	// Uncertain says that the table definition used for names, signs, character
 	// sets and labels may not be the one that was valid at this position.
 	Uncertain bool
+	// Sum and Layout are set where Options.Sums or Options.Raw ask for them. Sum is a hash of what was done and of the images as
+	// they were logged, Layout one of the columns' types: with one layout and one sum two changes are the same bytes.
+	Sum, Layout uint64
+	raw         *rawRows // of Options.Raw
+	images      []byte
 }
 
 // Table is a definition as the decoder uses it.
