@@ -277,6 +277,17 @@ func (d *WatchSummary) remarks() []remark {
 	for _, n := range d.Nodes {
 		out = append(out, remark{"node", n.Node + " " + n.Addr + ": " + n.state(), false})
 	}
+	for i := range d.Copies {
+		c := &d.Copies[i]
+		out = append(out, remark{"copy", c.line(), c.State != watch.CopyVerified})
+		for _, x := range c.Doubts {
+			text := c.Node + " " + x.Table
+			if len(x.Key) > 0 {
+				text += " " + keyText(x.Key)
+			}
+			out = append(out, remark{"doubt", text + ": " + x.What + " in " + x.GTID, true})
+		}
+	}
 	for _, h := range d.Health {
 		text := h.Side + " " + h.ID + ": " + h.Detail
 		if h.Advice != "" {

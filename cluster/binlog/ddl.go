@@ -87,6 +87,13 @@ func (e *Effect) names(written, name string) bool {
 // Nothing tells whether the statement touches no table at all.
 func (e *Effect) Nothing() bool { return !e.opaque && len(e.schemas) == 0 && len(e.tables) == 0 }
 
+// Within tells whether the statement may touch a table that match chooses. A statement on a whole database may.
+func (e *Effect) Within(match func(schema, table string) bool) bool {
+	return e.opaque || len(e.schemas) > 0 || slices.ContainsFunc(e.tables, func(t effectOn) bool {
+		return match(t.schema, t.name) || match(t.schema, e.utf8(t.name))
+	})
+}
+
 // TableName names a table in a statement.
 type TableName struct{ Schema, Table string }
 

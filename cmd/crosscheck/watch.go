@@ -188,6 +188,9 @@ func watchServers(ctx context.Context, old, new *cluster.Server, replicas []watc
 		Filter: filter, Scope: watch.Scope{Include: o.tables, Exclude: o.exclude}, Store: account, Observer: &statusKeeper{Observer: out.view, ctx: ctx, account: account, log: log}, Rechecker: rows, For: o.span, SettleFor: o.settle,
 		RetryFor: o.retryFor, MaxLag: o.maxLag, Members: [2][]string{o.oldMembers, o.newMembers}, Replicas: replicas, Since: account.Since(), Log: log,
 	}
+	for i := range replicas {
+		replicas[i].Base = copyBase(book, foldsCase(old, new))
+	}
 	if err = resumeAccount(ctx, book, account, survey, foldsCase(old, new), &opt); err != nil {
 		return status, nil, err
 	}
@@ -246,33 +249,60 @@ func foldsCase(old, new *cluster.Server) bool {
 
 // coverBase says which of the watched tables the check compared, and counts those only.
 func coverBase(ctx context.Context, book *ledger.Ledger, fold bool, opt *watch.Options) error {
-	run, err := book.FindRun(ctx, opt.Base.Run)
+	covered, tables, err := coverageOf(ctx, book, opt.Base.Run, fold)
 	if err != nil {
 		return err
 	}
-	tables, err := book.SameTables(ctx, opt.Base.Run)
-	if err != nil {
-		return err
-	}
-	opt.Covered = &watch.Coverage{Tables: map[string]bool{}, Listed: func(string, string) bool { return false }}
+	opt.Covered = &covered
 	opt.Base.Tables, opt.Base.Rows = 0, 0
 	for _, t := range tables {
-		name := t.Name
-		if fold {
-			name = strings.ToLower(name)
-		}
-		opt.Covered.Tables[name] = true
 		if schema, name, ok := cluster.SplitFullName(t.Name); ok && opt.Filter.FoldCase(fold).Match(schema, name) {
 			opt.Base.Tables++
 			opt.Base.Rows += t.Rows
 		}
 	}
+	return nil
+}
+
+// copyBase finds what the check of a run says of another node.
+func copyBase(book *ledger.Ledger, fold bool) func(context.Context, int64, *cluster.Server) (*watch.CopyBase, error) {
+	return func(ctx context.Context, run int64, node *cluster.Server) (*watch.CopyBase, error) {
+		copied, ok, err := book.CopyRun(ctx, run, checksum.EndpointInfo{ServerUUID: node.Facts().ServerUUID, Addr: node.Config().Addr})
+		if err != nil || !ok {
+			return nil, err
+		}
+		base := &watch.CopyBase{Run: copied.ID}
+		if base.Start, err = gtid.ParsePosition(copied.New.Position); err != nil {
+			return nil, fmt.Errorf("the check's position in the state folder: %w", err)
+		}
+		base.Coverage, _, err = coverageOf(ctx, book, copied.ID, fold)
+		return base, err
+	}
+}
+
+// coverageOf says what a run compared, and lists the tables that it found the same.
+func coverageOf(ctx context.Context, book *ledger.Ledger, id int64, fold bool) (covered watch.Coverage, tables []ledger.SameTable, err error) {
+	run, err := book.FindRun(ctx, id)
+	if err != nil {
+		return covered, nil, err
+	}
+	if tables, err = book.SameTables(ctx, id); err != nil {
+		return covered, nil, err
+	}
+	covered = watch.Coverage{Tables: map[string]bool{}, Listed: func(string, string) bool { return false }}
+	for _, t := range tables {
+		name := t.Name
+		if fold {
+			name = strings.ToLower(name)
+		}
+		covered.Tables[name] = true
+	}
 	if run.Scope != nil && run.Scope.Unseen == "" {
 		listed, err := cluster.NewFilter(run.Scope.Include, run.Scope.Exclude)
 		if err != nil {
-			return fmt.Errorf("the check's scope in the state folder: %w", err)
+			return covered, nil, fmt.Errorf("the check's scope in the state folder: %w", err)
 		}
-		opt.Covered.Listed = listed.FoldCase(fold).Match
+		covered.Listed = listed.FoldCase(fold).Match
 	}
-	return nil
+	return covered, tables, nil
 }

@@ -84,6 +84,7 @@ func (e *engine) status(now time.Time) Status {
 	}
 	st.Health = e.troubles(now)
 	st.Nodes, st.Unasked = slices.Clone(e.nodes.list), slices.Clone(e.nodes.unknown)
+	st.Copies = e.copyStatus(now)
 	st.Forecast = e.forecast()
 	for _, b := range st.Account.Blind {
 		to := b.To.String()

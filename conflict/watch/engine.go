@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -74,8 +75,12 @@ type engine struct {
 	sights [2]sight
 	health health
 	nodes  nodes
-	keys   [2]keySpace
-	draws  map[string]*draw // by the sequence's name
+	found  map[string]*found // tables that were found at the start, by FullName
+	// kins are the sides' writers with their copies, nil where none is followed; tails read the copies' logs.
+	kins  [2]*kin
+	tails []*copyTail
+	keys  [2]keySpace
+	draws map[string]*draw // by the sequence's name
 
 	async   chan func()
 	workers sync.WaitGroup
@@ -116,6 +121,17 @@ func (e *engine) run(outer context.Context) (Status, error) {
 		e.workers.Go(func() {
 			defer fault.Guard()
 			r.run(ctx)
+		})
+	}
+	for s, k := range e.kins {
+		if k != nil {
+			k.tables, k.seen = maps.Clone(e.defs[s].last), e.defs[s].version
+		}
+	}
+	for _, t := range e.tails {
+		e.workers.Go(func() {
+			defer fault.Guard()
+			t.run(ctx)
 		})
 	}
 	if err := e.begin(ctx, outer); err != nil {
@@ -226,6 +242,7 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 			return err
 		}
 	}
+	e.copied(s, it)
 	origin := e.origins.of(tx)
 	if s == conflict.Old && e.tooEarly() {
 		if origin == conflict.FromOld && !tx.Aborted {
@@ -372,7 +389,7 @@ func (e *engine) keep(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	due := checkpointEvery
-	if e.det.Summary().Memory > smallWindow {
+	if e.det.Summary().Memory > smallWindow || e.copiesWait() > manyCopied {
 		due = largeCheckpointEvery
 	}
 	if !e.kept.dirty && now.Sub(e.kept.at) < 6*due || now.Sub(e.kept.at) < due {

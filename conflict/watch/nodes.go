@@ -8,18 +8,30 @@ import (
 	"time"
 
 	"crosscheck/cluster"
+	"crosscheck/cluster/gtid"
 	"crosscheck/cluster/topology"
 	"crosscheck/conflict"
 	"crosscheck/internal/fault"
 )
 
-// Replica is a node that is watched besides old and new: its threads, its lag, its transactions. Its log is not read.
+// Replica is a node that is watched besides old and new: its threads, its lag, its transactions, and where it logs what it
+// applies, its log.
 type Replica struct {
 	Side  conflict.Side
 	Label string // "new-1"
 	Addr  string
 	// Open connects to it. It is called again, from another goroutine, as long as it fails.
 	Open func(ctx context.Context) (*cluster.Server, error)
+	// Base is what the check of a run, on which the account builds, says of the node; nil if it did not compare it. It may be
+	// called from another goroutine. A nil function: of none.
+	Base func(ctx context.Context, run int64, node *cluster.Server) (*CopyBase, error)
+}
+
+// CopyBase is what a check says of a copy: where the node was when the check began, and which of its tables it found the same.
+type CopyBase struct {
+	Run   int64
+	Start gtid.Position
+	Coverage
 }
 
 // Node is what was last seen of a node besides old and new.

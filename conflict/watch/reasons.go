@@ -34,6 +34,7 @@ const (
 	ReasonUnasked    = "server_unasked"  // a side does not answer
 	ReasonUnsettled  = "unsettled"       // the watch ended before all had arrived
 	ReasonEnded      = "ended"           // by an error
+	ReasonCopies     = "copies_doubted"  // a replica's log shows rows that are not those of its writer
 )
 
 // ReasonIDs lists the ids of all reasons.
@@ -41,6 +42,7 @@ func ReasonIDs() []string {
 	return []string{
 		ReasonFindings, ReasonDiffer, ReasonStale, ReasonBlind, ReasonUnjudged, ReasonSchema, ReasonKeysWait, ReasonNoBase, ReasonUnverified, ReasonUnknown,
 		ReasonOpen, ReasonQuestions, ReasonNoChannel, ReasonArrival, ReasonOverdue, ReasonUnasked, ReasonUnsettled, ReasonEnded,
+		ReasonCopies,
 	}
 }
 
@@ -94,6 +96,10 @@ func (e *engine) reasons(st *Status, now time.Time) []Reason {
 	})
 	open(st.Rows.Open > 0, ReasonOpen, func() string { return plural(uint64(st.Rows.Open), "row") + " under doubt" })
 	open(st.Account.Questions > 0, ReasonQuestions, func() string { return "servers have not said yet which texts are equal" })
+	for i := range st.Copies {
+		c := &st.Copies[i]
+		open(c.State == CopyDoubted, ReasonCopies, func() string { return c.Label + ": " + c.Reason })
+	}
 	for i := range e.servers {
 		s := conflict.Side(i)
 		f := &e.fences[s]

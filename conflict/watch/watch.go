@@ -115,6 +115,9 @@ type memory struct {
 	Unverified []string `json:"unverified,omitempty"`
 	// Followed is how far each log's schema changes count in Unverified.
 	Followed [2]gtid.FilePos `json:"followed"`
+	// Copies are the copies that are followed, as copyMemory, and Compared is how far each side's log was compared with them.
+	Copies   []json.RawMessage `json:"copies,omitempty"`
+	Compared [2]gtid.Position  `json:"compared"`
 }
 
 // restore makes the detector from a checkpoint, or a new one.
@@ -174,7 +177,10 @@ func (e *engine) checkpoint(ctx context.Context) error {
 		e.mem.Stale[s] = e.defs[s].outdated(e.det.Definitions(conflict.Side(s)))
 	}
 	c := Checkpoint{At: time.Now(), Write: e.det.Snapshot}
-	var err error
+	err := e.keepCopies()
+	if err != nil {
+		return err
+	}
 	if c.Engine, err = json.Marshal(&e.mem); err != nil {
 		return err
 	}
