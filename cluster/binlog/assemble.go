@@ -17,6 +17,8 @@ const (
 	partBytes = 1 << 20
 	// valueChunk is how many Values are allocated at once.
 	valueChunk = 2048
+	// maxGrow is for how many changes there is room made at once.
+	maxGrow = 1024
 )
 
 // mapped is a table map of the current connection with its plan.
@@ -26,7 +28,6 @@ type mapped struct {
 	watched bool
 	plan    *plan // nil until rows come
 	epoch   int   // of the schema that the plan was made with
-	layout  uint64
 }
 
 // assembler turns events into transactions. It does no I/O; definitions come

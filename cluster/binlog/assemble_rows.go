@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -24,10 +25,11 @@ func (a *assembler) tableMapEvent(e event) error {
 	if err != nil {
 		return err
 	}
+	tm.layout = layoutOf(tm)
 	if len(a.tables) > 10000 { // ids are never reused while a server runs
 		clear(a.tables)
 	}
-	a.tables[id] = &mapped{body: bytes.Clone(e.body), tm: tm, watched: a.watch == nil || a.watch(tm.schema, tm.table), layout: layoutOf(tm)}
+	a.tables[id] = &mapped{body: bytes.Clone(e.body), tm: tm, watched: a.watch == nil || a.watch(tm.schema, tm.table)}
 	return nil
 }
 
@@ -89,16 +91,19 @@ func (a *assembler) decodeRows(e event, m *mapped) error {
 			}
 		}
 		if a.sums {
-			c.Sum, c.Layout = xxh3.HashSeed(images[:len(images)-len(ev.images)], seed), m.layout
+			c.Sum = xxh3.HashSeed(images[:len(images)-len(ev.images)], seed)
 		}
-		a.change(c)
+		a.change(c, len(ev.images)/max(len(images)-len(ev.images), 1))
 	}
 	return nil
 }
 
-// change adds a change to the current transaction, unless it was delivered before a reconnect.
-func (a *assembler) change(c Change) {
+// change adds a change to the current transaction, unless it was delivered before a reconnect. About so many are still to come.
+func (a *assembler) change(c Change, more int) {
 	if a.rows++; a.rows > a.skip {
+		if len(a.cur.Changes) == cap(a.cur.Changes) {
+			a.cur.Changes = slices.Grow(a.cur.Changes, min(more, maxGrow)+1)
+		}
 		a.cur.Changes = append(a.cur.Changes, c)
 	}
 }

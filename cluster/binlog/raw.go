@@ -10,8 +10,9 @@ import (
 
 // rawRows is what the changes of one event need to be decoded later.
 type rawRows struct {
-	tm *tableMap
-	ev rowsEvent // without images
+	tm     *tableMap
+	ev     rowsEvent
+	layout uint64
 }
 
 // layoutOf is a hash of the columns' types: images of one layout are read alike.
@@ -39,8 +40,7 @@ func boolByte(b bool) byte {
 // rawRows cuts an event's rows apart, and leaves them as they are.
 func (a *assembler) rawRows(e event, m *mapped, ev *rowsEvent) error {
 	seed := ev.seed()
-	src := &rawRows{tm: m.tm, ev: *ev}
-	src.ev.images = nil
+	src := &rawRows{tm: m.tm, ev: *ev, layout: m.tm.layout}
 	partial := ev.partial || !ev.full()
 	for rest := ev.images; len(rest) > 0; {
 		n, err := m.tm.rowLen(rest, ev)
@@ -52,8 +52,8 @@ func (a *assembler) rawRows(e event, m *mapped, ev *rowsEvent) error {
 		}
 		a.change(Change{
 			Schema: m.tm.schema, Table: m.tm.table, Kind: ev.kind, Began: int64(e.timestamp), Partial: partial,
-			Sum: xxh3.HashSeed(rest[:n], seed), Layout: m.layout, raw: src, images: rest[:n:n],
-		})
+			Sum: xxh3.HashSeed(rest[:n], seed), raw: src, at: uint32(len(ev.images) - len(rest)),
+		}, (len(rest)-n)/n)
 		rest = rest[n:]
 	}
 	return nil
@@ -185,7 +185,7 @@ func (c *Change) Decode(def *Table) error {
 	}
 	p := newPlan(c.raw.tm, def, nil)
 	var text arena
-	rest := c.images
+	rest := c.raw.ev.images[c.at:]
 	image := func(present []byte, after bool) (Row, error) {
 		row := make(Row, len(p.columns))
 		n, partial, err := p.decodeRow(rest, present, after, c.raw.ev.partial, row, &text)

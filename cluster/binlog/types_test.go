@@ -306,7 +306,7 @@ func sameRaw(t *testing.T, decoded, raw []Change) {
 	for i := range raw {
 		r, d := &raw[i], &decoded[i]
 		sums[r.Sum] = true
-		if r.Sum != d.Sum || r.Layout != d.Layout || r.Kind != d.Kind || r.Partial != d.Partial || r.Before != nil || r.After != nil {
+		if r.Sum != d.Sum || r.Layout() != d.Layout() || r.Layout() == 0 || r.Kind != d.Kind || r.Partial != d.Partial || r.Before != nil || r.After != nil {
 			t.Fatalf("raw %+v, decoded %+v", *r, *d)
 		}
 		if err := r.Decode(d.Def); err != nil || texts(r.Before) != texts(d.Before) || texts(r.After) != texts(d.After) {

@@ -22,8 +22,11 @@ import (
 )
 
 // watchMemory is the memory that a watch tries to stay within, with a window of a million changes; the Go runtime
-// collects more often instead of growing beyond it.
-const watchMemory = 225 << 20
+// collects more often instead of growing beyond it. Each replica may take watchCopyMemory more.
+const (
+	watchMemory     = 225 << 20
+	watchCopyMemory = 16 << 20
+)
 
 // watchFlags are the command line of watch.
 type watchFlags struct {
@@ -106,9 +109,6 @@ func runWatch(ctx context.Context, g *globals, o *watchFlags) error {
 	if err = o.validate(); err != nil {
 		return err
 	}
-	if g.std.getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(watchMemory)
-	}
 	out, err := newWatchOutput(g, o)
 	if err != nil {
 		return err
@@ -124,6 +124,9 @@ func runWatch(ctx context.Context, g *globals, o *watchFlags) error {
 	replicas, err := o.replicas.watched(ctx, g, log, old, new)
 	if err != nil {
 		return failWatch(ctx, err)
+	}
+	if g.std.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(watchMemory + int64(len(replicas))*watchCopyMemory)
 	}
 	status, listed, err := watchServers(ctx, old, new, replicas, filter, o, out, log)
 	if err = failWatch(ctx, err); err != nil && status.At.IsZero() {

@@ -88,6 +88,8 @@ func (d *digester) add(tx *binlog.Transaction, bytes int64) *logged {
 	if n := len(tx.Changes); n > 0 {
 		if d.many = d.many || len(l.changes)+n > maxNamedRows; d.many {
 			l.changes = nil
+		} else if l.changes == nil {
+			l.changes = tx.Changes[:n:n]
 		} else {
 			l.changes = append(l.changes, tx.Changes...)
 		}
@@ -124,12 +126,13 @@ func (d *digester) change(c *binlog.Change) {
 		d.full = fullName(binlog.TableName{Schema: c.Schema, Table: c.Table})
 	}
 	at := len(l.Parts) - 1
-	if at < 0 || l.Parts[at].Table != d.full || l.Parts[at].Layout != c.Layout {
-		at = slices.IndexFunc(l.Parts, func(p part) bool { return p.Table == d.full && p.Layout == c.Layout && p.Statement == "" })
+	layout := c.Layout()
+	if at < 0 || l.Parts[at].Table != d.full || l.Parts[at].Layout != layout {
+		at = slices.IndexFunc(l.Parts, func(p part) bool { return p.Table == d.full && p.Layout == layout && p.Statement == "" })
 	}
 	if at < 0 {
 		at = len(l.Parts)
-		l.Parts = append(l.Parts, part{Table: d.full, Layout: c.Layout})
+		l.Parts = append(l.Parts, part{Table: d.full, Layout: layout})
 	}
 	p := &l.Parts[at]
 	p.Rows++
