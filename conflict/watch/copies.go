@@ -197,7 +197,7 @@ func (e *engine) copiesSettled(at time.Time) bool {
 	for _, t := range e.tails {
 		t.kin.mu.Lock()
 		c := t.c
-		wait := c.mem.Lost == "" && t.unfit == "" && t.trouble == "" && c.proven.Before(at)
+		wait := c.mem.Lost == "" && t.unfit == "" && t.trouble == "" && (c.proven.Before(at) || time.Since(c.proven) > freshFor/2)
 		t.kin.mu.Unlock()
 		if wait {
 			return false

@@ -24,7 +24,7 @@ const (
 	maxWaiting = 1 << 18
 	// While so much of a copy's log waits for its writer's, the copy's is not read on.
 	maxEarly      = 4096
-	maxEarlyBytes = 4 << 20
+	maxEarlyBytes = 1 << 20
 	// keptBytes is how much of a writer's log is kept with its rows, to name those that differ.
 	keptBytes = 2 << 20
 	// maxDoubts is how many rows of a copy are named.

@@ -10,6 +10,10 @@ import (
 
 // compare holds what a copy logged of a transaction against what its writer did. One of the two may be empty.
 func (c *followed) compare(w, r *logged) {
+	if len(c.mem.Doubts) == 0 && slices.EqualFunc(w.Parts, r.Parts, func(a, b part) bool { return a == b && a.Odd == "" }) {
+		c.mem.Verified += uint64(w.rows())
+		return
+	}
 	var tables []string
 	for _, l := range []*logged{w, r} {
 		for i := range l.Parts {

@@ -17,6 +17,7 @@ import (
 )
 
 const (
+	copyAhead       = 1 << 20               // see readAhead
 	copyRetry       = 5 * time.Second       // between two tries to follow a copy
 	earlyPause      = 20 * time.Millisecond // between two looks whether its writer's log has come along
 	definitionLooks = 3
@@ -118,8 +119,8 @@ func (t *copyTail) follow(ctx context.Context) error {
 		return err
 	}
 	t.reader = &reader{
-		side: t.at.Side, server: server, peer: t.e.servers[t.at.Side], opt: opt, tail: tail, out: make(chan item, 256),
-		budget: semaphore.NewWeighted(readAhead), done: make(chan struct{}),
+		side: t.at.Side, server: server, peer: t.e.servers[t.at.Side], opt: opt, tail: tail, out: make(chan item, 64),
+		budget: semaphore.NewWeighted(copyAhead), ahead: copyAhead, done: make(chan struct{}),
 	}
 	t.kin.mu.Lock()
 	t.c.mem.Identity, t.unfit, t.trouble = tail.Identity(), "", ""
