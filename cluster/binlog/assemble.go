@@ -63,7 +63,7 @@ type assembler struct {
 	lastEvent uint32
 	// logged is what was read from a MariaDB's log itself: its position may hold
 	// domains besides that were never logged.
-	logged  gtid.MariaPos
+	logged  map[uint32]gtid.MariaGTID // by domain
 	resume  *resume
 	created map[string]uint32 // per log file, when it was made
 }
@@ -386,11 +386,22 @@ func (a *assembler) commit(e event) {
 	}
 	if t.Mark.MariaDB.Seq > 0 {
 		a.pos.MariaDB = a.pos.MariaDB.With(t.Mark.MariaDB)
-		a.logged = a.logged.With(t.Mark.MariaDB)
+		if a.logged == nil {
+			a.logged = map[uint32]gtid.MariaGTID{}
+		}
+		a.logged[t.Mark.MariaDB.Domain] = t.Mark.MariaDB
 	}
 	t.Position, t.Last, t.Part = a.position(), true, a.parts
 	a.ready = append(a.ready, t)
 	a.cur, a.skip = nil, 0
+}
+
+// loggedPos is what was read from a MariaDB's log itself, as a position.
+func (a *assembler) loggedPos() (p gtid.MariaPos) {
+	for _, g := range a.logged {
+		p = p.With(g)
+	}
+	return p
 }
 
 // split delivers a part of a large transaction.

@@ -51,7 +51,7 @@ func (e *engine) settled() bool {
 	x := e.ending
 	for i := range e.servers {
 		f := &e.fences[i]
-		if !x.done[i] || f.passed <= x.from[i] {
+		if !x.done[i] || e.links[i] != nil && f.passed <= x.from[i] {
 			return false
 		}
 	}
