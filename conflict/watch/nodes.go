@@ -52,9 +52,11 @@ type Node struct {
 	Position string
 }
 
-// nodesEvery is how often nodes are looked at, and nodesTimeout how long a look may take.
+// nodesEvery is how often nodes are looked at, unnamedEvery how often where none is named, to name those that are found, and
+// nodesTimeout how long a look may take.
 const (
 	nodesEvery   = 10 * time.Second
+	unnamedEvery = time.Minute
 	nodesTimeout = 30 * time.Second
 )
 
@@ -71,7 +73,11 @@ type nodes struct {
 // lookAtNodes looks at them when that is due.
 func (e *engine) lookAtNodes(ctx context.Context, now time.Time) {
 	n := &e.nodes
-	if len(e.opt.Replicas) == 0 || n.busy || now.Sub(n.asked) < nodesEvery {
+	every := nodesEvery
+	if len(e.opt.Replicas) == 0 {
+		every = unnamedEvery
+	}
+	if n.busy || now.Sub(n.asked) < every {
 		return
 	}
 	n.busy, n.asked = true, now
