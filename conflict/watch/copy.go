@@ -45,6 +45,7 @@ type CopyDoubt struct {
 type copyMemory struct {
 	Label    string `json:"label"`
 	Identity string `json:"identity"` // binlog.Tailer.Identity
+	Server   uint32 `json:"server"`   // its server_id
 	Base     int64  `json:"base,omitempty"`
 	// Writer and Start are where the two logs begin to be compared, Read is how far the copy's was.
 	Writer gtid.Position `json:"writer"`
@@ -157,7 +158,7 @@ func (k *kin) fromCopy(c *followed, l *logged, at gtid.Position) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c.mem.Read = at
-	if l == nil || c.mem.Lost != "" || !anonymous(l.mark) && contains(c.mem.Writer, l.mark) {
+	if l == nil || c.mem.Lost != "" || c.ofBefore(l) {
 		return
 	}
 	c.seq++
@@ -175,6 +176,13 @@ func (k *kin) fromCopy(c *followed, l *logged, at gtid.Position) {
 	}
 	put(c.early, l)
 	c.bytes += l.bytes
+}
+
+// ofBefore tells whether the writer had a transaction of the copy's log when its own began to be compared. On MariaDB the copy's own
+// may be numbered below the writer's.
+func (c *followed) ofBefore(l *logged) bool {
+	own := l.mark.MariaDB.Seq > 0 && l.mark.MariaDB.Server == c.mem.Server
+	return !anonymous(l.mark) && !own && contains(c.mem.Writer, l.mark)
 }
 
 // full tells whether the copy's log must wait for its writer's.

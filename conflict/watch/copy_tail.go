@@ -153,7 +153,7 @@ func (t *copyTail) usable(ctx context.Context) error {
 		return err
 	}
 	if t.link = rel.OldToNew; t.link == nil {
-		return fmt.Errorf("it does not replicate from %s: %s", t.at.Side, rel.Reason)
+		return errUnfit{fmt.Sprintf("it does not replicate from %s: %s", t.at.Side, rel.Reason)}
 	}
 	return nil
 }
@@ -193,9 +193,13 @@ func (t *copyTail) begin(ctx context.Context) error {
 		}
 		level = end.File
 	}
-	if now.Kind == gtid.MariaDBGTID {
-		for _, d := range now.MariaDB.Domains() {
-			if last, ok := now.MariaDB.Last(d); ok && last.Server == t.server.Facts().ServerID && base == nil {
+	start := now
+	if base != nil {
+		start = base.Start
+	}
+	if start.Kind == gtid.MariaDBGTID { // a position there holds all that is numbered below
+		for _, d := range start.MariaDB.Domains() {
+			if last, ok := start.MariaDB.Last(d); ok && last.Server == t.server.Facts().ServerID {
 				return errUnfit{fmt.Sprintf("the newest transaction of domain %d is its own (%s), so that those of %s cannot be told apart", d, last, t.at.Side)}
 			}
 		}
@@ -203,14 +207,14 @@ func (t *copyTail) begin(ctx context.Context) error {
 	t.kin.mu.Lock()
 	defer t.kin.mu.Unlock()
 	c := t.c
-	c.mem.Start, c.applied, c.level = now, applied, level
+	c.mem.Start, c.mem.Read, c.mem.Server = start, start, t.server.Facts().ServerID
+	c.applied, c.level = applied, level
 	if base != nil {
-		c.mem.Base, c.mem.Start = base.Run, base.Start
+		c.mem.Base = base.Run
 		for _, table := range uncovered(t.e.found, &base.Coverage, t.e.foldsCase()) {
 			c.unverified(table, "the check did not find it the same there")
 		}
 	}
-	c.mem.Read = c.mem.Start
 	t.kin.begin(c)
 	return nil
 }

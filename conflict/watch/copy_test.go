@@ -148,6 +148,22 @@ func TestTwoLogs(t *testing.T) {
 	}
 }
 
+// TestOwnTransactionNumberedBelow: a late replica of MariaDB may number a transaction of its own below what its writer had when
+// the account began.
+func TestOwnTransactionNumberedBelow(t *testing.T) {
+	p := newPairOfLogs()
+	p.c.mem.Server = 22
+	p.c.mem.Writer = gtid.Position{Kind: gtid.MariaDBGTID, MariaDB: gtid.MariaPos{}.With(gtid.MariaGTID{Domain: 1, Server: 1, Seq: 50})}
+	p.copy(49, 1, 1) // on its way when the account began
+	tx := p.tx(1, 41, 2, 1)
+	tx.Mark.MariaDB.Server = 22
+	p.k.fromCopy(p.c, p.digest.add(tx, 10), tx.Position)
+	p.fence()
+	if got := p.doubts(); !slices.Equal(got, []string{"[2] extra"}) {
+		t.Errorf("doubts %v", got)
+	}
+}
+
 // TestCopyFarBehind: what waits for a copy is bounded; beyond that it is lost, and says so.
 func TestCopyFarBehind(t *testing.T) {
 	p := newPairOfLogs()
