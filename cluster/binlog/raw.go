@@ -71,8 +71,9 @@ func (ev *rowsEvent) full() bool {
 
 // rowLen is how many bytes the first row of an event's images takes.
 func (tm *tableMap) rowLen(b []byte, ev *rowsEvent) (int, error) {
-	n, err := 0, error(nil)
+	n := 0
 	if ev.kind != Insert {
+		var err error
 		if n, err = tm.imageLen(b, ev.first, false); err != nil {
 			return 0, err
 		}
@@ -130,7 +131,7 @@ func (tm *tableMap) imageLen(b, present []byte, partial bool) (int, error) {
 
 // valueLen is how many bytes a value that is not NULL takes, as column.decode reads it.
 func valueLen(typ byte, meta uint16, b []byte) (int, error) {
-	n := 0
+	var n int
 	switch typ {
 	case mysql.MYSQL_TYPE_TINY:
 		n = 1

@@ -125,7 +125,7 @@ func (k *kin) expect(c *followed, l *logged) {
 		k.lose(c, fmt.Sprintf("it was more than %d transactions behind", maxWaiting))
 		return
 	}
-	if l, r := l, find(c.early, l.Key); r != nil {
+	if r := find(c.early, l.Key); r != nil {
 		c.dropEarly(r)
 		c.compare(l, r)
 		return

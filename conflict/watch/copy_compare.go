@@ -57,7 +57,7 @@ func (c *followed) compareTable(table string, w, r *logged) {
 	}
 	if slices.EqualFunc(a, b, func(x, y part) bool { return x.Layout == y.Layout && x.Rows == y.Rows && x.Sum == y.Sum }) {
 		c.mem.Verified += uint64(rows)
-		c.heal(table, w, r)
+		c.heal(table, w)
 		return
 	}
 	if len(a) > 0 && len(b) > 0 && !slices.EqualFunc(a, b, func(x, y part) bool { return x.Layout == y.Layout }) {
@@ -235,7 +235,7 @@ func rowEqual(a, b binlog.Row) bool {
 }
 
 // heal takes rows from under doubt of which a change was seen to arrive as it was made: a copy logs what it held before.
-func (c *followed) heal(table string, w, r *logged) {
+func (c *followed) heal(table string, w *logged) {
 	named := func(d CopyDoubt) bool { return d.Table == table && d.Key != nil }
 	if !slices.ContainsFunc(c.mem.Doubts, named) {
 		return

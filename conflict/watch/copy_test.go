@@ -113,7 +113,7 @@ func TestTwoLogs(t *testing.T) {
 				p.writer(number(2), 2, 1)
 				p.copy(number(3), 3, 1)
 				for range 3 { // the same three times
-					p.writer(number(4+uint64(p.at[0])), 4, 1)
+					p.writer(number(4+p.at[0]), 4, 1)
 				}
 				at := p.at[0]
 				for i := range uint64(3) {
