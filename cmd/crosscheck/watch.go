@@ -50,7 +50,8 @@ func newWatchCommand(g *globals) *cobra.Command {
 		Long: `Follow the binary logs of both sides while both take writes. Changes of the two sides that did not
 know of each other and touch one key are collisions, and are reported at once, with the sessions that made them. All
 other changes are verified as they arrive on the other side. After a check that found both sides the same, in the same
-state folder, the account covers all rows: those that were compared and all that was changed since.
+state folder, the account covers all rows: those that were compared and all that was changed since. Of nodes that
+--old-replica and --new-replica name the state is looked at and the log is read: each copy has a verdict of its own.
 
 The watch goes on until it is interrupted, or for the time of --for. A watch that was killed goes on where its proof
 ended. The account needs SELECT, REPLICATION CLIENT, REPLICATION SLAVE and PROCESS (on MariaDB also SLAVE MONITOR).
