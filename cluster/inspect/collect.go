@@ -33,9 +33,10 @@ func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options)
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	pair := Pair{Taken: time.Now().UTC()}
+	nonce := newNonce()
 	readers := []*reader{
-		{Server: oldSide, side: &pair.Old, filter: folded(opt.Filter, oldSide), log: opt.Log},
-		{Server: newSide, side: &pair.New, filter: folded(opt.Filter, newSide), log: opt.Log},
+		{Server: oldSide, side: &pair.Old, filter: folded(opt.Filter, oldSide), log: opt.Log, nonce: nonce},
+		{Server: newSide, side: &pair.New, filter: folded(opt.Filter, newSide), log: opt.Log, nonce: nonce},
 	}
 	if err := onBoth(ctx, readers, (*reader).readFirst); err != nil {
 		return Pair{}, err
@@ -101,6 +102,7 @@ type reader struct {
 	side   *Side
 	filter cluster.Filter
 	log    *slog.Logger
+	nonce  string // of this collection: digests of logins mean nothing in another one
 }
 
 // onBoth asks both servers at the same time.
@@ -143,6 +145,7 @@ func (r *reader) readRest(ctx context.Context) error {
 		{"views", r.readViews},
 		{"checks", r.readChecks},
 		{"accounts", r.readAccounts},
+		{"names of privileges", r.readPrivilegeNames},
 		{"authentication plugins", r.readPlugins},
 		{"replication channels", r.readChannels},
 		{"filters of the binary log", r.readBinlogFilters},

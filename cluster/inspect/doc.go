@@ -66,9 +66,10 @@ type Side struct {
 	// Sees tells for which kinds of programs the lists are complete.
 	Sees map[ProgramKind]bool
 
-	Accounts      []Account
+	Accounts      []Account // roles among them
 	AccountsKnown bool
 	AuthPlugins   map[string]bool // that can be used
+	Privileges    map[string]bool // that the version knows, in the words of Grant
 
 	Channels      []cluster.ReplicaChannel
 	BinlogFilters []string // "binlog-do-db=shop"
@@ -109,7 +110,8 @@ type Missing struct {
 type Gap struct {
 	What  string // "triggers"
 	Why   string
-	Grant string // the statement that would show it; may be empty
+	Grant string   // the statement that would show it; may be empty
+	More  []string // further statements that it takes
 }
 
 // Schema is a database and what new tables in it get.
@@ -176,12 +178,6 @@ const (
 	QueueEmpty   EventQueue = "empty"
 	QueueWaiting EventQueue = "waiting"
 )
-
-// Account is a user of the server.
-type Account struct {
-	Name   string // user@host
-	Plugin string
-}
 
 // Table returns the table of that name, or nil.
 func (s *Side) Table(schema, name string) *Table {

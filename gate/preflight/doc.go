@@ -125,6 +125,7 @@ type Options struct {
 	Path     Path          // empty: DualWrite
 	Duration time.Duration // of the whole migration; 0: DefaultDuration
 	Accept   []string      // names of findings that are known and accepted: id, or id:object
+	Accounts []string      // patterns "user@host" of the application's accounts, as in a plan; none: all accounts that may write
 	// Unnamed are nodes of the two clusters that were found besides those that are named.
 	Unnamed []Node
 }
@@ -185,7 +186,7 @@ func Judge(pair inspect.Pair, opt Options) Result {
 	if opt.Duration <= 0 {
 		opt.Duration = DefaultDuration
 	}
-	j := &judge{pair: &pair, old: &pair.Old, new: &pair.New, path: opt.Path, duration: opt.Duration}
+	j := &judge{pair: &pair, old: &pair.Old, new: &pair.New, path: opt.Path, duration: opt.Duration, application: opt.Accounts}
 	j.run()
 	for _, n := range opt.Unnamed {
 		j.add(Finding{ID: "node_not_named", Side: n.Side, Object: n.Addr, Found: fmt.Sprintf("%s: %s, %s", n.Side, n.Addr, n.Found)})

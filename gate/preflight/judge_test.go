@@ -79,7 +79,7 @@ func sampleSide(label string, id int, f cluster.Facts) inspect.Side {
 		Sees: map[inspect.ProgramKind]bool{
 			inspect.Trigger: true, inspect.Event: true, inspect.Procedure: true, inspect.Function: true, inspect.View: true, inspect.Check: true,
 		},
-		Accounts: []inspect.Account{{Name: "app@%", Plugin: "caching_sha2_password"}}, AccountsKnown: true,
+		Accounts: sampleAccounts(f.IsMariaDB()), AccountsKnown: true,
 		AuthPlugins: map[string]bool{"caching_sha2_password": true},
 		Reserved:    map[string]bool{}, Lacks: map[string]bool{},
 	}

@@ -75,7 +75,7 @@ func (j *judge) node(n *inspect.Node) []Finding {
 	}
 	side := n.Side
 	side.Label = aNode
-	k := &judge{pair: j.pair, old: primary, new: &side, path: RollingUpgrade, duration: j.duration, inside: true, unusable: map[string]bool{}}
+	k := &judge{pair: j.pair, old: primary, new: &side, path: RollingUpgrade, duration: j.duration, application: j.application, inside: true, unusable: map[string]bool{}}
 	k.replica()
 	out := slices.DeleteFunc(k.findings, func(f Finding) bool {
 		return f.Side == SideBoth && slices.Contains([]string{"view_broken", "size"}, f.ID) // as on the side's own server
@@ -101,7 +101,9 @@ func (j *judge) node(n *inspect.Node) []Finding {
 func onNode(f *Finding, n *inspect.Node, primary *inspect.Side) []Fix {
 	var out []Fix
 	changes := func(x Fix) bool {
-		return slices.ContainsFunc([]string{"ALTER ", "CREATE DATABASE ", "SET SESSION foreign_key_checks"}, func(p string) bool { return strings.HasPrefix(x.SQL, p) })
+		return slices.ContainsFunc([]string{
+			"ALTER ", "CREATE DATABASE ", "SET SESSION foreign_key_checks", "CREATE USER ", "DROP USER ", "GRANT ", "REVOKE ", "CREATE ROLE ", "SET DEFAULT ROLE ",
+		}, func(p string) bool { return strings.HasPrefix(x.SQL, p) })
 	}
 	if slices.ContainsFunc(f.Fixes, func(x Fix) bool { return changes(x) && x.On == primary.Label }) {
 		f.Do = "Make " + aNode + " as " + primary.Label + " is; or change " + primary.Label + " with SET SESSION sql_log_bin = 0, so that it does not go over to those that have it."
@@ -143,6 +145,7 @@ func (j *judge) replica() {
 	j.programs()
 	j.config()
 	j.brokenViews()
+	j.accounts()
 }
 
 // member tells whether a node is one of a group whose members are equals.
