@@ -120,6 +120,7 @@ type wrong struct {
 	name     string
 	old, new cluster.Facts // zero: MySQL 9.7
 	path     Path
+	accounts []string // of the plan
 	do       func(p *inspect.Pair)
 	want     []string
 }
@@ -296,7 +297,7 @@ func gtidCases() []wrong {
 
 func TestOneCauseOneFinding(t *testing.T) {
 	covered := map[string]bool{"size": true, "node_not_named": true, "node_not_reached": true, "replica_writable": true} // TestNodes has these
-	for _, c := range cases() {
+	for _, c := range slices.Concat(cases(), accountCases()) {
 		if c.old.Version == "" {
 			c.old = mysql(9, 7, 4)
 		}
@@ -307,7 +308,7 @@ func TestOneCauseOneFinding(t *testing.T) {
 		if c.do != nil {
 			c.do(&pair)
 		}
-		r := Judge(pair, Options{Path: c.path})
+		r := Judge(pair, Options{Path: c.path, Accounts: c.accounts})
 		if got := names(r); !slices.Equal(got, append([]string{}, c.want...)) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
