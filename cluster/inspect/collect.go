@@ -146,6 +146,7 @@ func (r *reader) readRest(ctx context.Context) error {
 		{"checks", r.readChecks},
 		{"accounts", r.readAccounts},
 		{"names of privileges", r.readPrivilegeNames},
+		{"time zones", r.readZones},
 		{"authentication plugins", r.readPlugins},
 		{"replication channels", r.readChannels},
 		{"filters of the binary log", r.readBinlogFilters},

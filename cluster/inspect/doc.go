@@ -71,6 +71,10 @@ type Side struct {
 	AuthPlugins   map[string]bool // that can be used
 	Privileges    map[string]bool // that the version knows, in the words of Grant
 
+	Zones      map[string]Zone // named time zones
+	ZonesKnown bool
+	UsedZones  []string // time zones of the server, of sessions and events, as far as they show; named or not
+
 	Channels      []cluster.ReplicaChannel
 	BinlogFilters []string // "binlog-do-db=shop"
 	// GlobalFilters are those that a channel will get when it is made, as

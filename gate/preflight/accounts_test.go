@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -56,6 +57,18 @@ func global(old, new []string, known ...string) func(*inspect.Pair) {
 	}
 }
 
+// zonesOf gives each side a zone, unless its offset is 0.
+func zonesOf(old, new int) func(*inspect.Pair) {
+	return func(p *inspect.Pair) {
+		for s, offset := range map[*inspect.Side]int{&p.Old: old, &p.New: new} {
+			s.Zones, s.ZonesKnown = map[string]inspect.Zone{}, true
+			if offset != 0 {
+				s.Zones["Europe/Berlin"] = inspect.Zone{Transitions: 1, Sum: fmt.Sprint(offset)}
+			}
+		}
+	}
+}
+
 func accountCases() []wrong {
 	m56, m80, ma := mysql(5, 6, 24), mysql(8, 0, 40), maria(10, 11, 14)
 	native := func(p *inspect.Pair) {
@@ -74,6 +87,13 @@ func accountCases() []wrong {
 	extra := []string{"warning account_privilege_extra:app@% new"}
 	unlike := []string{"info account_privilege_unlike:app@% new"}
 	return []wrong{
+		{name: "no time zones", do: zonesOf(3600, 0), want: []string{"warning time_zones_missing:mysql.time_zone_name new"}},
+		{name: "other times", do: zonesOf(3600, 7200), want: []string{"info time_zones_differ:mysql.time_zone_name new"}},
+		{name: "other times of the server's own", do: func(p *inspect.Pair) {
+			zonesOf(3600, 7200)(p)
+			p.New.UsedZones = []string{"europe/berlin"}
+		}, want: []string{"warning time_zones_differ:mysql.time_zone_name new"}},
+		{name: "more time zones", do: zonesOf(0, 3600)},
 		{name: "named and there", accounts: []string{"app@10.0.0.5"}},
 		{name: "named and not there", accounts: []string{"app@%", "shop@%"}, want: []string{"warning account_not_found:shop@% old"}},
 		{name: "gone", do: func(p *inspect.Pair) { p.New.Accounts = p.New.Accounts[1:] }, want: []string{"warning account_missing:app@% new"}},

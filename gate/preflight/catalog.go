@@ -431,7 +431,14 @@ func accountEntries() []Entry {
 }
 
 func configEntries() []Entry {
+	const load = "Load them from one version of the zone files on both: mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql (mariadb-tzinfo-to-sql); on a replica in a session with sql_log_bin = 0."
 	return []Entry{
+		{
+			"time_zones_missing", Warning, "named time zones of old are not on new", "SET time_zone fails there (1298), and CONVERT_TZ gives NULL, which is stored without an error.", load,
+		},
+		{
+			"time_zones_differ", Warning, "named time zones mean other times", "The same moment is stored or shown as another time, in the years in which the zone files differ.", load,
+		},
 		{
 			"removed_variable", Warning, "a variable that old sets is gone", "What it changed on old cannot be had on new; a configuration file that still names it keeps new from starting.", "Find out what it was set for; leave it out of new's configuration file.",
 		},

@@ -46,6 +46,7 @@ func (j *judge) run() {
 	j.schemas()
 	j.programs()
 	j.config()
+	j.zones()
 	j.removed()
 	j.hiddenEvents()
 	j.brokenViews()

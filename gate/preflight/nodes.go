@@ -144,6 +144,7 @@ func (j *judge) replica() {
 	j.schemas()
 	j.programs()
 	j.config()
+	j.zones()
 	j.brokenViews()
 	j.accounts()
 }

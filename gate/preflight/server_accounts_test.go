@@ -75,9 +75,8 @@ func accountFaults(family fixtures.Family) []accountFault {
 func (r *rig) accounts(family fixtures.Family) {
 	r.Helper()
 	faults := accountFaults(family)
-	var setup, undo []string
-	broken := map[string][]string{}
-	setup = append(setup, "CREATE PROCEDURE shop.pay() DELETE FROM shop.t WHERE id < 0")
+	var setup, undo, broken []string
+	setup = append(setup, "CREATE PROCEDURE shop.pay() DELETE FROM shop.t WHERE at < CONVERT_TZ(NOW(), 'UTC', 'Test/Used')")
 	undo = append(undo, "DROP PROCEDURE shop.pay")
 	if family != fixtures.MySQL56 {
 		for _, role := range []string{"seller", "buyer", "lender"} {
@@ -97,16 +96,21 @@ func (r *rig) accounts(family fixtures.Family) {
 		for _, q := range f.new {
 			q = strings.ReplaceAll(strings.ReplaceAll(q, "ALTER USER ACCOUNT ACCOUNT", "ALTER USER \x00 ACCOUNT"), "\x00 ACCOUNT", account+" \x00")
 			q = strings.ReplaceAll(strings.ReplaceAll(q, "ACCOUNT", account), "\x00", "ACCOUNT")
-			broken["new"] = append(broken["new"], q)
+			broken = append(broken, q)
 		}
 		undo = append(undo, "DROP USER "+account)
 		if f.want != "" {
 			want = append(want, "warning "+f.want+":"+f.name+"@10.% new")
 		}
 	}
+	want = append(want, "warning time_zones_differ:mysql.time_zone_name new", "warning time_zones_missing:mysql.time_zone_name new")
 	slices.Sort(want)
 	r.run(r.set.Old, true, setup...)
+	r.run(r.set.Old, false, zones(map[string]int{"Test/Gone": 3600, "Test/Used": 3600})...)
+	r.run(r.set.New, false, zones(map[string]int{"Test/Gone": 3600, "Test/Used": 3600})...)
 	defer func() {
+		r.run(r.set.Old, false, zones(nil)...)
+		r.run(r.set.New, false, zones(nil)...)
 		r.run(r.set.Old, true, undo...)
 		if err := r.set.WaitCaughtUp(context.WithoutCancel(r.Context())); err != nil {
 			r.Error(err)
@@ -115,19 +119,62 @@ func (r *rig) accounts(family fixtures.Family) {
 	if got := open(r.judge(false, preflight.Options{})); len(got) > 0 {
 		r.Errorf("accounts that came by replication: %q", got)
 	}
-	r.run(r.set.New, false, broken["new"]...)
+	r.run(r.set.New, false, broken...)
+	r.run(r.set.New, false, zones(map[string]int{"Test/Used": 7200})...)
 	res := r.judge(false, preflight.Options{})
 	got := open(res)
 	if slices.Sort(got); !slices.Equal(got, want) {
 		r.Errorf("accounts: got %q, want %q", got, want)
 	}
 	r.follow(res)
+	r.run(r.set.New, false, zones(map[string]int{"Test/Gone": 3600, "Test/Used": 3600})...)
+	r.hiddenAccounts()
 	left := r.judge(false, preflight.Options{})
 	for i := range left.Findings {
 		if x := &left.Findings[i]; x.Counts() {
 			r.Errorf("after all was done that was said: %s: %s: %q", x.Name(), x.Found, x.Fixes)
 		}
 	}
+}
+
+// hiddenAccounts looks with an account that may read the application's tables only: what it may not read is not taken for equal,
+// and the GRANTs that are named show it.
+func (r *rig) hiddenAccounts() {
+	r.Helper()
+	account := "'" + string(fixtures.Crosscheck) + "'@'%'"
+	r.run(r.set.New, false, "REVOKE SELECT ON *.* FROM "+account, "GRANT SELECT ON shop.* TO "+account)
+	before := r.new
+	defer func() {
+		r.new = before
+		r.run(r.set.New, false, "GRANT SELECT ON *.* TO "+account)
+	}()
+	r.new, _ = openBoth(r.T, r.set.New, "new") // what a session may do on everything is decided as it begins
+	res := r.judge(false, preflight.Options{})
+	const missing = "warning privilege_missing:SELECT on everything new"
+	if got, want := open(res), []string{"warning not_found_out:accounts new", "warning not_found_out:time zones new", missing}; !slices.Equal(got, want) || res.Verdict != preflight.Unknown {
+		r.Errorf("accounts that are hidden: %s %q, want %q", res.Verdict, got, want)
+	}
+	res.Findings = slices.DeleteFunc(res.Findings, func(f preflight.Finding) bool { return f.ID == "privilege_missing" })
+	r.follow(res)
+	if got := open(r.judge(false, preflight.Options{})); !slices.Equal(got, []string{missing}) {
+		r.Errorf("after the grants that were named: %q", got)
+	}
+}
+
+// zones puts time zones with one transition each in place of those of before.
+func zones(offsets map[string]int) []string {
+	var out []string
+	for _, t := range []string{"time_zone", "time_zone_name", "time_zone_transition", "time_zone_transition_type"} {
+		out = append(out, "DELETE FROM mysql."+t+" WHERE Time_zone_id > 9000")
+	}
+	id := 9000
+	for name, offset := range offsets {
+		id++
+		out = append(out, fmt.Sprintf("INSERT INTO mysql.time_zone VALUES (%d, 'N')", id), fmt.Sprintf("INSERT INTO mysql.time_zone_name VALUES ('%s', %d)", name, id),
+			fmt.Sprintf("INSERT INTO mysql.time_zone_transition VALUES (%d, 1000, 0)", id),
+			fmt.Sprintf("INSERT INTO mysql.time_zone_transition_type VALUES (%d, 0, %d, 0, 'X')", id, offset))
+	}
+	return out
 }
 
 var storedHash = regexp.MustCompile(`(?:AS|PASSWORD|USING) (0x[0-9A-F]+|'[^']+')`)
