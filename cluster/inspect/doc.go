@@ -71,7 +71,7 @@ type Side struct {
 	AuthPlugins   map[string]bool // that can be used
 	Privileges    map[string]bool // that the version knows, in the words of Grant
 
-	Zones      map[string]Zone // named time zones
+	Zones      map[string]Zone // named time zones, but for posix/… and right/…
 	ZonesKnown bool
 	UsedZones  []string // time zones of the server, of sessions and events, as far as they show; named or not
 

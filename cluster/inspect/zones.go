@@ -36,7 +36,8 @@ func (r *reader) readZones(ctx context.Context) error {
 	zones := map[string]Zone{}
 	err := r.each(ctx, "SELECT n.Name, COUNT(t.Transition_time), COALESCE(SUM(CRC32(CONCAT_WS('/', t.Transition_time, y.Offset))), 0) FROM mysql.time_zone_name n "+
 		"LEFT JOIN mysql.time_zone_transition t ON t.Time_zone_id = n.Time_zone_id AND t.Transition_time BETWEEN 0 AND 2147483647 "+
-		"LEFT JOIN mysql.time_zone_transition_type y ON y.Time_zone_id = t.Time_zone_id AND y.Transition_type_id = t.Transition_type_id GROUP BY n.Name",
+		"LEFT JOIN mysql.time_zone_transition_type y ON y.Time_zone_id = t.Time_zone_id AND y.Transition_type_id = t.Transition_type_id "+
+		"WHERE n.Name NOT LIKE 'posix/%' AND n.Name NOT LIKE 'right/%' GROUP BY n.Name", // these are the same zones once more
 		func(rows *sql.Rows) error {
 			var name string
 			var z Zone

@@ -127,6 +127,10 @@ func replicationEntries() []Entry {
 			"Start it, or mend its address or the account, and run preflight again; or take it out of the nodes that are named.",
 		},
 		{
+			"node_version", Warning, "a node is of another version than its side's own server", "It has other defaults, plans and limits; once it is promoted, it writes what nodes of the older version may not read.",
+			"Bring the nodes of a cluster to one version, or accept it while they are upgraded one by one.",
+		},
+		{
 			"replica_writable", Warning, "a replica takes writes", "An application that is led to it by mistake is not refused: the node diverges, and its transactions are nowhere else.",
 			"Set read_only, also in the configuration file.",
 		},

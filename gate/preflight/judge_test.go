@@ -296,7 +296,7 @@ func gtidCases() []wrong {
 }
 
 func TestOneCauseOneFinding(t *testing.T) {
-	covered := map[string]bool{"size": true, "node_not_named": true, "node_not_reached": true, "replica_writable": true} // TestNodes has these
+	covered := map[string]bool{"size": true, "node_not_named": true, "node_not_reached": true, "node_version": true, "replica_writable": true} // TestNodes has these
 	for _, c := range slices.Concat(cases(), accountCases()) {
 		if c.old.Version == "" {
 			c.old = mysql(9, 7, 4)

@@ -133,6 +133,7 @@ func (j *judge) replica() {
 		j.add(Finding{ID: "server_id_zero", Side: j.new.Label, Object: "server_id", Found: j.new.Label + ": server_id 0"})
 	}
 	j.versions()
+	j.sameVersion()
 	j.ownLog()
 	j.replicaSettings(j.new)
 	j.gtid()
@@ -174,6 +175,19 @@ func (j *judge) seen() {
 	only := *j.new
 	only.Hidden = more
 	j.hidden([]*inspect.Side{&only})
+}
+
+// sameVersion: a node of another version does other things with the same statement.
+func (j *judge) sameVersion() {
+	o, n := product(j.old), product(j.new)
+	if o == n || j.has("replication_unsupported", "replication_skips_series", "replication_newer_to_older", "replication_between_families") {
+		return
+	}
+	f := Finding{ID: "node_version", Side: j.new.Label, Object: "version", Found: j.new.Label + ": " + n + "; " + j.old.Label + ": " + o}
+	if j.old.Facts.Major == j.new.Facts.Major && j.old.Facts.Minor == j.new.Facts.Minor {
+		f.Severity = Info
+	}
+	j.add(f)
 }
 
 // ownLog judges the binary log of a node that logs what it applies. One that

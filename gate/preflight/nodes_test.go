@@ -106,7 +106,14 @@ func TestNodes(t *testing.T) {
 		{"newer", func(p *inspect.Pair) {
 			p.Old.Facts.Major, p.Old.Facts.Minor = 8, 4
 			p.New.Facts.Major, p.New.Facts.Minor = 8, 4
-		}, "", "", ""},
+		}, "warning node_version:version new new-1 new-2|warning node_version:version old old-1", "old-1: MySQL 9.7.4; old: MySQL 8.4.4", ""},
+		{"another patch", func(p *inspect.Pair) { p.Nodes[1].Facts.Patch = 3 }, "", "", ""},
+		{"account", func(p *inspect.Pair) { p.Nodes[1].Accounts = p.Nodes[1].Accounts[1:] }, "warning account_missing:app@% new new-1", "new-1: no account app@%",
+			"new-1: GRANT INSERT, SELECT, UPDATE ON `shop`.* TO 'app'@'%'"},
+		{"account that others replicate by", func(p *inspect.Pair) {
+			p.New.Accounts = append(p.New.Accounts, inspect.Account{User: "repl", Host: "%", Plugins: []string{"caching_sha2_password"}, Grants: []inspect.Grant{{Privilege: "REPLICATION SLAVE"}}})
+			p.Nodes[1].Accounts = append(p.Nodes[1].Accounts, p.New.Accounts[2])
+		}, "warning account_missing:repl@% new new-2", "new-2: no account repl@%", "new-2: GRANT REPLICATION SLAVE ON *.* TO 'repl'@'%'"},
 		{"same server_id", variable("server_id", "12", 0), "fatal server_id_same:server_id both old-1 new-1", "old-1, new-1: server_id 12", "new-1: SET PERSIST server_id = 14"},
 		{"server_id of the primary", variable("server_id", "2", 2), "fatal server_id_same:server_id new new-2", "new, new-2: server_id 2", "new-2: SET PERSIST server_id = 13"},
 		{"copied data directory", func(p *inspect.Pair) { p.Nodes[2].Facts.ServerUUID = "uuid-new-1" }, "fatal server_uuid_same:uuid-new-1 new new-1 new-2", "new-1, new-2: server_uuid uuid-new-1", ""},

@@ -25,7 +25,6 @@ func (j *judge) zones() {
 	for _, name := range slices.Sorted(maps.Keys(j.old.Zones)) {
 		n, there := j.new.Zones[name]
 		switch {
-		case strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/"): // the same zones once more
 		case !there:
 			missing = append(missing, name)
 		case n == j.old.Zones[name]:
