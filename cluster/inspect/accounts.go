@@ -79,7 +79,7 @@ func (r *reader) readAccounts(ctx context.Context) error {
 	}
 	if len(lacking) > 0 {
 		r.side.Unknown = append(r.side.Unknown, Gap{
-			What: "accounts", Why: "the account may not read all tables of mysql that hold accounts and their privileges", Grant: lacking[0], More: lacking[1:],
+			What: Accounts, Why: "the account may not read all tables of mysql that hold accounts and their privileges", Grant: lacking[0], More: lacking[1:],
 		})
 		return nil
 	}

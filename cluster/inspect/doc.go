@@ -118,6 +118,12 @@ type Gap struct {
 	More  []string // further statements that it takes
 }
 
+// Two things that may be a Gap and that no table depends on.
+const (
+	Accounts  = "accounts"
+	TimeZones = "time zones"
+)
+
 // Schema is a database and what new tables in it get.
 type Schema struct{ Name, Charset, Collation string }
 

@@ -29,7 +29,7 @@ func (r *reader) readZones(ctx context.Context) error {
 	}
 	if len(lacking) > 0 {
 		r.side.Unknown = append(r.side.Unknown, Gap{
-			What: "time zones", Why: "the account may not read all tables of mysql that hold time zones", Grant: lacking[0], More: lacking[1:],
+			What: TimeZones, Why: "the account may not read all tables of mysql that hold time zones", Grant: lacking[0], More: lacking[1:],
 		})
 		return nil
 	}

@@ -55,6 +55,8 @@ func Severities() []Severity { return []Severity{Fatal, Lossy, Warning, Info} }
 // NotVisible is the id of the finding that says what the account could not see.
 const NotVisible = "not_visible"
 
+const notFoundOut = "not_found_out"
+
 // rank orders severities: 0 is worst.
 func (s Severity) rank() int { return slices.Index(Severities(), s) }
 
@@ -98,6 +100,11 @@ type Finding struct {
 
 // Counts tells whether the finding keeps the verdict from Pass.
 func (f *Finding) Counts() bool { return !f.Accepted && f.Severity != Info }
+
+// OfAccounts tells whether the finding is about accounts alone, also where they could not be found out.
+func (f *Finding) OfAccounts() bool {
+	return f.ID == notFoundOut && f.Object == inspect.Accounts || slices.ContainsFunc(accountEntries(), func(e Entry) bool { return e.ID == f.ID })
+}
 
 // Name is "id" or "id:object": what --accept takes.
 func (f *Finding) Name() string {

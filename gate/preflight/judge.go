@@ -209,7 +209,7 @@ func (j *judge) lacks(s *inspect.Side, m inspect.Missing) {
 }
 
 func (j *judge) unknown(s *inspect.Side, g inspect.Gap) {
-	f := Finding{ID: "not_found_out", Side: s.Label, Object: g.What, Unseen: true, Found: s.Label + ": " + g.Why}
+	f := Finding{ID: notFoundOut, Side: s.Label, Object: g.What, Unseen: true, Found: s.Label + ": " + g.Why}
 	if g.Grant != "" {
 		f.Fixes = []Fix{{On: s.Label, SQL: g.Grant}}
 	}
