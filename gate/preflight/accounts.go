@@ -13,7 +13,6 @@ type accountJudge struct {
 	*judge
 	oldBook, newBook *book
 	schemas          []string // whose privileges are compared
-	seenRoles        map[string]bool
 }
 
 // accounts judges whether the application meets on new what it has on old: its accounts, how they log in and what they may do.
@@ -22,7 +21,7 @@ func (j *judge) accounts() {
 		return // which is said where it was not found out
 	}
 	fold := j.old.Facts.LowerCaseTableNames != 0 || j.new.Facts.LowerCaseTableNames != 0
-	a := &accountJudge{judge: j, oldBook: newBook(j.old, fold), newBook: newBook(j.new, fold), seenRoles: map[string]bool{}}
+	a := &accountJudge{judge: j, oldBook: newBook(j.old, fold), newBook: newBook(j.new, fold).copied()}
 	for _, s := range j.old.Schemas {
 		a.schemas = append(a.schemas, s.Name)
 	}
@@ -36,8 +35,31 @@ func (j *judge) accounts() {
 			}
 		}
 	}
-	for _, o := range a.chosen() {
+	chosen := a.chosen()
+	a.sharedRoles(chosen)
+	for _, o := range chosen {
 		a.judgeAccount(o)
+	}
+}
+
+// sharedRoles compares what roles may do, each once. What they lack on new they have from here on in its book, so that nothing of
+// it is said of each account again.
+func (a *accountJudge) sharedRoles(chosen []*inspect.Account) {
+	seen := map[string]bool{}
+	for _, o := range chosen {
+		for _, r := range slices.Concat(a.oldBook.granted(o.Name()), a.oldBook.active(o)) {
+			n := a.newBook.accounts[a.newBook.here(r)]
+			if n == nil || seen[r] {
+				continue
+			}
+			seen[r] = true
+			old, now := a.oldBook.rights(r), func() *rights { return a.newBook.rights(n.Name()) }
+			missing := less(old, now(), a.schemas, a.compared)
+			a.compareRights(shortRoles([]string{r})[0], n, a.newBook, old, now)
+			for _, m := range missing {
+				n.Grants = append(n.Grants, m.Grant)
+			}
+		}
 	}
 }
 
@@ -70,7 +92,7 @@ func serverOwn(x *inspect.Account) bool {
 
 // writes tells whether an account may change rows or tables of the compared schemas, with any of its roles.
 func (a *accountJudge) writes(x *inspect.Account) bool {
-	r := a.oldBook.rights(slices.Concat([]string{x.Name()}, a.oldBook.granted(x.Name()), a.oldBook.active(x))...)
+	r := a.oldBook.rights(slices.Concat([]string{x.Name()}, a.oldBook.granted(x.Name()))...) // what everybody may do makes no writer
 	may := func(p privileges) bool {
 		for name := range p {
 			if slices.Contains([]string{"INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "EXECUTE"}, name) {
@@ -164,18 +186,7 @@ func (a *accountJudge) privilegesOf(o, n *inspect.Account) {
 	}
 	n = sim.accounts[n.Name()]
 	a.rolesOf(o, n, sim)
-	a.compareRights(n, sim, a.oldBook.login(o), func() *rights { return sim.login(n) })
-	active := a.oldBook.active(o)
-	for _, r := range a.oldBook.granted(o.Name()) { // what SET ROLE gives
-		x := sim.accounts[sim.here(r)]
-		if x == nil || slices.Contains(active, r) || a.seenRoles[r] {
-			continue
-		}
-		a.seenRoles[r] = true
-		a.compareRights(x, sim, a.oldBook.rights(append([]string{r}, a.oldBook.granted(r)...)...), func() *rights {
-			return sim.rights(append([]string{x.Name()}, sim.granted(x.Name())...)...)
-		})
-	}
+	a.compareRights(o.Name(), n, sim, a.oldBook.login(o), func() *rights { return sim.login(n) })
 }
 
 // rolesOf compares which roles an account has and begins with, and brings the book of new to what it will be.
@@ -212,9 +223,14 @@ func (a *accountJudge) bringRoles(o, n *inspect.Account, sim *book) (fixes []Fix
 	}
 	run := func(sql string) { fixes = append(fixes, Fix{a.new.Label, sql}) }
 	var give func(from, to *inspect.Account)
+	done := map[string]bool{}
 	give = func(from, to *inspect.Account) {
 		for _, r := range from.Roles {
 			x, here := a.oldBook.accounts[r], sim.here(r)
+			if x != nil && slices.Contains(to.Roles, here) && sim.accounts[here] != nil && !done[r] {
+				done[r] = true
+				give(x, sim.accounts[here])
+			}
 			if x == nil || slices.Contains(to.Roles, here) {
 				continue
 			}

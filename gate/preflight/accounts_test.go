@@ -143,11 +143,25 @@ func accountCases() []wrong {
 		{name: "nobody comes later", do: more(inspect.Account{Host: "%"}, inspect.Account{User: "other", Host: "localhost"})},
 		{name: "role", do: onApp(func(a *inspect.Account) { a.Roles = nil }), want: []string{"warning account_role:app@% new"}},
 		{name: "default role", do: onApp(func(a *inspect.Account) { a.DefaultRoles = nil }), want: []string{"warning account_default_roles:app@% new"}},
-		{name: "role may less", do: func(p *inspect.Pair) { account(&p.New, "writer@%").Grants = account(&p.New, "writer@%").Grants[1:] }, want: lacks},
+		{name: "role may less", do: func(p *inspect.Pair) { account(&p.New, "writer@%").Grants = account(&p.New, "writer@%").Grants[1:] }, want: []string{"warning account_privilege_missing:writer new"}},
+		{name: "role within a role", do: func(p *inspect.Pair) {
+			for _, s := range []*inspect.Side{&p.Old, &p.New} {
+				s.Accounts = append(s.Accounts, inspect.Account{User: "deep", Host: "%", Role: true, Plugins: []string{"caching_sha2_password"}, Grants: []inspect.Grant{{Privilege: "ALTER", Schema: "shop"}}})
+			}
+			account(&p.Old, "writer@%").Roles = []string{"deep@%"}
+		}, want: []string{"warning account_role:app@% new"}},
+		{name: "two accounts of one role", do: func(p *inspect.Pair) {
+			for _, s := range []*inspect.Side{&p.Old, &p.New} {
+				b := *account(s, "app@%")
+				b.User = "b"
+				s.Accounts = append(s.Accounts, b)
+			}
+			account(&p.New, "writer@%").Grants = append(account(&p.New, "writer@%").Grants, inspect.Grant{Privilege: "TRIGGER", Schema: "shop"})
+		}, want: []string{"warning account_privilege_extra:writer new"}},
 		{name: "role to be set may less", do: func(p *inspect.Pair) {
 			account(&p.Old, "app@%").DefaultRoles, account(&p.New, "app@%").DefaultRoles = nil, nil
 			account(&p.New, "writer@%").Grants = nil
-		}, want: []string{"warning account_privilege_missing:writer@% new"}},
+		}, want: []string{"warning account_privilege_missing:writer new"}},
 		{name: "no roles on new", old: mysql(8, 0, 40), new: mysql(5, 7, 44), path: RollingUpgrade, do: func(p *inspect.Pair) {
 			p.New.Accounts = p.New.Accounts[:1]
 			account(&p.New, "app@%").Roles, account(&p.New, "app@%").DefaultRoles = nil, nil

@@ -86,7 +86,9 @@ func (a *accountJudge) asOnOld(o *inspect.Account) (show []Fix, login string) {
 			login += " USING '…'"
 		}
 		for _, p := range o.Plugins[1:] {
-			login += " OR " + p
+			if login += " OR " + p; slices.Contains([]string{"mysql_native_password", "ed25519", "parsec"}, p) {
+				login += " USING '…'"
+			}
 		}
 		return show, login
 	case len(o.Secrets) == 0:

@@ -34,10 +34,10 @@ func superOf(s *inspect.Side) string {
 
 // compareRights judges what an account or role of new may do against what it may do on old. now gives its rights as the book has
 // them.
-func (a *accountJudge) compareRights(n *inspect.Account, sim *book, old *rights, now func() *rights) {
+func (a *accountJudge) compareRights(name string, n *inspect.Account, sim *book, old *rights, now func() *rights) {
 	new := now()
 	if missing := less(old, new, a.schemas, a.compared); len(missing) > 0 {
-		a.addAccount("account_privilege_missing", n.Name(), fmt.Sprintf("%s lacks %s", n.Name(), a.told(missing)),
+		a.addAccount("account_privilege_missing", name, fmt.Sprintf("%s lacks %s", name, a.told(missing)),
 			a.statements("GRANT", " TO ", sim, a.onNew(n, sim, missing)))
 	}
 	if extra := less(new, old, a.schemas, a.compared); len(extra) > 0 {
@@ -49,7 +49,7 @@ func (a *accountJudge) compareRights(n *inspect.Account, sim *book, old *rights,
 			return slices.ContainsFunc(less(old, new, a.schemas, a.compared), func(m right) bool { return m.Grant == r.Grant })
 		})
 		fixes = append(a.statements("GRANT", " TO ", sim, a.onNew(n, sim, first)), fixes...)
-		a.addAccount("account_privilege_extra", n.Name(), fmt.Sprintf("%s may more than on %s: %s", n.Name(), a.old.Label, a.told(extra)), fixes)
+		a.addAccount("account_privilege_extra", name, fmt.Sprintf("%s may more than on %s: %s", name, a.old.Label, a.told(extra)), fixes)
 	}
 	var unlike []string
 	for label, p := range map[string][2]privileges{a.old.Label: {old.global, new.global}, a.new.Label: {new.global, old.global}} {
@@ -65,7 +65,7 @@ func (a *accountJudge) compareRights(n *inspect.Account, sim *book, old *rights,
 	}
 	if slices.Sort(unlike); len(unlike) > 0 {
 		slices.Reverse(unlike)
-		a.addAccount("account_privilege_unlike", n.Name(), n.Name()+" has privileges that are not comparable between the two versions: "+strings.Join(unlike, "; "), nil)
+		a.addAccount("account_privilege_unlike", name, name+" has privileges that are not comparable between the two versions: "+strings.Join(unlike, "; "), nil)
 	}
 }
 
