@@ -22,11 +22,11 @@ type Account struct {
 	// collection and mean nothing else. None: no password.
 	Secrets         []string
 	Locked, Expired bool
-	TLS             string           // what it demands of the connection: "", "ANY", "X509", or the details of a certificate
-	Limits          map[string]int64 // per hour, or at a time, as "MAX_QUERIES_PER_HOUR"; only what is limited
-	Grants          []Grant          // its own, without those of its roles
-	Revoked         []Grant          // schemas taken out of a global privilege
-	Roles           []string         // names of granted roles
+	TLS             string             // what it demands of the connection: "", "ANY", "X509", or the details of a certificate
+	Limits          map[string]float64 // per hour, or at a time, as "MAX_QUERIES_PER_HOUR", or in seconds; only what is limited
+	Grants          []Grant            // its own, without those of its roles
+	Revoked         []Grant            // schemas taken out of a global privilege
+	Roles           []string           // names of granted roles
 	DefaultRoles    []string
 }
 
@@ -195,7 +195,7 @@ func (a *accountReader) users(ctx context.Context) error {
 	}
 	for _, c := range []string{
 		"plugin", "ssl_type", "ssl_cipher", "x509_issuer", "x509_subject", "max_questions", "max_updates", "max_connections", "max_user_connections",
-		"password_expired", "account_locked", "is_role", "default_role",
+		"max_statement_time", "password_expired", "account_locked", "is_role", "default_role",
 	} {
 		if has[c] {
 			list = append(list, c)
@@ -208,7 +208,7 @@ func (a *accountReader) users(ctx context.Context) error {
 	list = append(list, a.digest(hash)+" AS secret")
 	if has["user_attributes"] {
 		list = append(list, a.digest("JSON_UNQUOTE(JSON_EXTRACT(User_attributes, '$.additional_password'))")+" AS second",
-			"JSON_EXTRACT(User_attributes, '$.Restrictions') AS restrictions")
+			"JSON_EXTRACT(User_attributes, '$.Restrictions') AS restrictions", "JSON_EXTRACT(User_attributes, '$.multi_factor_authentication[*].plugin') AS factors")
 	}
 	return a.rows(ctx, "SELECT "+strings.Join(list, ", ")+" FROM mysql.user", func(x map[string]string) {
 		acc := a.add(Account{
@@ -217,10 +217,24 @@ func (a *accountReader) users(ctx context.Context) error {
 			TLS: tls(x["ssl_type"], x["ssl_cipher"], x["x509_issuer"], x["x509_subject"]), Limits: limits(x),
 			Grants: granted(x, Grant{}), Revoked: restrictions(x["restrictions"]),
 		})
+		for _, p := range jsonNames(x["factors"]) {
+			acc.Plugins[0] += " and " + p
+		}
 		if d := x["default_role"]; d != "" {
 			acc.DefaultRoles = []string{d + "@"}
 		}
 	})
+}
+
+// jsonNames reads a list of names.
+func jsonNames(text string) []string {
+	var out []string
+	for p := range strings.SplitSeq(strings.Trim(text, "[]"), ",") {
+		if p = strings.Trim(p, ` "`); p != "" {
+			out = append(out, native(p))
+		}
+	}
+	return out
 }
 
 // globalPriv reads MariaDB's accounts from 10.4 on.
@@ -228,7 +242,7 @@ func (a *accountReader) globalPriv(ctx context.Context) error {
 	v := func(key string) string { return "JSON_VALUE(Priv, '$." + key + "') AS " + key }
 	list := []string{
 		"User", "Host", v("plugin"), v("access"), v("version_id"), v("ssl_type"), v("ssl_cipher"), v("x509_issuer"), v("x509_subject"), v("max_questions"),
-		v("max_updates"), v("max_connections"), v("max_user_connections"), v("account_locked"), v("is_role"), v("default_role"), v("password_last_changed"),
+		v("max_updates"), v("max_connections"), v("max_user_connections"), v("max_statement_time"), v("account_locked"), v("is_role"), v("default_role"), v("password_last_changed"),
 		"JSON_EXTRACT(Priv, '$.auth_or[*].plugin') AS others", a.digest("JSON_VALUE(Priv, '$.authentication_string')") + " AS secret",
 		a.digest("JSON_EXTRACT(Priv, '$.auth_or[*].authentication_string')") + " AS second",
 	}
@@ -240,11 +254,7 @@ func (a *accountReader) globalPriv(ctx context.Context) error {
 			TLS:    tls([]string{"", "ANY", "X509", "SPECIFIED"}[min(max(kind, 0), 3)], x["ssl_cipher"], x["x509_issuer"], x["x509_subject"]),
 			Limits: limits(x), Grants: accessBits(x["access"], x["version_id"]),
 		})
-		for _, p := range strings.Split(strings.Trim(x["others"], "[]"), ",") {
-			if p = strings.Trim(p, ` "`); p != "" {
-				acc.Plugins = append(acc.Plugins, native(p))
-			}
-		}
+		acc.Plugins = append(acc.Plugins, jsonNames(x["others"])...)
 		if d := x["default_role"]; d != "" {
 			acc.DefaultRoles = []string{d + "@"}
 		}
@@ -266,13 +276,13 @@ func tls(kind, cipher, issuer, subject string) string {
 	return strings.Join(out, " AND ")
 }
 
-func limits(x map[string]string) map[string]int64 {
-	out := map[string]int64{}
+func limits(x map[string]string) map[string]float64 {
+	out := map[string]float64{}
 	for column, name := range map[string]string{
 		"max_questions": "MAX_QUERIES_PER_HOUR", "max_updates": "MAX_UPDATES_PER_HOUR", "max_connections": "MAX_CONNECTIONS_PER_HOUR",
-		"max_user_connections": "MAX_USER_CONNECTIONS",
+		"max_user_connections": "MAX_USER_CONNECTIONS", "max_statement_time": "MAX_STATEMENT_TIME",
 	} {
-		if n, err := strconv.ParseInt(x[column], 10, 64); err == nil && n != 0 {
+		if n, err := strconv.ParseFloat(x[column], 64); err == nil && n != 0 {
 			out[name] = n
 		}
 	}

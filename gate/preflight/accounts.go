@@ -125,8 +125,8 @@ func (a *accountJudge) serves(x *inspect.Account) bool {
 
 func (a *accountJudge) judgeAccount(o *inspect.Account) {
 	n := a.newBook.accounts[o.Name()]
-	if n == nil && o.Host == "%" { // MariaDB and older servers take none for any
-		n = a.newBook.accounts[o.User+"@"]
+	if same := map[string]string{"%": "", "": "%"}; n == nil && (o.Host == "" || o.Host == "%") { // no host is any
+		n = a.newBook.accounts[o.User+"@"+same[o.Host]]
 	}
 	if n == nil {
 		a.missingAccount(o)

@@ -23,7 +23,7 @@ func sampleAccounts(maria bool) []inspect.Account {
 	}
 	return []inspect.Account{
 		{
-			User: "app", Host: "%", Plugins: []string{"caching_sha2_password"}, Secrets: []string{"s1"}, Limits: map[string]int64{},
+			User: "app", Host: "%", Plugins: []string{"caching_sha2_password"}, Secrets: []string{"s1"}, Limits: map[string]float64{},
 			Grants: grants("shop", "SELECT", "INSERT", "UPDATE"), Roles: []string{"writer@" + host}, DefaultRoles: []string{"writer@" + host},
 		},
 		{User: "writer", Host: host, Role: true, Plugins: []string{"caching_sha2_password"}, Grants: grants("shop", "DELETE", "EXECUTE")},
@@ -113,6 +113,12 @@ func accountCases() []wrong {
 			p.New.AuthPlugins = nil
 		}},
 		{name: "salted hash", do: onApp(func(a *inspect.Account) { a.Secrets = []string{"s2"} }), want: []string{"warning account_password_unknown:app@% new"}},
+		{name: "granted to somebody, and logged in by", do: func(p *inspect.Pair) {
+			for _, s := range []*inspect.Side{&p.Old, &p.New} {
+				s.Accounts = append(s.Accounts, inspect.Account{User: "other", Host: "%", Plugins: []string{"caching_sha2_password"}, Roles: []string{"app@%"}})
+			}
+			account(&p.New, "app@%").Secrets = nil
+		}, want: []string{"warning account_password:app@% new"}},
 		{name: "two passwords, one of old", do: onApp(func(a *inspect.Account) { a.Secrets = []string{"s0", "s1"} })},
 		{name: "native hash", old: ma, new: ma, do: func(p *inspect.Pair) {
 			for _, s := range []*inspect.Side{&p.Old, &p.New} {
@@ -133,10 +139,10 @@ func accountCases() []wrong {
 		{name: "locked", do: onApp(func(a *inspect.Account) { a.Locked = true }), want: []string{"warning account_locked:app@% new"}},
 		{name: "expired", do: onApp(func(a *inspect.Account) { a.Expired = true }), want: []string{"warning account_locked:app@% new"}},
 		{name: "TLS", do: onApp(func(a *inspect.Account) { a.TLS = "ANY" }), want: []string{"warning account_tls:app@% new"}},
-		{name: "limit", do: onApp(func(a *inspect.Account) { a.Limits = map[string]int64{"MAX_QUERIES_PER_HOUR": 1} }), want: []string{"warning account_limits:app@% new"}},
+		{name: "limit", do: onApp(func(a *inspect.Account) { a.Limits = map[string]float64{"MAX_QUERIES_PER_HOUR": 1} }), want: []string{"warning account_limits:app@% new"}},
 		{name: "wider limit", do: func(p *inspect.Pair) {
-			account(&p.Old, "app@%").Limits = map[string]int64{"MAX_QUERIES_PER_HOUR": 1}
-			account(&p.New, "app@%").Limits = map[string]int64{"MAX_QUERIES_PER_HOUR": 2}
+			account(&p.Old, "app@%").Limits = map[string]float64{"MAX_QUERIES_PER_HOUR": 1}
+			account(&p.New, "app@%").Limits = map[string]float64{"MAX_QUERIES_PER_HOUR": 2}
 		}},
 		{name: "shadow", do: more(inspect.Account{User: "app", Host: "10.%"}), want: []string{"warning account_shadowed:app@% new"}},
 		{name: "nobody's shadow", do: more(inspect.Account{Host: "localhost"}), want: []string{"warning account_shadowed:app@% new"}},

@@ -118,7 +118,7 @@ func limited(o *inspect.Account, names ...string) string {
 	slices.Sort(names)
 	var out strings.Builder
 	for _, n := range names {
-		fmt.Fprintf(&out, " %s %d", n, o.Limits[n])
+		fmt.Fprintf(&out, " %s %v", n, o.Limits[n])
 	}
 	if out.Len() == 0 {
 		return ""
@@ -175,7 +175,7 @@ func (a *accountJudge) conditions(o, n *inspect.Account) {
 			if o.Limits[l] != 0 {
 				was = fmt.Sprint(o.Limits[l])
 			}
-			said = append(said, fmt.Sprintf("%s %d, on %s %s", l, n.Limits[l], a.old.Label, was))
+			said = append(said, fmt.Sprintf("%s %v, on %s %s", l, n.Limits[l], a.old.Label, was))
 		}
 		a.addAccount("account_limits", name, name+" is limited: "+strings.Join(said, "; "), []Fix{{a.new.Label, a.alter(n, strings.TrimPrefix(limited(o, lower...), " "))}})
 	}

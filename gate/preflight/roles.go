@@ -121,10 +121,10 @@ func (b *book) login(a *inspect.Account) *rights {
 	return b.rights(append([]string{a.Name()}, b.active(a)...)...)
 }
 
-// isRole tells whether an account is granted to others.
+// isRole tells whether an account is there to be granted to others, and nobody logs in by it.
 func (b *book) isRole(a *inspect.Account) bool {
-	if a.Role {
-		return true
+	if a.Role || !a.Locked {
+		return a.Role
 	}
 	for _, x := range b.accounts {
 		if slices.Contains(x.Roles, a.Name()) {

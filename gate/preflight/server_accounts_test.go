@@ -47,6 +47,11 @@ func accountFaults(family fixtures.Family) []accountFault {
 		accountFault{name: "nodefault", new: []string{"SET DEFAULT ROLE NONE TO ACCOUNT"}, old: []string{"GRANT buyer TO ACCOUNT", "SET DEFAULT ROLE buyer TO ACCOUNT"}, want: "account_default_roles"},
 		accountFault{name: "lessrole", new: []string{"REVOKE DROP ON shop.* FROM lender"}, old: []string{"GRANT lender TO ACCOUNT", "SET DEFAULT ROLE lender TO ACCOUNT"}, want: "account_privilege_missing"},
 	)
+	if family.IsMariaDB() {
+		out = append(out, accountFault{
+			name: "slow", old: []string{"ALTER USER ACCOUNT WITH MAX_STATEMENT_TIME 2.5"}, new: []string{"ALTER USER ACCOUNT WITH MAX_STATEMENT_TIME 1"}, want: "account_limits",
+		})
+	}
 	for i := range out {
 		f := &out[i]
 		for _, list := range [][]string{f.old, f.new} {
