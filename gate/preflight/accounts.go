@@ -40,6 +40,7 @@ func (j *judge) accounts() {
 	for _, o := range chosen {
 		a.judgeAccount(o)
 	}
+	a.shadowed(chosen)
 }
 
 // sharedRoles compares what roles may do, each once. What they lack on new they have from here on in its book, so that nothing of
@@ -123,18 +124,23 @@ func (a *accountJudge) serves(x *inspect.Account) bool {
 	return there && !serverOwn(x)
 }
 
-func (a *accountJudge) judgeAccount(o *inspect.Account) {
+// onNewSide is the account of new that has the name of one of old.
+func (a *accountJudge) onNewSide(o *inspect.Account) *inspect.Account {
 	n := a.newBook.accounts[o.Name()]
 	if same := map[string]string{"%": "", "": "%"}; n == nil && (o.Host == "" || o.Host == "%") { // no host is any
 		n = a.newBook.accounts[o.User+"@"+same[o.Host]]
 	}
+	return n
+}
+
+func (a *accountJudge) judgeAccount(o *inspect.Account) {
+	n := a.onNewSide(o)
 	if n == nil {
 		a.missingAccount(o)
 		return
 	}
 	a.logsIn(o, n)
 	a.conditions(o, n)
-	a.shadowed(o, n)
 	a.privilegesOf(o, n)
 }
 
@@ -164,15 +170,21 @@ func (a *accountJudge) missingAccount(o *inspect.Account) {
 	a.addAccount("account_missing", o.Name(), "no account "+o.Name(), fixes)
 }
 
-// shadowed finds accounts of new that the server would take in place of one, and that old does not have.
-func (a *accountJudge) shadowed(o, n *inspect.Account) {
+// shadowed finds accounts of new that the server would take in place of others, and that old does not have.
+func (a *accountJudge) shadowed(chosen []*inspect.Account) {
 	for _, name := range a.newBook.names() {
 		x := a.newBook.accounts[name]
-		if x == n || x.User != n.User && x.User != "" || a.oldBook.accounts[name] != nil || a.newBook.isRole(x) {
+		if a.oldBook.accounts[name] != nil || a.newBook.isRole(x) {
 			continue
 		}
-		if before(x, n) && hostsMeet(x.Host, n.Host) {
-			a.addAccount("account_shadowed", o.Name(), fmt.Sprintf("%s is taken in place of %s for clients that it fits; %s has no such account", name, o.Name(), a.old.Label),
+		var behind []string
+		for _, o := range chosen {
+			if n := a.onNewSide(o); n != nil && n != x && (x.User == n.User || x.User == "") && before(x, n) && hostsMeet(x.Host, n.Host) {
+				behind = append(behind, o.Name())
+			}
+		}
+		if len(behind) > 0 {
+			a.addAccount("account_shadowed", name, fmt.Sprintf("%s, which %s does not have, is taken for clients that it fits in place of %s", name, a.old.Label, list(behind, "")),
 				[]Fix{{a.new.Label, "DROP USER " + a.newBook.written(name)}})
 		}
 	}

@@ -144,8 +144,8 @@ func accountCases() []wrong {
 			account(&p.Old, "app@%").Limits = map[string]float64{"MAX_QUERIES_PER_HOUR": 1}
 			account(&p.New, "app@%").Limits = map[string]float64{"MAX_QUERIES_PER_HOUR": 2}
 		}},
-		{name: "shadow", do: more(inspect.Account{User: "app", Host: "10.%"}), want: []string{"warning account_shadowed:app@% new"}},
-		{name: "nobody's shadow", do: more(inspect.Account{Host: "localhost"}), want: []string{"warning account_shadowed:app@% new"}},
+		{name: "shadow", do: more(inspect.Account{User: "app", Host: "10.%"}), want: []string{"warning account_shadowed:app@10.% new"}},
+		{name: "nobody's shadow", do: more(inspect.Account{Host: "localhost"}), want: []string{"warning account_shadowed:@localhost new"}},
 		{name: "nobody comes later", do: more(inspect.Account{Host: "%"}, inspect.Account{User: "other", Host: "localhost"})},
 		{name: "role", do: onApp(func(a *inspect.Account) { a.Roles = nil }), want: []string{"warning account_role:app@% new"}},
 		{name: "default role", do: onApp(func(a *inspect.Account) { a.DefaultRoles = nil }), want: []string{"warning account_default_roles:app@% new"}},

@@ -99,8 +99,11 @@ func (a *accountJudge) onNew(n *inspect.Account, sim *book, list []right) []righ
 func (a *accountJudge) place(r right, verb string) string {
 	name := func(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }
 	schema := r.Schema
-	if verb == "REVOKE" && r.held.pattern != "" {
+	switch {
+	case verb == "REVOKE" && r.held.pattern != "":
 		schema = r.held.pattern
+	case a.newBook.plain && r.Table == "" && r.Routine == "":
+		schema = unescaped(schema)
 	}
 	switch {
 	case r.Schema == "":
@@ -153,11 +156,16 @@ func (a *accountJudge) statements(verb, to string, b *book, list []right) []Fix 
 	return out
 }
 
+// unescaped is a pattern for people, and a name where patterns are names.
+func unescaped(pattern string) string {
+	return strings.NewReplacer(`\_`, "_", `\%`, "%", `\\`, `\`).Replace(pattern)
+}
+
 // told lists privileges for people.
 func (a *accountJudge) told(rights []right) string {
 	rights = slices.Clone(rights)
 	for i := range rights {
-		rights[i].Schema = strings.NewReplacer(`\_`, "_", `\%`, "%", `\\`, `\`).Replace(rights[i].Schema)
+		rights[i].Schema = unescaped(rights[i].Schema)
 	}
 	var out []string
 	a.grouped(rights, "", func(place, _ string, names []string) {

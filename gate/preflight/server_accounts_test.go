@@ -106,8 +106,11 @@ func (r *rig) accounts(family fixtures.Family) {
 		undo = append(undo, "DROP USER "+account)
 		if f.want != "" {
 			object := f.name + "@10.%"
-			if f.name == "lessrole" {
+			switch f.name {
+			case "lessrole":
 				object = "lender" // what a role lacks is said of it once
+			case "shadow":
+				object = "shadow@10.1.%"
 			}
 			want = append(want, "warning "+f.want+":"+object+" new")
 		}
