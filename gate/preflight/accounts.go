@@ -159,7 +159,7 @@ func (a *accountJudge) addAccount(id, name, found string, fixes []Fix, more ...f
 // missingAccount says how to make an account as it is on old.
 func (a *accountJudge) missingAccount(o *inspect.Account) {
 	show, login := a.asOnOld(o)
-	fixes := append(show, Fix{a.new.Label, a.create(o, login)})
+	fixes := slices.Concat(show, []Fix{{a.new.Label, a.create(o, login)}})
 	sim := a.newBook.copied()
 	made := *o
 	made.Grants, made.Revoked, made.Roles, made.DefaultRoles = nil, nil, nil, nil
@@ -270,7 +270,8 @@ func (a *accountJudge) bringRoles(o, n *inspect.Account, sim *book) (fixes []Fix
 		defaults = append(defaults, sim.here(r))
 	}
 	slices.Sort(defaults)
-	if !slices.Equal(defaults, slices.Sorted(slices.Values(n.DefaultRoles))) && !(a.oldBook.all && sim.all) {
+	allAlike := a.oldBook.all && sim.all
+	if !allAlike && !slices.Equal(defaults, slices.Sorted(slices.Values(n.DefaultRoles))) {
 		n.DefaultRoles = defaults
 		run(sim.setDefault(defaults, n.Name()))
 	}

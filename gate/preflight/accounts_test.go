@@ -199,9 +199,20 @@ func TestHosts(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{"%", "10.0.0.5", true}, {"10.%", "10.0.0.5", true}, {"10.%", "11.0.0.5", false}, {"10.0._.5", "10.0.7.5", true}, {"10.%", "%.example", true},
-		{"db-%.example", "%-1.example", true}, {"db%", "app%", false}, {"localhost", "127.0.0.1", true}, {"", "10.1.1.1", true}, {"Web.example", "web.EXAMPLE", true},
-		{"10.0.0.0/255.255.255.0", "10.0.0.9", true}, {"10.0.0.0/255.255.255.0", "10.0.1.9", false}, {"10.0.0.0/8", "10.9.0.0/16", true}, {`a\_b`, "axb", false},
+		{"%", "10.0.0.5", true},
+		{"10.%", "10.0.0.5", true},
+		{"10.%", "11.0.0.5", false},
+		{"10.0._.5", "10.0.7.5", true},
+		{"10.%", "%.example", true},
+		{"db-%.example", "%-1.example", true},
+		{"db%", "app%", false},
+		{"localhost", "127.0.0.1", true},
+		{"", "10.1.1.1", true},
+		{"Web.example", "web.EXAMPLE", true},
+		{"10.0.0.0/255.255.255.0", "10.0.0.9", true},
+		{"10.0.0.0/255.255.255.0", "10.0.1.9", false},
+		{"10.0.0.0/8", "10.9.0.0/16", true},
+		{`a\_b`, "axb", false},
 	} {
 		if got := hostsMeet(c.a, c.b); got != c.want || hostsMeet(c.b, c.a) != c.want {
 			t.Errorf("%q and %q: %v", c.a, c.b, got)

@@ -89,12 +89,10 @@ func network(host string) (netip.Prefix, bool) {
 	if err != nil {
 		return netip.Prefix{}, false
 	}
-	if p, err := netip.ParsePrefix(host); err == nil {
-		return p.Masked(), true
-	}
 	m, err := netip.ParseAddr(mask)
-	if err != nil {
-		return netip.Prefix{}, false
+	if err != nil { // the number of bits, or nothing
+		p, bad := netip.ParsePrefix(host)
+		return p.Masked(), bad == nil
 	}
 	bits := 0
 	for _, b := range m.AsSlice() {

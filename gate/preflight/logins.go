@@ -17,7 +17,7 @@ func salted(plugin string) bool {
 // logsIn judges whether the application's password is taken on new.
 func (a *accountJudge) logsIn(o, n *inspect.Account) {
 	show, login := a.asOnOld(o)
-	fixes := append(show, Fix{a.new.Label, a.alter(n, login)})
+	fixes := slices.Concat(show, []Fix{{a.new.Label, a.alter(n, login)}})
 	name, by := o.Name(), strings.Join(o.Plugins, " or ")
 	unseen := func(f *Finding) { f.Unseen = true }
 	lost := slices.DeleteFunc(slices.Clone(o.Plugins), func(p string) bool { return slices.Contains(n.Plugins, p) })

@@ -108,8 +108,10 @@ func TestNodes(t *testing.T) {
 			p.New.Facts.Major, p.New.Facts.Minor = 8, 4
 		}, "warning node_version:version new new-1 new-2|warning node_version:version old old-1", "old-1: MySQL 9.7.4; old: MySQL 8.4.4", ""},
 		{"another patch", func(p *inspect.Pair) { p.Nodes[1].Facts.Patch = 3 }, "", "", ""},
-		{"account", func(p *inspect.Pair) { p.Nodes[1].Accounts = p.Nodes[1].Accounts[1:] }, "warning account_missing:app@% new new-1", "new-1: no account app@%",
-			"new-1: GRANT INSERT, SELECT, UPDATE ON `shop`.* TO 'app'@'%'"},
+		{
+			"account", func(p *inspect.Pair) { p.Nodes[1].Accounts = p.Nodes[1].Accounts[1:] }, "warning account_missing:app@% new new-1", "new-1: no account app@%",
+			"new-1: GRANT INSERT, SELECT, UPDATE ON `shop`.* TO 'app'@'%'",
+		},
 		{"account that others replicate by", func(p *inspect.Pair) {
 			p.New.Accounts = append(p.New.Accounts, inspect.Account{User: "repl", Host: "%", Plugins: []string{"caching_sha2_password"}, Grants: []inspect.Grant{{Privilege: "REPLICATION SLAVE"}}})
 			p.Nodes[1].Accounts = append(p.Nodes[1].Accounts, p.New.Accounts[2])

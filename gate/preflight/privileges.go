@@ -111,11 +111,9 @@ func (a *accountJudge) place(r right, verb string) string {
 	case r.Table != "":
 		return name(schema) + "." + name(r.Table)
 	case r.Routine != "":
-		kind, routine := r.Routine, ""
-		if i := strings.LastIndex(r.Routine, " "); strings.HasPrefix(r.Routine, "PACKAGE BODY ") {
-			kind, routine = "PACKAGE BODY", strings.TrimPrefix(r.Routine, "PACKAGE BODY ")
-		} else if i = strings.Index(r.Routine, " "); i > 0 {
-			kind, routine = r.Routine[:i], r.Routine[i+1:]
+		kind, routine, _ := strings.Cut(r.Routine, " ")
+		if body, ok := strings.CutPrefix(r.Routine, "PACKAGE BODY "); ok {
+			kind, routine = "PACKAGE BODY", body
 		}
 		return kind + " " + name(schema) + "." + name(routine)
 	}
