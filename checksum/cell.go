@@ -3,7 +3,6 @@ package checksum
 import (
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
@@ -22,7 +21,7 @@ const maxPlainGuard = 256
 // images writes a difference's rows as SQL for repairing the new side. Of a changed row there are the key, the columns
 // that are marked in differs, and those that an UPDATE would set by itself; all columns where one that differs is of a
 // unique key, since the row may have to make room for another one.
-func (p *tablePlan) images(t *target, d *Difference, old, now []stored, differs []bool) error {
+func images(p *tablePlan, t *target, d *Difference, old, now []stored, differs []bool) error {
 	all := differs == nil
 	for i, c := range p.columns {
 		all = all || differs[i] && p.isUnique(c.new)
@@ -33,10 +32,10 @@ func (p *tablePlan) images(t *target, d *Difference, old, now []stored, differs 
 			continue
 		}
 		if old != nil {
-			d.OldRow = append(d.OldRow, p.oldCell(t, c, old[i]))
+			d.OldRow = append(d.OldRow, oldCell(p, t, c, old[i]))
 		}
 		if now != nil {
-			d.NewRow = append(d.NewRow, p.newCell(t, c, now[i], d.Kind == Extra))
+			d.NewRow = append(d.NewRow, newCell(p, t, c, now[i], d.Kind == Extra))
 		}
 	}
 	if d.OldRow != nil {
@@ -70,10 +69,10 @@ func (d *Difference) tooLarge(limit int64) {
 }
 
 // oldCell is old's value to be stored.
-func (p *tablePlan) oldCell(t *target, c *planColumn, v stored) Cell {
+func oldCell(p *tablePlan, t *target, c *planColumn, v stored) Cell {
 	lit, lax, why := t.literal(*c, v)
 	cell := Cell{
-		Column: c.new.Name, Literal: lit, Key: c.key, Lax: lax, Unique: p.unique(c.new, *c, v, lit),
+		Column: c.new.Name, Literal: lit, Key: c.key, Lax: lax, Unique: unique(p, c.new, *c, v, lit),
 		Generated: c.new.Generated != cluster.GeneratedNone,
 	}
 	if why != "" && !cell.Generated {
@@ -91,7 +90,7 @@ func (p *tablePlan) oldCell(t *target, c *planColumn, v stored) Cell {
 const whySequence = "a sequence takes no rows: set it with SETVAL, or backwards with ALTER SEQUENCE ... RESTART"
 
 // newCell is new's value as it is.
-func (p *tablePlan) newCell(t *target, c *planColumn, v stored, extra bool) Cell {
+func newCell(p *tablePlan, t *target, c *planColumn, v stored, extra bool) Cell {
 	own := planColumn{old: c.new, new: c.new, key: c.key}
 	cell := Cell{
 		Column: c.new.Name, Key: c.key,
@@ -101,7 +100,7 @@ func (p *tablePlan) newCell(t *target, c *planColumn, v stored, extra bool) Cell
 	switch k := classOf(c.new); {
 	case c.key || p.isUnique(c.new):
 		lit, _, why = t.literal(own, v)
-		cell.Literal, cell.Unique = lit, p.unique(c.new, own, v, lit)
+		cell.Literal, cell.Unique = lit, unique(p, c.new, own, v, lit)
 	case k != classText && k != classJSON && k != classBytes && k != classFixedBytes && k != classGeometry: // guarded by bytes
 		lit, _, why = t.literal(own, v)
 	}
@@ -175,52 +174,18 @@ func stringType(t byte) bool {
 	return true
 }
 
-// learn keeps what new's definition, beyond the columns that are compared, says of rows that a repair writes: the unique
-// keys besides the one that rows are matched by, and columns that old lacks.
-func (p *tablePlan) learn(key *rowKey) {
-	n := p.new.table
-	compared := make(map[string]bool, len(p.columns))
-	for _, c := range p.columns {
-		compared[strings.ToLower(c.new.Name)] = true
-	}
-	for i := range n.Columns {
-		c := &n.Columns[i]
-		if c.System || c.Generated != cluster.GeneratedNone || compared[strings.ToLower(c.Name)] {
-			continue
-		}
-		p.newOnly = true
-		if c.Default == nil && !c.DefaultExpr && !c.Nullable && !c.AutoIncrement && p.needs == "" {
-			p.needs = c.Name
-		}
-	}
-	for i := range n.Keys {
-		k := &n.Keys[i]
-		whole := !slices.ContainsFunc(k.Parts, func(part cluster.KeyPart) bool { return !compared[strings.ToLower(part.Column)] })
-		if !k.Unique && !k.Primary || key != nil && k == key.new || !whole {
-			continue
-		}
-		if p.uniques == nil {
-			p.uniques = make(map[string][]UniquePart)
-		}
-		for _, part := range k.Parts {
-			name := strings.ToLower(part.Column)
-			p.uniques[name] = append(p.uniques[name], UniquePart{Key: k.Name, Prefix: part.Prefix})
-		}
-	}
-}
-
-// isUnique reports whether a column is part of a unique key of new, besides the one that rows are matched by.
-func (p *tablePlan) isUnique(c *cluster.Column) bool {
-	return p.uniques[strings.ToLower(c.Name)] != nil
-}
-
 // unique returns the parts that a value has in unique keys of new, but for the one that rows are matched by. c.old is the
 // column that the value is of.
-func (p *tablePlan) unique(n *cluster.Column, c planColumn, v stored, lit string) []UniquePart {
-	parts := slices.Clone(p.uniques[strings.ToLower(n.Name)])
-	for i := range parts {
+func unique(p *tablePlan, n *cluster.Column, c planColumn, v stored, lit string) []UniquePart {
+	of := p.uniques[strings.ToLower(n.Name)]
+	if of == nil {
+		return nil
+	}
+	parts := make([]UniquePart, len(of))
+	for i, u := range of {
+		parts[i] = UniquePart{Key: u.key, Prefix: u.prefix}
 		if !v.null {
-			parts[i].Like = likeness(c, v, lit, parts[i].Prefix)
+			parts[i].Like = likeness(c, v, lit, u.prefix)
 		}
 	}
 	return parts

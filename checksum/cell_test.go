@@ -34,7 +34,7 @@ func TestCellOfNoLabel(t *testing.T) {
 		if c.number != "" { // as it is selected where the sides' labels differ
 			wire = stored{cellValue: cellValue{text: c.number}, numbered: true}
 		}
-		got := p.oldCell(&target{}, &p.columns[0], wire)
+		got := oldCell(p, &target{}, &p.columns[0], wire)
 		if got.Literal != c.literal || got.Lax != c.lax {
 			t.Errorf("%q of %q: %s, lax %t", c.raw, c.labels, got.Literal, got.Lax)
 		}

@@ -25,6 +25,7 @@ type checker struct {
 	paceOld  *pace
 	paceNew  *pace
 	throttle throttle
+	fence    fence
 	settler  *settler
 	confirm  *confirmer
 	judges   judges
@@ -67,38 +68,24 @@ func (c *checker) prepare(ctx context.Context, v Survey) error {
 		c.links = append(c.links, w...)
 	}
 	c.throttle.threads, c.throttle.lag = c.opt.MaxThreads, c.opt.MaxLag
-	f := newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
+	c.fence = newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
 	if v.Untold != "" {
-		f = untold{from: c.old.Label(), to: c.label, why: v.Untold}
+		c.fence = untold{from: c.old.Label(), to: c.label, why: v.Untold}
 	}
-	c.settler = newSettler(c, f, c.newTail(ctx, v.Relation.Mode))
+	c.settler = newSettler(c.session(false), c.session(true), c.fence, newTail(ctx, c.old, c.new, v.Relation.Mode, c.compared(), c.planOptions(), c.opt.Log))
 	c.confirm = newConfirmer(c)
 	c.judges = newJudges()
 	return nil
 }
 
-// newTail returns the tail of the side that changes come from. With changes from both sides, or none between them, one
-// side's log proves nothing of the other's row.
-func (c *checker) newTail(ctx context.Context, m cluster.Mode) *tail {
-	t := &tail{source: c.old, log: c.opt.Log}
-	switch m {
-	case cluster.OneWay:
-	case cluster.Reverse:
-		t.source, t.newIs = c.new, true
-	default:
-		return nil
-	}
-	f := t.source.Facts()
-	if !f.LogBin {
-		return nil
-	}
-	if !f.LogReplicaUpdates { // then what it replicates itself would not be in its log
-		if channels, err := t.source.Channels(ctx); err != nil || len(channels) > 0 {
-			return nil
+// compared are the pairs of tables whose rows are compared.
+func (c *checker) compared() (pairs [][2]*cluster.Table) {
+	for _, p := range c.tables {
+		if p.verdict == nil {
+			pairs = append(pairs, [2]*cluster.Table{p.old, p.new})
 		}
 	}
-	t.plans = windowTables(c.tables, t.newIs, c.planOptions())
-	return t
+	return pairs
 }
 
 // failed decides whether an error ends the table or this copy. What one table's definition, data or lock causes ends
@@ -119,12 +106,6 @@ func (t *tableRun) failed(err error) {
 
 // errInterrupted is why a table is undecided whose comparison the end of the run cut short.
 var errInterrupted = errors.New("interrupted before the whole table was compared")
-
-// endsRun reports whether an error, met while one table was read, ends the run: the server or the account is lost, or the
-// run itself has ended. Every other one is the table's own.
-func endsRun(err error) bool {
-	return cluster.EndsRun(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
 
 // judge decides a table whose rows are not compared.
 func (c *checker) judge(ctx context.Context, pair tablePair) error {
@@ -211,11 +192,10 @@ func (c *checker) firstChunk() {
 
 // session returns a session of one side that connects when it is first used.
 func (c *checker) session(newSide bool) *session {
-	s := &session{server: c.old, pace: c.paceOld, newSide: newSide, log: c.opt.Log, retry: c.opt.RetryFor}
 	if newSide {
-		s.server, s.pace = c.new, c.paceNew
+		return newSession(c.new, true, c.paceNew, c.opt.RetryFor, c.opt.Log)
 	}
-	return s
+	return newSession(c.old, false, c.paceOld, c.opt.RetryFor, c.opt.Log)
 }
 
 // ready waits until neither the reference nor the copy is too busy. A copy that others do not wait for any more does so

@@ -2,12 +2,8 @@ package checksum
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 
-	"crosscheck/cluster"
-	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
 	"crosscheck/cluster/rowstream"
 )
@@ -43,7 +39,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 		}
 	}
 	now := s.sourcePosition(ctx)
-	to := s.new.target(ctx, b.plan)
+	to := newTarget(ctx, s.new.server, b.plan)
 	var open []*suspect
 	for i, sp := range proven {
 		o, n := oldRows[i], newRows[i]
@@ -60,7 +56,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 			open = append(open, sp)
 			continue
 		}
-		d, err := b.plan.packed(to, o, n, sp.key)
+		d, err := packed(b.plan, to, kindOfRows(o.image, n.image), o.keptRow, n.keptRow, sp.key)
 		s.forget(b.plan, sp)
 		if err != nil {
 			sp.owner.undecided(ctx, err.Error())
@@ -147,47 +143,21 @@ func (s *settler) cool(ctx context.Context, b *batch, hot []*suspect) (map[*susp
 	return calmed, nil
 }
 
-// count adds a difference. Two suspects whose keys differ in bytes but are equal to the server are one row.
-func (c *chunkRun) count(d Difference) {
-	if c.table.plan.textKey {
-		if d.Kind == Changed && c.countedBefore(d.Key) {
-			return
-		}
-	}
-	switch d.Kind {
-	case Missing:
-		c.counts.Missing += d.Count
-	case Extra:
-		c.counts.Extra += d.Count
-	case Changed:
-		c.counts.Changed += d.Count
-	}
-	c.differences = append(c.differences, d)
-}
-
-// countedBefore reports whether a changed row with this key was counted, and remembers it.
-func (c *chunkRun) countedBefore(key []Field) bool {
-	var b strings.Builder
-	for _, f := range key {
-		fmt.Fprintf(&b, "%d:%s", len(f.Value.Text), f.Value.Text)
-	}
-	if c.changed[b.String()] {
-		return true
-	}
-	if c.changed == nil {
-		c.changed = make(map[string]bool)
-	}
-	c.changed[b.String()] = true
-	return false
-}
-
-// rowImage is a row read in full.
+// rowImage is what one read of a row saw, and the row.
 type rowImage struct {
-	image   image
-	packet  []byte // nil where there is no row or it is larger than maxImage
-	columns []rowstream.Column
-	bare    *bareRow // what its columns hold, where that is more than what is compared
-	moved   bool     // it changed before that was read
+	image image
+	keptRow
+}
+
+// kindOfRows tells how two rows that differ do so.
+func kindOfRows(o, n image) Kind {
+	switch {
+	case n.sight != present:
+		return Missing
+	case o.sight != present:
+		return Extra
+	}
+	return Changed
 }
 
 // packets reads the rows of a batch in full.
@@ -217,157 +187,26 @@ func (s *settler) packets(ctx context.Context, from *session, b *batch) ([]rowIm
 	return out, err
 }
 
-// packed is a difference that still holds its rows as they came: written as SQL they are ten to fifty times as large.
-func (p *tablePlan) packed(to *target, o, n rowImage, key []byte) (Difference, error) {
-	d := Difference{Kind: Changed, Count: 1, Key: p.keyFields(key)}
-	switch {
-	case n.image.sight != present:
-		d.Kind = Missing
-	case o.image.sight != present:
-		d.Kind = Extra
-	default:
-		values, err := o.values()
-		if err != nil {
-			return d, err
-		}
-		if values != nil && n.packet != nil {
-			d.Key = p.keyFieldsOf(values)
-		}
+// readBare reads the rows' own values on one side. Of a row that no longer has the packet that was read before, moved is
+// set.
+func (s *settler) readBare(ctx context.Context, from *session, b *batch, rows []rowImage) error {
+	bare := b.plan.bare()
+	if bare == nil {
+		return nil
 	}
-	d.Packed = &PackedRows{plan: p, to: to, old: o, now: n}
-	return d, nil
-}
-
-// PackedRows are both sides' rows of a difference as they came.
-type PackedRows struct {
-	plan     *tablePlan
-	to       *target
-	old, now rowImage
-}
-
-// Unpack returns the difference with Columns, OldRow and NewRow, as far as its rows are known. It may ask new's server what
-// a column can hold.
-func (d Difference) Unpack() (Difference, error) {
-	if d.Packed == nil {
-		return d, nil
+	for i := range rows {
+		rows[i].moved = rows[i].packet != nil
 	}
-	r := d.Packed
-	d.Packed = nil
-	oldValues, err := r.old.values()
-	if err != nil {
-		return d, err
-	}
-	newValues, err := r.now.values()
-	if err != nil {
-		return d, err
-	}
-	var differs []bool
-	switch d.Kind {
-	case Missing:
-		newValues = nil
-	case Extra:
-		oldValues = nil
-	case Changed:
-		if oldValues == nil || newValues == nil {
-			return d, nil
-		}
-		differs = make([]bool, len(oldValues))
-		for i := range oldValues {
-			if differs[i] = !r.plan.equalValue(i, oldValues[i], newValues[i]); differs[i] {
-				d.Columns = append(d.Columns, ColumnDiff{
-					Column: r.plan.columns[i].old.Name, Old: oldValues[i].value(), New: newValues[i].value(),
-				})
+	_, err := s.rows(ctx, from, &batch{plan: bare, suspects: b.suspects, rng: b.rng},
+		func(i int, _ bool, head []byte, more *rowstream.Rows) error {
+			if rows[i].packet == nil {
+				return nil
 			}
-		}
-	}
-	o, err := r.plan.storedIn(r.old, oldValues, false)
-	if err != nil {
-		return d, err
-	}
-	n, err := r.plan.storedIn(r.now, newValues, true)
-	if err != nil {
-		return d, err
-	}
-	to := *r.to // errors are each call's own
-	return d, r.plan.images(&to, &d, o, n, differs)
-}
-
-func (r rowImage) values() ([]cellValue, error) {
-	if r.packet == nil {
-		return nil, nil
-	}
-	return splitRow(r.packet, r.columns)
-}
-
-func (p *tablePlan) equalValue(column int, a, b cellValue) bool {
-	if a.null || b.null {
-		return a.null == b.null
-	}
-	if p.columns[column].proj.json {
-		return string(canonicalJSON(lengthPrefixed(a.raw))) == string(canonicalJSON(lengthPrefixed(b.raw)))
-	}
-	return string(a.raw) == string(b.raw)
-}
-
-func (v cellValue) value() Value { return Value{Text: v.text, Null: v.null} }
-
-// keyFields writes a sliced key.
-func (p *tablePlan) keyFields(key []byte) []Field {
-	fields := make([]Field, 0, p.nKey)
-	for i, c := range p.keyTypes() {
-		size := c.Size(key)
-		fields = append(fields, p.keyField(i, c, key[:size]))
-		key = key[size:]
-	}
-	return fields
-}
-
-func (p *tablePlan) keyFieldsOf(values []cellValue) []Field {
-	fields := make([]Field, 0, p.nKey)
-	for i, c := range p.keyTypes() {
-		fields = append(fields, p.keyField(i, c, values[i].raw))
-	}
-	return fields
-}
-
-// keyField names a key value; members of ENUM and SET keys, which are selected by number, get their labels back. Text that
-// is selected as stored is shown in hexadecimal where its charset is not known here: two keys never look alike.
-func (p *tablePlan) keyField(i int, wire rowstream.Column, raw []byte) Field {
-	c := p.columns[i].old
-	text, _ := decode(wire, raw)
-	switch {
-	case p.columns[i].proj.number && classOf(c) != classBit:
-		text = labels(c.Labels, classOf(c) == classSet, text)
-	case (p.columns[i].proj.bytes || classOf(c) == classEnum && p.columns[i].proj.old == cluster.Quote(c.Name)) &&
-		(wideUnits(charset(c)) || !isASCII(lengthPrefixed(raw))):
-		text = fmt.Sprintf("0x%X", lengthPrefixed(raw))
-		if known, ok := binlog.LogText(charset(c), lengthPrefixed(raw)); ok {
-			text = string(known)
-		}
-	}
-	return Field{Column: c.Name, Value: Value{Text: text}}
-}
-
-// labels writes the number of an ENUM or SET value as its label or labels.
-func labels(all []string, set bool, number string) string {
-	var n uint64
-	for _, r := range number {
-		if r < '0' || r > '9' {
-			return number
-		}
-		n = n*10 + uint64(r-'0')
-	}
-	if !set {
-		if n == 0 || n > uint64(len(all)) {
-			return ""
-		}
-		return all[n-1]
-	}
-	var held []string
-	for i, l := range all {
-		if n&(1<<i) != 0 {
-			held = append(held, l)
-		}
-	}
-	return strings.Join(held, ",")
+			packet, err := more.Whole(head)
+			if err != nil {
+				return err
+			}
+			return rows[i].takeBare(bare, packet, more.Columns())
+		})
+	return err
 }

@@ -1,12 +1,10 @@
 package checksum
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"crosscheck/cluster"
 )
@@ -76,10 +74,6 @@ func namesOf(tables map[cluster.TableName]*cluster.Table) []cluster.TableName {
 	return slices.SortedFunc(maps.Keys(tables), compareNames)
 }
 
-func compareNames(a, b cluster.TableName) int {
-	return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
-}
-
 func (p tablePair) size() int64 {
 	if p.old == nil || p.verdict != nil {
 		return 0
@@ -110,46 +104,10 @@ func (c *checker) pair(n namePair, o, t *cluster.Table) tablePair {
 	return p
 }
 
-// kindOf names what a table is; MariaDB's versioned tables count as tables: their current rows are compared.
-func kindOf(t *cluster.Table) string {
-	switch t.Kind {
-	case cluster.TableView:
-		return "view"
-	case cluster.TableSequence:
-		return "sequence"
-	default:
-		return "table"
-	}
-}
-
-// unreadable reports whether an engine's rows are somewhere else, or nowhere.
-func unreadable(engine string) bool {
-	switch strings.ToUpper(engine) {
-	case "BLACKHOLE", "FEDERATED", "CONNECT", "SPIDER", "MRG_MYISAM":
-		return true
-	}
-	return false
-}
-
 func fixed(name string, v Verdict, reason string) func(context.Context) (TableResult, error) {
 	return func(context.Context) (TableResult, error) {
 		return TableResult{Table: name, Verdict: v, Method: string(methodNone), Reason: reason}, nil
 	}
-}
-
-// viewColumns compares the columns of a view by name.
-func viewColumns(o, n *cluster.Table, sides [2]string) string {
-	names := func(t *cluster.Table) []string {
-		var out []string
-		for _, c := range t.Columns {
-			out = append(out, strings.ToLower(c.Name))
-		}
-		return out
-	}
-	if a, b := names(o), names(n); !slices.Equal(a, b) {
-		return fmt.Sprintf("the view's columns differ: %s on %s, %s on %s", strings.Join(a, ", "), sides[0], strings.Join(b, ", "), sides[1])
-	}
-	return ""
 }
 
 // oneSided judges a table that one side does not show. A table that the account may not see there is not missing.
@@ -162,7 +120,7 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 	there, here := c.session(!onNew), c.session(onNew)
 	defer there.close()
 	defer here.close()
-	late, err := c.arrival.wait(ctx, there, c.settler.fence)
+	late, err := c.arrival.wait(ctx, there, c.fence)
 	if err != nil {
 		return r, err
 	}
@@ -206,24 +164,4 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 		r.Counts.RowsOld, r.Counts.Missing = rows, rows
 	}
 	return r, nil
-}
-
-// countRows counts a table's rows, however long that takes.
-func (s *session) countRows(ctx context.Context, t *cluster.Table) (int64, error) {
-	var n int64
-	err := s.do(ctx, "count the rows of "+t.FullName(), func() error {
-		if err := s.liftTimeLimit(); err != nil {
-			return err
-		}
-		st, err := s.stmt(t.FullName(), "SELECT CAST(COUNT(*) AS UNSIGNED) FROM "+t.QuotedName())
-		if err != nil {
-			return err
-		}
-		rows, err := st.Query()
-		if err != nil {
-			return err
-		}
-		return eachUint(rows, func(v uint64) { n = int64(v) })
-	})
-	return n, err
 }

@@ -1,9 +1,7 @@
 package checksum
 
 import (
-	"errors"
 	"fmt"
-	"io"
 
 	"crosscheck/cluster/rowstream"
 )
@@ -49,20 +47,4 @@ func (k keySlicer) slice(head []byte) ([]byte, error) {
 		at += size
 	}
 	return head[k.start:at], nil
-}
-
-func littleEndian(raw []byte) uint64 {
-	var v uint64
-	for i := len(raw) - 1; i >= 0; i-- {
-		v = v<<8 | uint64(raw[i])
-	}
-	return v
-}
-
-// ignoreEOF turns the end of the rows into success.
-func ignoreEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
 }

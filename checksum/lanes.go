@@ -1,7 +1,6 @@
 package checksum
 
 import (
-	"fmt"
 	"slices"
 
 	"crosscheck/chunker"
@@ -31,15 +30,6 @@ func (g *laneGroups) add(t *tableRun, gaps []chunker.Range) {
 		}
 	}
 	group.tables, group.gaps = append(group.tables, t), append(group.gaps, gaps)
-}
-
-// reading says what decides how the reference is read: copies with the same one can share it.
-func (p *tablePlan) reading() string {
-	text := fmt.Sprintf("%s|%s|%d|%v", p.method, p.old.rangeText(), p.nKey, p.json)
-	for _, c := range p.columns[:p.nKey] {
-		text += fmt.Sprintf("|%v %v", c.proj.bytes, c.proj.folded)
-	}
-	return text
 }
 
 // lanes cuts a group's ranges into lanes, each for those copies that need the whole of it.

@@ -9,6 +9,15 @@ import (
 	"crosscheck/cluster/rowstream"
 )
 
+// multiset settles row values of a table without a key by the fence rule: a value's image is the number of its
+// occurrences, and each read is a scan.
+type multiset struct {
+	old, new *session
+	fence    fence
+	plan     *tablePlan
+	progress func(*session) func(rows int64) // what shows that rows were read by a session
+}
+
 // rowCount is a row value that occurs so many times on each side.
 type rowCount struct {
 	hash  xxh3.Uint128
@@ -18,20 +27,19 @@ type rowCount struct {
 // tally counts the occurrences of some row values in one scan of one side.
 type tally map[xxh3.Uint128]int64
 
-// settleMultiset finds the row values whose numbers differ in some buckets of a table without a key, and settles
-// them by the fence rule: a value's image is the number of its occurrences, and each read is a scan.
-func (w *copyWorker) settleMultiset(ctx context.Context, t *tableRun, c *chunkRun, group map[int]bool) error {
-	suspects, err := w.suspectValues(ctx, t, group)
-	if err != nil {
-		return err
+// settle settles values whose numbers differ; o is told of each. With an error it was not told of those that are left.
+func (m *multiset) settle(ctx context.Context, values []xxh3.Uint128, o owner) error {
+	suspects := make([]*rowCount, len(values))
+	for i, h := range values {
+		suspects[i] = &rowCount{hash: h}
 	}
-	f := w.check.settler.fence
-	r := ruleFor(false, f.bothSides())
+	r := ruleFor(false, m.fence.bothSides())
 	for len(suspects) > 0 {
-		looks, err := w.tallies(ctx, t, suspects)
+		looks, err := m.look(ctx, suspects)
 		if reason := fenceFailure(err); reason != "" {
-			t.because(reason)
-			c.add(Counts{Undecided: int64(len(suspects))})
+			for range suspects {
+				o.undecided(ctx, reason)
+			}
 			return nil
 		}
 		if err != nil {
@@ -39,69 +47,41 @@ func (w *copyWorker) settleMultiset(ctx context.Context, t *tableRun, c *chunkRu
 		}
 		var again, proven []*rowCount
 		for _, v := range suspects {
-			switch v.state.judge(r, looks.round(v.hash, f.bothSides())) {
+			switch v.state.judge(r, looks.round(v.hash, m.fence.bothSides())) {
 			case rowSame:
-				c.add(Counts{InFlight: 1})
+				o.same(ctx)
 			case rowUnseen: // a scan sees all rows
 			case rowDifferent:
 				proven = append(proven, v)
 			case rowHot:
-				t.because("rows change faster than they can be compared")
-				c.add(Counts{Undecided: 1})
+				o.undecided(ctx, reasonHot(nil))
 			case rowAgain:
 				again = append(again, v)
 			}
 		}
-		if err := w.provenValues(ctx, t, c, looks, proven); err != nil {
+		if err := m.proven(ctx, looks, proven, o); err != nil {
 			return err
 		}
 		suspects = again
 		if len(again) > 0 {
-			if err := sleep(ctx, again[0].state.delay(r)); err != nil {
-				return err
+			select {
+			case <-time.After(again[0].state.delay(r)):
+			case <-ctx.Done():
+				return ctx.Err()
 			}
 		}
 	}
 	return nil
 }
 
-// suspectValues returns the row values of some buckets whose numbers differ.
-func (w *copyWorker) suspectValues(ctx context.Context, t *tableRun, group map[int]bool) ([]*rowCount, error) {
-	var counts [2]tally
-	err := w.both(ctx, func(ctx context.Context, s *session) error {
-		n := make(tally)
-		counts[sideIndex(s)] = n
-		_, err := s.scan(ctx, t, func() { clear(n) }, func(b int, _ []byte, sum xxh3.Uint128) {
-			if group[b] {
-				n[sum]++
-			}
-		})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	var out []*rowCount
-	for sum, n := range counts[0] {
-		if counts[1][sum] != n {
-			out = append(out, &rowCount{hash: sum})
-		}
-		delete(counts[1], sum)
-	}
-	for sum := range counts[1] {
-		out = append(out, &rowCount{hash: sum})
-	}
-	return out, nil
-}
-
-// multisetRound is one round's scans, as read from the source and the replica of the fence.
-type multisetRound struct {
+// multisetLooks is one round's scans, as read from the source and the replica of the fence.
+type multisetLooks struct {
 	source, replica, sourceAgain, replicaAgain tally
-	samples                                    map[xxh3.Uint128]rowImage
+	samples                                    map[xxh3.Uint128]keptRow
 	reversed                                   bool
 }
 
-func (m *multisetRound) round(h xxh3.Uint128, bothSides bool) round {
+func (m *multisetLooks) round(h xxh3.Uint128, bothSides bool) round {
 	im := func(t tally) image { return image{sight: present, hash: xxh3.Uint128{Lo: uint64(t[h])}} }
 	r := round{source: im(m.source), replica: im(m.replica), sourceAgain: im(m.sourceAgain)}
 	if bothSides {
@@ -110,39 +90,46 @@ func (m *multisetRound) round(h xxh3.Uint128, bothSides bool) round {
 	return r
 }
 
-// tallies leads the values through one round of the fence rule.
-func (w *copyWorker) tallies(ctx context.Context, t *tableRun, values []*rowCount) (*multisetRound, error) {
-	f := w.check.settler.fence
-	source, replica := w.old, w.new
-	if f.reversed() {
-		source, replica = w.new, w.old
+// numbers are those of a value's occurrences on old and on new.
+func (m *multisetLooks) numbers(h xxh3.Uint128) (onOld, onNew int64) {
+	if m.reversed {
+		return m.replica[h], m.source[h]
 	}
-	m := &multisetRound{samples: make(map[xxh3.Uint128]rowImage), reversed: f.reversed()}
+	return m.source[h], m.replica[h]
+}
+
+// look leads the values through one round of the fence rule.
+func (m *multiset) look(ctx context.Context, values []*rowCount) (*multisetLooks, error) {
+	source, replica := m.old, m.new
+	if m.fence.reversed() {
+		source, replica = m.new, m.old
+	}
+	looks := &multisetLooks{samples: make(map[xxh3.Uint128]keptRow), reversed: m.fence.reversed()}
 	var err error
-	if m.source, err = m.scan(ctx, source, t, values); err != nil {
+	if looks.source, err = m.scan(ctx, source, looks, values); err != nil {
 		return nil, err
 	}
-	if err = replica.do(ctx, "wait for replication", func() error { return f.pass(ctx) }); err != nil {
+	if err = replica.do(ctx, "wait for replication", func() error { return m.fence.pass(ctx) }); err != nil {
 		return nil, err
 	}
-	if m.replica, err = m.scan(ctx, replica, t, values); err != nil {
+	if looks.replica, err = m.scan(ctx, replica, looks, values); err != nil {
 		return nil, err
 	}
-	if err = source.do(ctx, "wait for commits", func() error { return f.committed(ctx) }); err != nil {
+	if err = source.do(ctx, "wait for commits", func() error { return m.fence.committed(ctx) }); err != nil {
 		return nil, err
 	}
-	if m.sourceAgain, err = m.scan(ctx, source, t, values); err != nil || !f.bothSides() {
-		return m, err
+	if looks.sourceAgain, err = m.scan(ctx, source, looks, values); err != nil || !m.fence.bothSides() {
+		return looks, err
 	}
-	m.replicaAgain, err = m.scan(ctx, replica, t, values)
-	return m, err
+	looks.replicaAgain, err = m.scan(ctx, replica, looks, values)
+	return looks, err
 }
 
 // maxSamples bounds the row images of one round of a table without a key.
 const maxSamples = 10000
 
-// scan counts the values on one side and keeps an image of each.
-func (m *multisetRound) scan(ctx context.Context, s *session, t *tableRun, values []*rowCount) (tally, error) {
+// scan counts the values on one side and keeps a row of each.
+func (m *multiset) scan(ctx context.Context, s *session, looks *multisetLooks, values []*rowCount) (tally, error) {
 	n := make(tally, len(values))
 	for _, v := range values {
 		n[v.hash] = 0
@@ -152,143 +139,74 @@ func (m *multisetRound) scan(ctx context.Context, s *session, t *tableRun, value
 			n[h] = 0
 		}
 	}
-	_, err := s.scanWhole(ctx, t, anew, func(_ []byte, sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)) {
+	visit := func(_ []byte, sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)) {
 		if _, wanted := n[sum]; !wanted {
 			return
 		}
 		n[sum]++
-		if _, have := m.samples[sum]; !have && len(m.samples) < maxSamples {
+		if _, have := looks.samples[sum]; !have && len(looks.samples) < maxSamples {
 			packet, columns := whole()
-			m.samples[sum] = rowImage{image: image{sight: present, hash: sum}, packet: packet, columns: append([]rowstream.Column{}, columns...)}
+			looks.samples[sum] = keptRow{packet: packet, columns: append([]rowstream.Column{}, columns...)}
 		}
-	})
+	}
+	_, err := s.scanWhole(ctx, m.plan, wholeScan{anew: anew, progress: m.progress(s), visit: visit})
 	return n, err
 }
 
-// provenValues counts values that are proven to occur a different number of times.
-func (w *copyWorker) provenValues(ctx context.Context, t *tableRun, c *chunkRun, m *multisetRound, proven []*rowCount) error {
-	if err := w.bareSamples(ctx, t, m, proven); err != nil {
+// proven tells of values that are proven to occur a different number of times.
+func (m *multiset) proven(ctx context.Context, looks *multisetLooks, proven []*rowCount, o owner) error {
+	if err := m.bareSamples(ctx, looks, proven); err != nil {
 		return err
 	}
-	to := w.new.target(ctx, t.plan)
+	to := newTarget(ctx, m.new.server, m.plan)
 	for _, v := range proven {
-		onOld, onNew := m.source[v.hash], m.replica[v.hash]
-		if m.reversed {
-			onOld, onNew = onNew, onOld
+		d := Difference{Kind: Missing, Proof: m.fence.proof()}
+		onOld, onNew := looks.numbers(v.hash)
+		if d.Count = onOld - onNew; d.Count < 0 {
+			d.Kind, d.Count = Extra, -d.Count
 		}
-		d := Difference{Kind: Missing, Count: onOld - onNew, Proof: w.check.settler.fence.proof()}
-		if onNew > onOld {
-			d.Kind, d.Count = Extra, onNew-onOld
-		}
-		sample := m.samples[v.hash]
-		values, err := sample.values()
-		if err != nil {
+		if err := withoutKey(m.plan, to, &d, looks.samples[v.hash]); err != nil {
 			return err
 		}
-		if values != nil {
-			t.plan.describe(&d, values)
-			if err := t.plan.imagesOf(to, &d, sample, values); err != nil {
-				return err
-			}
-		}
-		c.mu.Lock()
-		c.count(d)
-		c.mu.Unlock()
-	}
-	return nil
-}
-
-// add adds to a chunk's numbers.
-func (c *chunkRun) add(n Counts) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.counts.Add(n)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// describe names a row of a table without a key by all its values.
-func (p *tablePlan) describe(d *Difference, values []cellValue) {
-	none := Value{Null: true}
-	for i, v := range values {
-		c := ColumnDiff{Column: p.columns[i].old.Name, Old: v.value(), New: none}
-		if d.Kind == Extra {
-			c.Old, c.New = none, v.value()
-		}
-		d.Columns = append(d.Columns, c)
-	}
-}
-
-// imagesOf writes the rows of a table without a key as SQL.
-func (p *tablePlan) imagesOf(to *target, d *Difference, sample rowImage, values []cellValue) error {
-	extra := d.Kind == Extra
-	was, err := p.storedIn(sample, values, extra)
-	if err != nil {
-		return err
-	}
-	var now []stored
-	if extra {
-		was, now = nil, was
-	}
-	if err := p.images(to, d, was, now, nil); err != nil {
-		return err
-	}
-	for _, cells := range [][]Cell{d.OldRow, d.NewRow} {
-		if sample.moved && len(cells) > 0 {
-			cells[0].Why = "it has no key, and rows that compare equal to it are stored in several forms"
-		}
+		o.different(ctx, d)
 	}
 	return nil
 }
 
 // bareSamples reads what the columns of proven values hold, on the side that has more of each, where that is not what is
 // compared. Where rows of one value hold several, or none has it any more, its sample is marked as moved.
-func (w *copyWorker) bareSamples(ctx context.Context, t *tableRun, m *multisetRound, proven []*rowCount) error {
-	bare := t.plan.bare()
+func (m *multiset) bareSamples(ctx context.Context, looks *multisetLooks, proven []*rowCount) error {
+	bare := m.plan.bare()
 	if bare == nil || len(proven) == 0 {
 		return nil
 	}
-	var wanted [2]map[xxh3.Uint128]bool
-	wanted[0], wanted[1] = make(map[xxh3.Uint128]bool), make(map[xxh3.Uint128]bool)
+	onlyOld, onlyNew := make(map[xxh3.Uint128]bool), make(map[xxh3.Uint128]bool)
 	for _, v := range proven {
-		onOld, onNew := m.source[v.hash], m.replica[v.hash]
-		if m.reversed {
-			onOld, onNew = onNew, onOld
+		wanted := onlyOld
+		if onOld, onNew := looks.numbers(v.hash); onNew > onOld {
+			wanted = onlyNew
 		}
-		side := 0
-		if onNew > onOld {
-			side = 1
-		}
-		if sample, ok := m.samples[v.hash]; ok && sample.packet != nil {
+		if sample, ok := looks.samples[v.hash]; ok && sample.packet != nil {
 			sample.moved = true
-			m.samples[v.hash] = sample
-			wanted[side][v.hash] = true
+			looks.samples[v.hash] = sample
+			wanted[v.hash] = true
 		}
 	}
-	for _, s := range []*session{w.old, w.new} {
-		if err := s.scanBare(ctx, t, bare, wanted[sideIndex(s)], m.samples); err != nil {
-			return err
-		}
+	if err := m.scanBare(ctx, m.old, bare, onlyOld, looks.samples); err != nil {
+		return err
 	}
-	return nil
+	return m.scanBare(ctx, m.new, bare, onlyNew, looks.samples)
 }
 
 // scanBare reads a side once more for what the rows of some values hold.
-func (s *session) scanBare(ctx context.Context, t *tableRun, bare *tablePlan, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]rowImage) error {
+func (m *multiset) scanBare(ctx context.Context, s *session, bare *tablePlan, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]keptRow) error {
 	if len(wanted) == 0 {
 		return nil
 	}
 	packets := make(map[xxh3.Uint128][]byte)
 	var columns []rowstream.Column
-	h := newRowHasher(t.plan)
-	err := s.do(ctx, "scan "+t.plan.name, func() error {
+	h := newRowHasher(m.plan)
+	err := s.do(ctx, "scan "+m.plan.name, func() error {
 		clear(packets)
 		if err := s.liftTimeLimit(); err != nil {
 			return err

@@ -27,6 +27,14 @@ func foldingOf(old, new *cluster.Server) folding {
 func (f folding) any() bool   { return f.old || f.new }
 func (f folding) mixed() bool { return f.old != f.new }
 
+// side tells whether a side folds.
+func (f folding) side(newSide bool) bool {
+	if newSide {
+		return f.new
+	}
+	return f.old
+}
+
 // sides names the sides that fold.
 func (f folding) sides() string {
 	switch {
@@ -149,4 +157,19 @@ func (p namePair) named(f folding) cluster.TableName {
 		return p.new
 	}
 	return p.old
+}
+
+// inScope tells whether patterns choose a pair: one side's name is enough to be named, and a pair is left out only if the
+// names of all sides that have it are. Each side's letter case counts as that side counts it.
+func (p namePair) inScope(patterns cluster.Filter, f folding) bool {
+	included, left := false, false
+	for i, n := range []cluster.TableName{p.old, p.new} {
+		if n == (cluster.TableName{}) {
+			continue
+		}
+		own := patterns.FoldCase(f.side(i == 1))
+		included = included || own.Includes(n.Schema, n.Name)
+		left = left || !own.Excludes(n.Schema, n.Name)
+	}
+	return included && left
 }

@@ -58,18 +58,12 @@ func (s *session) sortBounds(ctx context.Context, p *tablePlan, bounds []chunker
 	return sorted, err
 }
 
-// eachUint reads a result of one BIGINT UNSIGNED column.
-func eachUint(rows *rowstream.Rows, visit func(uint64)) error {
-	slicer := newKeySlicer(rows.Columns(), 1)
-	for {
-		head, err := rows.Next()
-		if err != nil {
-			return ignoreEOF(err)
-		}
-		raw, err := slicer.slice(head)
-		if err != nil {
-			return err
-		}
-		visit(littleEndian(raw))
+// learnTypes asks how the selected columns stand in row packets, before any row was read.
+func (s *session) learnTypes(ctx context.Context, p *tablePlan) error {
+	if p.types.Load() != nil {
+		return nil
 	}
+	return s.do(ctx, "read columns of "+p.name, func() error {
+		return s.query(ctx, p, p.side(s.newSide).scanQuery()+" WHERE 1=0", nil, nil)
+	})
 }

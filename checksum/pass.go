@@ -446,7 +446,7 @@ func (p *pass) failed(tables []*tableRun, err error) {
 
 // session returns a session of the reference.
 func (p *pass) session() *session {
-	return &session{server: p.ref, pace: p.pace, log: p.opt.Log, retry: p.opt.RetryFor}
+	return newSession(p.ref, false, p.pace, p.opt.RetryFor, p.opt.Log)
 }
 
 // catalog keeps the reference's definitions, which are read once for all copies.

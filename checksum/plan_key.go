@@ -43,6 +43,15 @@ func findKey(o, n *cluster.Table, pairs []planColumn) *rowKey {
 	return nil
 }
 
+// matchedBy returns the columns of the key that rows of two tables are matched by, nil if there is none.
+func matchedBy(o, n *cluster.Table, opt planOptions) []planColumn {
+	var p tablePlan
+	if key := findKey(o, n, p.pair(o, n, opt)); key != nil {
+		return key.columns
+	}
+	return nil
+}
+
 // identifies reports whether a key names each row of its table: it is unique over whole columns without NULLs.
 func identifies(t *cluster.Table, k *cluster.Key) bool {
 	if !k.Unique && !k.Primary || len(k.Parts) == 0 {
@@ -275,4 +284,43 @@ func plainLabels(c *cluster.Column) bool {
 		seen[folded] = true
 	}
 	return true
+}
+
+// learn keeps what new's definition, beyond the columns that are compared, says of rows that a repair writes: the unique
+// keys besides the one that rows are matched by, and columns that old lacks.
+func (p *tablePlan) learn(key *rowKey) {
+	n := p.new.table
+	compared := make(map[string]bool, len(p.columns))
+	for _, c := range p.columns {
+		compared[strings.ToLower(c.new.Name)] = true
+	}
+	for i := range n.Columns {
+		c := &n.Columns[i]
+		if c.System || c.Generated != cluster.GeneratedNone || compared[strings.ToLower(c.Name)] {
+			continue
+		}
+		p.newOnly = true
+		if c.Default == nil && !c.DefaultExpr && !c.Nullable && !c.AutoIncrement && p.needs == "" {
+			p.needs = c.Name
+		}
+	}
+	for i := range n.Keys {
+		k := &n.Keys[i]
+		whole := !slices.ContainsFunc(k.Parts, func(part cluster.KeyPart) bool { return !compared[strings.ToLower(part.Column)] })
+		if !k.Unique && !k.Primary || key != nil && k == key.new || !whole {
+			continue
+		}
+		if p.uniques == nil {
+			p.uniques = make(map[string][]keyShare)
+		}
+		for _, part := range k.Parts {
+			name := strings.ToLower(part.Column)
+			p.uniques[name] = append(p.uniques[name], keyShare{key: k.Name, prefix: part.Prefix})
+		}
+	}
+}
+
+// isUnique reports whether a column is part of a unique key of new, besides the one that rows are matched by.
+func (p *tablePlan) isUnique(c *cluster.Column) bool {
+	return p.uniques[strings.ToLower(c.Name)] != nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"crosscheck/cluster"
 )
@@ -186,3 +187,7 @@ func sameOrder(o, n *cluster.Column) bool {
 }
 
 func equalLabels(a, b []string) bool { return slices.Equal(a, b) }
+
+func isASCII(b []byte) bool {
+	return !slices.ContainsFunc(b, func(c byte) bool { return c >= utf8.RuneSelf })
+}

@@ -56,18 +56,25 @@ type Rechecker struct {
 	plans   map[string]*tablePlan
 }
 
-// NewRechecker returns a Rechecker for two servers that replicate as v says. It connects when it is first used.
+// NewRechecker returns a Rechecker for two servers that replicate as rel says. It connects when it is first used.
 func NewRechecker(old, new *cluster.Server, v Survey, opt RecheckOptions) *Rechecker {
-	c := &checker{old: old, new: new, paceOld: newPace(0, 0), paceNew: newPace(0, 0)}
-	c.opt = Options{RetryFor: opt.RetryFor, FenceTimeout: opt.FenceTimeout, Log: opt.Log}
-	if c.opt.RetryFor <= 0 {
-		c.opt.RetryFor = 15 * time.Second
+	return newRechecker(old, new, v.Relation, opt)
+}
+
+func newRechecker(old, new *cluster.Server, rel cluster.Relation, opt RecheckOptions) *Rechecker {
+	if opt.RetryFor <= 0 {
+		opt.RetryFor = 15 * time.Second
 	}
-	if c.opt.FenceTimeout <= 0 {
-		c.opt.FenceTimeout = 30 * time.Second
+	if opt.FenceTimeout <= 0 {
+		opt.FenceTimeout = 30 * time.Second
 	}
-	c.opt.defaults()
-	s := newSettler(c, newFence(old, new, v.Relation, c.opt.FenceTimeout), nil)
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	session := func(s *cluster.Server) *session {
+		return newSession(s, s == new, newPace(0, 0), opt.RetryFor, opt.Log)
+	}
+	s := newSettler(session(old), session(new), newFence(old, new, rel, opt.FenceTimeout), nil)
 	s.single = true
 	return &Rechecker{
 		strict: opt.Strict, virtual: opt.Virtual, old: old, new: new,
@@ -296,14 +303,4 @@ func (s *settler) reopen() {
 	s.mu.Lock()
 	s.closed = false
 	s.mu.Unlock()
-}
-
-// learnTypes asks how the selected columns stand in row packets, before any row was read.
-func (s *session) learnTypes(ctx context.Context, p *tablePlan) error {
-	if p.types.Load() != nil {
-		return nil
-	}
-	return s.do(ctx, "read columns of "+p.name, func() error {
-		return s.query(ctx, p, p.side(s.newSide).scanQuery()+" WHERE 1=0", nil, nil)
-	})
 }

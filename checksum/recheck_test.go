@@ -341,7 +341,6 @@ func (d *dualSteps) restarted() {
 	if err := d.set.New.Stop(d.t.Context()); err != nil {
 		d.t.Fatal(err)
 	}
-	d.r.settler.check.opt.RetryFor = time.Second
 	d.r.settler.old.retry, d.r.settler.new.retry = time.Second, time.Second
 	expect(d.t, d.r, "d.t", "??", ids("1", "2")...)
 	if err := d.set.New.Restart(d.t.Context()); err != nil {

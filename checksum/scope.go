@@ -9,27 +9,12 @@ import (
 	"crosscheck/cluster"
 )
 
-// inScope tells whether the patterns choose a pair: one side's name is enough to be named, and a pair is left out only if
-// the names of all sides that have it are. Each side's letter case counts as that side counts it.
-func (c *checker) inScope(p namePair) bool {
-	included, left := false, false
-	for i, n := range []cluster.TableName{p.old, p.new} {
-		if n == (cluster.TableName{}) {
-			continue
-		}
-		f := c.filter(i == 1)
-		included = included || f.Includes(n.Schema, n.Name)
-		left = left || !f.Excludes(n.Schema, n.Name)
-	}
-	return included && left
-}
+// inScope tells whether the patterns choose a pair.
+func (c *checker) inScope(p namePair) bool { return p.inScope(c.opt.Filter, c.folds) }
 
 // filter is the filter with a side's letter case.
 func (c *checker) filter(newSide bool) cluster.Filter {
-	if newSide {
-		return c.opt.Filter.FoldCase(c.folds.new)
-	}
-	return c.opt.Filter.FoldCase(c.folds.old)
+	return c.opt.Filter.FoldCase(c.folds.side(newSide))
 }
 
 // visible is what the account of a side may read.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"github.com/zeebo/xxh3"
 
 	"crosscheck/chunker"
 	"crosscheck/cluster"
@@ -37,6 +36,11 @@ type session struct {
 
 	table string // the table that stmts are for
 	stmts map[string]*rowstream.Stmt
+}
+
+// newSession returns a session that connects when it is first used.
+func newSession(s *cluster.Server, newSide bool, p *pace, retry time.Duration, log *slog.Logger) *session {
+	return &session{server: s, newSide: newSide, pace: p, log: log, retry: retry}
 }
 
 func (s *session) close() {
@@ -220,68 +224,40 @@ func (s *session) readRange(ctx context.Context, p *tablePlan, r chunker.Range, 
 // maxUnbound is how many rows are read at once where fewer hold no key that can be a bound.
 const maxUnbound = 2 * maxChunkRows
 
-// rowHasher hashes whole rows, large ones piece by piece, JSON in canonical form where the plan asks for it.
-type rowHasher struct {
-	plan   *tablePlan
-	stream *xxh3.Hasher
-	buf    []byte
-}
-
-func newRowHasher(p *tablePlan) *rowHasher { return &rowHasher{plan: p} }
-
-func (h *rowHasher) hash(head []byte, rows *rowstream.Rows) (xxh3.Uint128, int64, error) {
-	switch {
-	case len(h.plan.json) > 0:
-		whole := head
-		if rows.More() {
-			var err error
-			if whole, err = rows.Whole(head); err != nil {
-				return xxh3.Uint128{}, 0, err
-			}
-		}
-		var err error
-		h.buf, err = canonicalPacket(h.buf[:0], whole, rows.Columns(), h.plan.json)
-		return xxh3.Hash128(h.buf), int64(len(whole)), err
-	case rows.More():
-		if h.stream == nil {
-			h.stream = xxh3.New()
-		}
-		h.stream.Reset()
-		_, _ = h.stream.Write(head)
-		size := int64(len(head))
-		err := rows.Rest(func(part []byte) {
-			size += int64(len(part))
-			_, _ = h.stream.Write(part)
-		})
-		return h.stream.Sum128(), size, err
-	default:
-		return xxh3.Hash128(head), int64(len(head)), nil
-	}
-}
-
-// hashKeep hashes a row and also returns its packet, or nil where that is larger than limit bytes.
-func (h *rowHasher) hashKeep(head []byte, rows *rowstream.Rows, limit int) (xxh3.Uint128, []byte, error) {
-	if len(h.plan.json) > 0 || !rows.More() {
-		whole, err := rows.Whole(head)
+// eachUint reads a result of one BIGINT UNSIGNED column.
+func eachUint(rows *rowstream.Rows, visit func(uint64)) error {
+	slicer := newKeySlicer(rows.Columns(), 1)
+	for {
+		head, err := rows.Next()
 		if err != nil {
-			return xxh3.Uint128{}, nil, err
+			return ignoreEOF(err)
 		}
-		if len(h.plan.json) == 0 {
-			return xxh3.Hash128(whole), whole, nil
+		raw, err := slicer.slice(head)
+		if err != nil {
+			return err
 		}
-		h.buf, err = canonicalPacket(h.buf[:0], whole, rows.Columns(), h.plan.json)
-		return xxh3.Hash128(h.buf), whole, err
+		visit(littleEndian(raw))
 	}
-	stream := xxh3.New()
-	_, _ = stream.Write(head)
-	keep := append([]byte{}, head...)
-	err := rows.Rest(func(part []byte) {
-		_, _ = stream.Write(part)
-		if keep != nil && len(keep)+len(part) <= limit {
-			keep = append(keep, part...)
-		} else {
-			keep = nil
-		}
-	})
-	return stream.Sum128(), keep, err
+}
+
+// ignoreEOF turns the end of the rows into success.
+func ignoreEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+func littleEndian(raw []byte) uint64 {
+	var v uint64
+	for i := len(raw) - 1; i >= 0; i-- {
+		v = v<<8 | uint64(raw[i])
+	}
+	return v
+}
+
+// endsRun reports whether an error, met while one table was read, ends the run: the server or the account is lost, or the
+// run itself has ended. Every other one is the table's own.
+func endsRun(err error) bool {
+	return cluster.EndsRun(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -62,7 +62,6 @@ type batch struct {
 
 // settler takes rows that looked different and settles each: the same, different, or undecided with a reason.
 type settler struct {
-	check    *checker
 	old, new *session
 	fence    fence
 	tail     *tail // nil where there is no source to follow
@@ -79,9 +78,10 @@ type settler struct {
 	closed bool // no more submissions
 }
 
-func newSettler(c *checker, f fence, t *tail) *settler {
+// newSettler returns a settler that reads on two sessions of its own. t is nil where no log is to be followed.
+func newSettler(old, new *session, f fence, t *tail) *settler {
 	s := &settler{
-		check: c, fence: f, tail: t, old: c.session(false), new: c.session(true),
+		fence: f, tail: t, old: old, new: new,
 		capacity: semaphore.NewWeighted(maxSuspects), wake: make(chan struct{}, 1),
 		spoilt: make(map[*tablePlan]error),
 	}
@@ -95,10 +95,18 @@ type rowSeen struct {
 	kind Kind
 }
 
-// submit queues rows of a chunk that differed; read is the number of rows that both sides' reads of the chunk returned,
-// 0 if it cannot be read as a key range. It waits while the queue is full. If ctx ends the rows are undecided.
-func (s *settler) submit(ctx context.Context, c *chunkRun, rows []rowSeen, read int) {
-	s.take(ctx, c, rows, read, s.reserve(ctx, len(rows)))
+// suspects are rows of one part of a table that looked different.
+type suspects struct {
+	plan  *tablePlan
+	rng   *chunker.Range // the part
+	rows  []rowSeen
+	read  int   // the number of rows that both sides' reads of the part returned, 0 if it cannot be read as a key range
+	owner owner // is told once of each row
+}
+
+// submit queues rows that differed. It waits while the queue is full. If ctx ends the rows are undecided.
+func (s *settler) submit(ctx context.Context, of suspects) {
+	s.take(ctx, of, s.reserve(ctx, len(of.rows)))
 }
 
 // reserve waits until there is room for so many rows, before memory is taken for them.
@@ -107,23 +115,22 @@ func (s *settler) reserve(ctx context.Context, rows int) error {
 }
 
 // take is submit for rows that room was reserved for, or could not be.
-func (s *settler) take(ctx context.Context, c *chunkRun, rows []rowSeen, read int, full error) {
-	b := &batch{plan: c.table.plan, due: time.Now()}
-	for _, r := range rows {
-		b.suspects = append(b.suspects, &suspect{key: r.key, owner: c, rng: &c.rng, kind: r.kind})
+func (s *settler) take(ctx context.Context, of suspects, full error) {
+	b := &batch{plan: of.plan, due: time.Now()}
+	for _, r := range of.rows {
+		b.suspects = append(b.suspects, &suspect{key: r.key, owner: of.owner, rng: of.rng, kind: r.kind})
 	}
-	c.expect(len(b.suspects))
-	if n := float64(len(b.suspects)); read > 0 && n > roundKeys/8 && n > dense*float64(read) {
-		b.rng = &c.rng
+	if n := float64(len(b.suspects)); of.read > 0 && n > roundKeys/8 && n > dense*float64(of.read) {
+		b.rng = of.rng
 	}
 	if b.plan.folded {
-		b.rng = &c.rng
+		b.rng = of.rng
 	}
 	if full != nil {
 		s.giveUp(ctx, b, reasonInterrupted)
 		return
 	}
-	b.held = min(len(rows), maxSuspects)
+	b.held = min(len(of.rows), maxSuspects)
 	s.push(b)
 }
 

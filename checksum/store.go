@@ -26,20 +26,20 @@ type target struct {
 	err   error                             // of ask, the first
 }
 
-// target returns new's server for the statements of a repair of p's table.
-func (s *session) target(ctx context.Context, p *tablePlan) *target {
-	t := &target{facts: s.server.Facts()}
-	if !p.asks() {
+// newTarget returns new's server for the statements of a repair of p's table.
+func newTarget(ctx context.Context, s *cluster.Server, p *tablePlan) *target {
+	t := &target{facts: s.Facts()}
+	if !asks(p) {
 		return t
 	}
 	t.ask = func(expr string) ([]byte, error) {
 		var digits sql.NullString // what is no text in utf8mb4 would come changed
-		err := s.server.DB().QueryRowContext(ctx, "SELECT HEX("+expr+")").Scan(&digits)
+		err := s.DB().QueryRowContext(ctx, "SELECT HEX("+expr+")").Scan(&digits)
 		switch {
 		case cluster.ErrorNumber(err) != 0 && !cluster.IsTransient(err), err == nil && !digits.Valid:
 			return nil, nil
 		case err != nil:
-			return nil, s.server.Explain("ask what a column can hold", err)
+			return nil, s.Explain("ask what a column can hold", err)
 		}
 		return hex.DecodeString(digits.String)
 	}

@@ -3,6 +3,7 @@ package checksum
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,12 @@ func (c *chunkRun) drop(ctx context.Context) {
 	}
 }
 
+// suspects are rows of the chunk that the settler is to decide; see suspects.read. The chunk waits for them.
+func (c *chunkRun) suspects(rows []rowSeen, read int) suspects {
+	c.expect(len(rows))
+	return suspects{plan: c.table.plan, rng: &c.rng, rows: rows, read: read, owner: c}
+}
+
 // same ends the way of a suspect of the chunk that was only in flight.
 func (c *chunkRun) same(ctx context.Context) { c.conclude(ctx, func() { c.counts.InFlight++ }) }
 
@@ -79,10 +86,15 @@ func (c *chunkRun) undecided(ctx context.Context, reason string) {
 
 // conclude counts what became of a suspect; the last one ends the chunk's way.
 func (c *chunkRun) conclude(ctx context.Context, count func()) {
-	c.mu.Lock()
-	count()
-	c.mu.Unlock()
+	c.note(count)
 	c.drop(ctx)
+}
+
+// note changes the chunk's numbers.
+func (c *chunkRun) note(count func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	count()
 }
 
 // hold keeps the table from finishing until release is called once.
@@ -233,4 +245,38 @@ func compareKeys(a, b []Field) int {
 		}
 	}
 	return cmp.Compare(len(a), len(b))
+}
+
+// count adds a difference. Two suspects whose keys differ in bytes but are equal to the server are one row.
+func (c *chunkRun) count(d Difference) {
+	if c.table.plan.textKey {
+		if d.Kind == Changed && c.countedBefore(d.Key) {
+			return
+		}
+	}
+	switch d.Kind {
+	case Missing:
+		c.counts.Missing += d.Count
+	case Extra:
+		c.counts.Extra += d.Count
+	case Changed:
+		c.counts.Changed += d.Count
+	}
+	c.differences = append(c.differences, d)
+}
+
+// countedBefore reports whether a changed row with this key was counted, and remembers it.
+func (c *chunkRun) countedBefore(key []Field) bool {
+	var b strings.Builder
+	for _, f := range key {
+		fmt.Fprintf(&b, "%d:%s", len(f.Value.Text), f.Value.Text)
+	}
+	if c.changed[b.String()] {
+		return true
+	}
+	if c.changed == nil {
+		c.changed = make(map[string]bool)
+	}
+	c.changed[b.String()] = true
+	return false
 }

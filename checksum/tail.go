@@ -2,19 +2,13 @@ package checksum
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
-	"strconv"
-
-	"github.com/go-mysql-org/go-mysql/mysql"
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
-	"crosscheck/cluster/rowstream"
 )
 
 // tail follows the binary log of the side that changes come from, while there are suspects: it tells whether a row was
@@ -30,24 +24,44 @@ type tail struct {
 	err    error
 }
 
+// newTail returns the tail of the side that changes come from. With changes from both sides, or none between them, one
+// side's log proves nothing of the other's row.
+func newTail(ctx context.Context, old, new *cluster.Server, m cluster.Mode, pairs [][2]*cluster.Table, opt planOptions, log *slog.Logger) *tail {
+	t := &tail{source: old, log: log}
+	switch m {
+	case cluster.OneWay:
+	case cluster.Reverse:
+		t.source, t.newIs = new, true
+	default:
+		return nil
+	}
+	f := t.source.Facts()
+	if !f.LogBin {
+		return nil
+	}
+	if !f.LogReplicaUpdates { // then what it replicates itself would not be in its log
+		if channels, err := t.source.Channels(ctx); err != nil || len(channels) > 0 {
+			return nil
+		}
+	}
+	t.plans = windowTables(pairs, t.newIs, opt)
+	return t
+}
+
 // windowTables lists the tables whose keys may be watched in the log of one side, each with the columns of the key that
 // its rows are matched by: that need not be the key that the side stores its rows in.
-func windowTables(pairs []tablePair, newSide bool, opt planOptions) []binlog.WindowTable {
+func windowTables(pairs [][2]*cluster.Table, newSide bool, opt planOptions) []binlog.WindowTable {
 	var out []binlog.WindowTable
 	for _, pair := range pairs {
-		if pair.verdict != nil {
-			continue
-		}
-		plan := tablePlan{}
-		key := findKey(pair.old, pair.new, plan.pair(pair.old, pair.new, opt))
+		key := matchedBy(pair[0], pair[1], opt)
 		if key == nil {
 			continue
 		}
-		w := binlog.WindowTable{Table: *pair.old}
+		w := binlog.WindowTable{Table: *pair[0]}
 		if newSide {
-			w.Table = *pair.new
+			w.Table = *pair[1]
 		}
-		for _, c := range key.columns {
+		for _, c := range key {
 			name := c.old.Name
 			if newSide {
 				name = c.new.Name
@@ -149,99 +163,6 @@ func (t *tail) changes(ctx context.Context, p *tablePlan, sp *suspect, now gtid.
 		t.fail(err)
 	}
 	return a, err == nil
-}
-
-// watchKey writes a sliced key in the form of package binlog. ok is false where the key is selected through a
-// conversion that cannot be undone here.
-func (p *tablePlan) watchKey(key []byte, newSide bool) ([]binlog.Value, bool) {
-	out := make([]binlog.Value, 0, p.nKey)
-	for i, wire := range p.keyTypes() {
-		size := wire.Size(key)
-		text, ok := p.logText(i, newSide, wire, key[:size])
-		if !ok {
-			return nil, false
-		}
-		out = append(out, binlog.Value{Text: text})
-		key = key[size:]
-	}
-	return out, true
-}
-
-// logText writes an encoded value of a column as package binlog writes it.
-func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []byte) ([]byte, bool) {
-	c, expr := p.columns[i].old, p.columns[i].proj.old
-	if newSide {
-		c, expr = p.columns[i].new, p.columns[i].proj.new
-	}
-	bare := expr == cluster.Quote(c.Name)
-	text, _ := decode(wire, raw)
-	switch k := classOf(c); {
-	case (k == classEnum || k == classSet) && p.columns[i].proj.number:
-		return []byte(labels(c.Labels, k == classSet, text)), true
-	case (k == classEnum || k == classSet) && bare:
-		if !labelsTold(c) {
-			return nil, false
-		}
-		return binlog.LogText(charset(c), lengthPrefixed(raw))
-	case k == classBit && p.columns[i].proj.number:
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			return nil, false
-		}
-		full := binary.BigEndian.AppendUint64(nil, n)
-		return full[8-(c.Precision+7)/8:], true
-	case wire.Type == mysql.MYSQL_TYPE_FLOAT:
-		return []byte(binlog.FormatFloat32(math.Float32frombits(binary.LittleEndian.Uint32(raw)))), true
-	case wire.Type == mysql.MYSQL_TYPE_DOUBLE && bare:
-		return []byte(binlog.FormatFloat64(math.Float64frombits(binary.LittleEndian.Uint64(raw)))), true
-	case k == classBytes || k == classFixedBytes || k == classGeometry || k == classBit:
-		return lengthPrefixed(raw), bare
-	case k == classText:
-		if cs := charset(c); bare && !utf8Bytes(cs) { // stands in the column's own charset
-			return binlog.LogText(cs, lengthPrefixed(raw))
-		}
-		return lengthPrefixed(raw), true
-	case !bare && k != classInt:
-		return nil, false
-	}
-	normal, err := binlog.NormalizeText(c, []byte(text))
-	return normal, err == nil
-}
-
-// matches reports whether a row image equals what a change left behind; nil stands for no row. known is false where
-// a value of either cannot be compared.
-func (p *tablePlan) matches(newSide bool, columns []rowstream.Column, values []cellValue, ch binlog.Change) (same, known bool) {
-	if values == nil || ch.After == nil {
-		return values == nil && ch.After == nil, true
-	}
-	if ch.Partial || ch.Uncertain {
-		return false, false
-	}
-	for i, v := range values {
-		name := p.columns[i].old.Name
-		if newSide {
-			name = p.columns[i].new.Name
-		}
-		at := ch.Def.Index(name)
-		if at < 0 || at >= len(ch.After) {
-			return false, false
-		}
-		logged := ch.After[at]
-		if v.null || logged.IsNull() {
-			if v.null != logged.IsNull() {
-				return false, true
-			}
-			continue
-		}
-		text, ok := p.logText(i, newSide, columns[i], v.raw)
-		if !ok || !logged.Known() {
-			return false, false
-		}
-		if string(text) != string(logged.Text) {
-			return false, true
-		}
-	}
-	return true, true
 }
 
 // reasonHot says why a row that never rests stayed undecided.

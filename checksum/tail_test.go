@@ -55,7 +55,7 @@ func TestWindowTables(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got := windowTables([]tablePair{{old: c.old, new: c.new}}, c.newSide, planOptions{})
+			got := windowTables([][2]*cluster.Table{{c.old, c.new}}, c.newSide, planOptions{})
 			if c.want == nil {
 				if len(got) != 0 {
 					t.Fatalf("watched by %v", got[0].Key)

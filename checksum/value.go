@@ -44,6 +44,18 @@ func splitRow(packet []byte, columns []rowstream.Column) ([]cellValue, error) {
 	return out, nil
 }
 
+// joinRow is the inverse of splitRow.
+func joinRow(values []cellValue) []byte {
+	packet := make([]byte, valuesStart(len(values)))
+	for i, v := range values {
+		if v.null {
+			packet[1+(i+2)/8] |= 1 << ((i + 2) % 8)
+		}
+		packet = append(packet, v.raw...)
+	}
+	return packet
+}
+
 // decode writes an encoded value as text; bytes tells that it is hexadecimal of a byte string.
 func decode(c rowstream.Column, raw []byte) (text string, bytes bool) {
 	switch c.Type {

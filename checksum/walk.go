@@ -13,20 +13,18 @@ import (
 	"crosscheck/internal/fault"
 )
 
-// Sizes of a chunk. Its rows' keys and hashes are kept until both sides are compared, three lists per worker, so that
-// maxChunkRows bounds the memory of a run whatever a table's size; maxKeyBytes does so for long keys. maxChunkBytes
-// bounds what a statement reads when rows are large.
-const (
-	maxChunkRows  = 16384
-	maxKeyBytes   = 1 << 20
-	maxChunkBytes = 64 << 20
-	chunkTarget   = 300 * time.Millisecond
-)
-
 // Lists of the reference that a worker has for one copy, and for several: so many chunks a slow one may be behind.
 const (
 	listsForOne  = 2
 	listsForMany = 4
+)
+
+// Sizes of a chunk. maxKeyBytes bounds the memory of long keys, maxChunkBytes what a statement reads when rows are large;
+// for the number of rows see maxChunkRows.
+const (
+	maxKeyBytes   = 1 << 20
+	maxChunkBytes = 64 << 20
+	chunkTarget   = 300 * time.Millisecond
 )
 
 // worker walks lanes: one goroutine reads the reference, a chunk ahead of those that read a copy each and compare.
@@ -269,7 +267,7 @@ func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, ol
 	t.compared(c)
 	w.check.opt.Observer.Progress(t.plan.name, c.counts.RowsOld, c.counts.BytesOld+c.counts.BytesNew)
 	if len(rows) > 0 {
-		w.check.settler.take(ctx, c, rows, old.len()+new.len(), full)
+		w.check.settler.take(ctx, c.suspects(rows, old.len()+new.len()), full)
 	}
 	c.drop(ctx)
 	return nil
@@ -367,7 +365,7 @@ func (s *sharedSizer) shrink() bool {
 func (s *sharedSizer) observe(l *rowList, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if perKey := len(l.arena) / l.len(); perKey > 0 {
+	if perKey := l.keyBytes() / l.len(); perKey > 0 {
 		s.MaxRows = min(s.MaxRows, max(1, maxKeyBytes/perKey))
 	}
 	s.Observe(l.len(), l.bytes, took)

@@ -2,128 +2,18 @@ package checksum
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
-	"crosscheck/cluster"
-	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/rowstream"
 )
 
-var (
-	errKeyForm   = errors.New("its value is not of the column's type")
-	errKeyTwoWay = errors.New("the two sides write its values in different forms")
-	errKeyFolded = errors.New("the two sides write its values in forms that no index leads from one to the other")
-)
-
-// encodeKey writes a key as the plan's statements select it: the inverse of watchKey.
-func (p *tablePlan) encodeKey(row RowKey) ([]byte, error) {
-	if len(row.Columns) != p.nKey || len(row.Values) != p.nKey {
-		return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(row.Columns, ", "))
-	}
-	var key []byte
-	for i, wire := range p.keyTypes() {
-		c := &p.columns[i]
-		at := slices.IndexFunc(row.Columns, func(name string) bool { return strings.EqualFold(name, c.old.Name) })
-		if at < 0 {
-			return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(row.Columns, ", "))
-		}
-		v := row.Values[at]
-		if v.IsNull() || !v.Known() {
-			return nil, fmt.Errorf("key column %s: its value is not known", c.old.Name)
-		}
-		raw, err := c.encode(wire, v.Text)
-		if err != nil {
-			return nil, fmt.Errorf("key column %s: %w", c.old.Name, err)
-		}
-		key = append(key, raw...)
-	}
-	return key, nil
-}
-
-func (p *tablePlan) keyNames() []string {
-	names := make([]string, p.nKey)
-	for i := range names {
-		names[i] = p.columns[i].old.Name
-	}
-	return names
-}
-
-// encode writes a key value in the form of package binlog as it stands in a row packet.
-func (c *planColumn) encode(wire rowstream.Column, text []byte) ([]byte, error) {
-	co, cn := classOf(c.old), classOf(c.new)
-	if co != cn {
-		return c.encodeMixed(wire, text)
-	}
-	switch {
-	case c.proj.folded:
-		return nil, errKeyFolded
-	case c.proj.bytes:
-		stored, ok := binlog.StoredText(charset(c.old), text)
-		if !ok {
-			return nil, fmt.Errorf("text in %s cannot be looked up by what the log says of it", charset(c.old))
-		}
-		return lengthEncoded(stored), nil
-	case c.proj.number && co == classBit:
-		if len(text) > 8 {
-			return nil, errKeyForm
-		}
-		var full [8]byte
-		copy(full[8-len(text):], text)
-		return fixedInteger(wire, binary.BigEndian.Uint64(full[:]))
-	case c.proj.number:
-		n, ok := memberNumber(c.old.Labels, co == classSet, string(text))
-		if !ok {
-			return nil, fmt.Errorf("%w: no such label", errKeyForm)
-		}
-		return fixedInteger(wire, n)
-	case co == classEnum || co == classSet:
-		for _, side := range []*cluster.Column{c.old, c.new} {
-			if !utf8Bytes(charset(side)) && !isASCII(text) {
-				return nil, fmt.Errorf("labels in %s cannot be looked up", charset(side))
-			}
-		}
-	case co == classFloat && isFloat32(c.old) != isFloat32(c.new), co == classInet && c.old.DataType != c.new.DataType:
-		return nil, errKeyTwoWay
-	case co == classDecimal && zerofill(c.old) && c.proj.old == cluster.Quote(c.old.Name):
-		whole, _, _ := strings.Cut(string(text), ".")
-		text = append([]byte(strings.Repeat("0", max(0, integerDigits(c.old)-len(whole)))), text...)
-		return lengthEncoded(text), nil
-	}
-	return encodeText(wire, text)
-}
-
-// encodeMixed is encode for columns of two classes, where both sides' forms lead to one value.
-func (c *planColumn) encodeMixed(wire rowstream.Column, text []byte) ([]byte, error) {
-	co, cn := classOf(c.old), classOf(c.new)
-	switch [2]class{min(co, cn), max(co, cn)} {
-	case [2]class{classInt, classDecimal}:
-		return encodeText(wire, text)
-	case [2]class{classText, classUUID}: // as canonicalTexts does
-		if !isASCII(text) {
-			return nil, errKeyForm
-		}
-		return lengthEncoded([]byte(strings.ReplaceAll(strings.ToLower(string(text)), "-", ""))), nil
-	case [2]class{classFixedBytes, classUUID}:
-		if len(text) == 36 { // the UUID's side of the pair
-			b, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))
-			if err != nil {
-				return nil, errKeyForm
-			}
-			text = b
-		}
-		return lengthEncoded(text), nil
-	}
-	return nil, errKeyTwoWay
-}
+// errKeyForm is the error for text that is no value of the column it is encoded for.
+var errKeyForm = errors.New("its value is not of the column's type")
 
 // encodeText is the inverse of decode.
 func encodeText(wire rowstream.Column, text []byte) ([]byte, error) {
@@ -281,28 +171,4 @@ func numbersOf(s, separator string, n int) ([]int, error) {
 	return out, nil
 }
 
-// memberNumber is the number of an ENUM's label or of a SET's labels: the inverse of labels.
-func memberNumber(all []string, set bool, text string) (uint64, bool) {
-	if !set {
-		i := slices.Index(all, text)
-		return uint64(i + 1), i >= 0 || text == ""
-	}
-	var n uint64
-	if text == "" {
-		return 0, true
-	}
-	for l := range strings.SplitSeq(text, ",") {
-		i := slices.Index(all, l)
-		if i < 0 {
-			return 0, false
-		}
-		n |= 1 << i
-	}
-	return n, true
-}
-
 func lengthEncoded(content []byte) []byte { return mysql.PutLengthEncodedString(content) }
-
-func isASCII(b []byte) bool {
-	return !slices.ContainsFunc(b, func(c byte) bool { return c >= utf8.RuneSelf })
-}

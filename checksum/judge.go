@@ -6,32 +6,6 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// sight is what a read tells of a row.
-type sight uint8
-
-const (
-	unseen  sight = iota // nothing: no row was found, by a key that need not find the row that it is of
-	absent               // there was no row
-	present              // the row was read
-)
-
-// image is what one read of one row saw: the hash of its packet, or that there was no row. Images of one row are the
-// same exactly if they compare equal; one that is unseen says nothing.
-type image struct {
-	sight sight
-	hash  xxh3.Uint128
-}
-
-// add takes in a row: of several that a key stands for the hashes are summed up.
-func (im *image) add(more bool, h xxh3.Uint128) {
-	if more {
-		d := Digest{Hi: im.hash.Hi, Lo: im.hash.Lo}
-		d.Add(h)
-		h = xxh3.Uint128{Hi: d.Hi, Lo: d.Lo}
-	}
-	*im = image{sight: present, hash: h}
-}
-
 // round is one pass of the fence rule over one row. With replication from a source to a replica, source was read
 // before the source's position was taken, replica after that position had been applied, and source again after the
 // source had committed all that the replica can have shown.
@@ -126,4 +100,30 @@ func (s *fenceState) restless() bool { return s.rounds >= 5 && s.agreed <= 1 }
 // a second.
 func (s *fenceState) delay(r rule) time.Duration {
 	return min(r.pause<<min(max(s.rounds-1, 0), 6), time.Second)
+}
+
+// sight is what a read tells of a row.
+type sight uint8
+
+const (
+	unseen  sight = iota // nothing: no row was found, by a key that need not find the row that it is of
+	absent               // there was no row
+	present              // the row was read
+)
+
+// image is what one read of one row saw: the hash of its packet, or that there was no row. Images of one row are the
+// same exactly if they compare equal; one that is unseen says nothing.
+type image struct {
+	sight sight
+	hash  xxh3.Uint128
+}
+
+// add takes in a row: of several that a key stands for the hashes are summed up.
+func (im *image) add(more bool, h xxh3.Uint128) {
+	if more {
+		d := Digest{Hi: im.hash.Hi, Lo: im.hash.Lo}
+		d.Add(h)
+		h = xxh3.Uint128{Hi: d.Hi, Lo: d.Lo}
+	}
+	*im = image{sight: present, hash: h}
 }

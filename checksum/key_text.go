@@ -1,0 +1,261 @@
+package checksum
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/rowstream"
+)
+
+var (
+	errKeyTwoWay = errors.New("the two sides write its values in different forms")
+	errKeyFolded = errors.New("the two sides write its values in forms that no index leads from one to the other")
+)
+
+// encodeKey writes a key as the plan's statements select it: the inverse of watchKey.
+func (p *tablePlan) encodeKey(row RowKey) ([]byte, error) {
+	if len(row.Columns) != p.nKey || len(row.Values) != p.nKey {
+		return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(row.Columns, ", "))
+	}
+	var key []byte
+	for i, wire := range p.keyTypes() {
+		c := &p.columns[i]
+		at := slices.IndexFunc(row.Columns, func(name string) bool { return strings.EqualFold(name, c.old.Name) })
+		if at < 0 {
+			return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(row.Columns, ", "))
+		}
+		v := row.Values[at]
+		if v.IsNull() || !v.Known() {
+			return nil, fmt.Errorf("key column %s: its value is not known", c.old.Name)
+		}
+		raw, err := c.encode(wire, v.Text)
+		if err != nil {
+			return nil, fmt.Errorf("key column %s: %w", c.old.Name, err)
+		}
+		key = append(key, raw...)
+	}
+	return key, nil
+}
+
+func (p *tablePlan) keyNames() []string {
+	names := make([]string, p.nKey)
+	for i := range names {
+		names[i] = p.columns[i].old.Name
+	}
+	return names
+}
+
+// encode writes a key value in the form of package binlog as it stands in a row packet.
+func (c *planColumn) encode(wire rowstream.Column, text []byte) ([]byte, error) {
+	co, cn := classOf(c.old), classOf(c.new)
+	if co != cn {
+		return c.encodeMixed(wire, text)
+	}
+	switch {
+	case c.proj.folded:
+		return nil, errKeyFolded
+	case c.proj.bytes:
+		stored, ok := binlog.StoredText(charset(c.old), text)
+		if !ok {
+			return nil, fmt.Errorf("text in %s cannot be looked up by what the log says of it", charset(c.old))
+		}
+		return lengthEncoded(stored), nil
+	case c.proj.number && co == classBit:
+		if len(text) > 8 {
+			return nil, errKeyForm
+		}
+		var full [8]byte
+		copy(full[8-len(text):], text)
+		return fixedInteger(wire, binary.BigEndian.Uint64(full[:]))
+	case c.proj.number:
+		n, ok := memberNumber(c.old.Labels, co == classSet, string(text))
+		if !ok {
+			return nil, fmt.Errorf("%w: no such label", errKeyForm)
+		}
+		return fixedInteger(wire, n)
+	case co == classEnum || co == classSet:
+		for _, side := range []*cluster.Column{c.old, c.new} {
+			if !utf8Bytes(charset(side)) && !isASCII(text) {
+				return nil, fmt.Errorf("labels in %s cannot be looked up", charset(side))
+			}
+		}
+	case co == classFloat && isFloat32(c.old) != isFloat32(c.new), co == classInet && c.old.DataType != c.new.DataType:
+		return nil, errKeyTwoWay
+	case co == classDecimal && zerofill(c.old) && c.proj.old == cluster.Quote(c.old.Name):
+		whole, _, _ := strings.Cut(string(text), ".")
+		text = append([]byte(strings.Repeat("0", max(0, integerDigits(c.old)-len(whole)))), text...)
+		return lengthEncoded(text), nil
+	}
+	return encodeText(wire, text)
+}
+
+// encodeMixed is encode for columns of two classes, where both sides' forms lead to one value.
+func (c *planColumn) encodeMixed(wire rowstream.Column, text []byte) ([]byte, error) {
+	co, cn := classOf(c.old), classOf(c.new)
+	switch [2]class{min(co, cn), max(co, cn)} {
+	case [2]class{classInt, classDecimal}:
+		return encodeText(wire, text)
+	case [2]class{classText, classUUID}: // as canonicalTexts does
+		if !isASCII(text) {
+			return nil, errKeyForm
+		}
+		return lengthEncoded([]byte(strings.ReplaceAll(strings.ToLower(string(text)), "-", ""))), nil
+	case [2]class{classFixedBytes, classUUID}:
+		if len(text) == 36 { // the UUID's side of the pair
+			b, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))
+			if err != nil {
+				return nil, errKeyForm
+			}
+			text = b
+		}
+		return lengthEncoded(text), nil
+	}
+	return nil, errKeyTwoWay
+}
+
+// memberNumber is the number of an ENUM's label or of a SET's labels: the inverse of labels.
+func memberNumber(all []string, set bool, text string) (uint64, bool) {
+	if !set {
+		i := slices.Index(all, text)
+		return uint64(i + 1), i >= 0 || text == ""
+	}
+	var n uint64
+	if text == "" {
+		return 0, true
+	}
+	for l := range strings.SplitSeq(text, ",") {
+		i := slices.Index(all, l)
+		if i < 0 {
+			return 0, false
+		}
+		n |= 1 << i
+	}
+	return n, true
+}
+
+// watchKey writes a sliced key in the form of package binlog. ok is false where the key is selected through a
+// conversion that cannot be undone here.
+func (p *tablePlan) watchKey(key []byte, newSide bool) ([]binlog.Value, bool) {
+	out := make([]binlog.Value, 0, p.nKey)
+	for i, wire := range p.keyTypes() {
+		size := wire.Size(key)
+		text, ok := p.logText(i, newSide, wire, key[:size])
+		if !ok {
+			return nil, false
+		}
+		out = append(out, binlog.Value{Text: text})
+		key = key[size:]
+	}
+	return out, true
+}
+
+// logText writes an encoded value of a column as package binlog writes it.
+func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []byte) ([]byte, bool) {
+	c, expr := p.columns[i].old, p.columns[i].proj.old
+	if newSide {
+		c, expr = p.columns[i].new, p.columns[i].proj.new
+	}
+	bare := expr == cluster.Quote(c.Name)
+	text, _ := decode(wire, raw)
+	switch k := classOf(c); {
+	case (k == classEnum || k == classSet) && p.columns[i].proj.number:
+		return []byte(labels(c.Labels, k == classSet, text)), true
+	case (k == classEnum || k == classSet) && bare:
+		if !labelsTold(c) {
+			return nil, false
+		}
+		return binlog.LogText(charset(c), lengthPrefixed(raw))
+	case k == classBit && p.columns[i].proj.number:
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return nil, false
+		}
+		full := binary.BigEndian.AppendUint64(nil, n)
+		return full[8-(c.Precision+7)/8:], true
+	case wire.Type == mysql.MYSQL_TYPE_FLOAT:
+		return []byte(binlog.FormatFloat32(math.Float32frombits(binary.LittleEndian.Uint32(raw)))), true
+	case wire.Type == mysql.MYSQL_TYPE_DOUBLE && bare:
+		return []byte(binlog.FormatFloat64(math.Float64frombits(binary.LittleEndian.Uint64(raw)))), true
+	case k == classBytes || k == classFixedBytes || k == classGeometry || k == classBit:
+		return lengthPrefixed(raw), bare
+	case k == classText:
+		if cs := charset(c); bare && !utf8Bytes(cs) { // stands in the column's own charset
+			return binlog.LogText(cs, lengthPrefixed(raw))
+		}
+		return lengthPrefixed(raw), true
+	case !bare && k != classInt:
+		return nil, false
+	}
+	normal, err := binlog.NormalizeText(c, []byte(text))
+	return normal, err == nil
+}
+
+// matches reports whether a row image equals what a change left behind; nil stands for no row. known is false where
+// a value of either cannot be compared.
+func (p *tablePlan) matches(newSide bool, columns []rowstream.Column, values []cellValue, ch binlog.Change) (same, known bool) {
+	if values == nil || ch.After == nil {
+		return values == nil && ch.After == nil, true
+	}
+	if ch.Partial || ch.Uncertain {
+		return false, false
+	}
+	for i, v := range values {
+		name := p.columns[i].old.Name
+		if newSide {
+			name = p.columns[i].new.Name
+		}
+		at := ch.Def.Index(name)
+		if at < 0 || at >= len(ch.After) {
+			return false, false
+		}
+		logged := ch.After[at]
+		if v.null || logged.IsNull() {
+			if v.null != logged.IsNull() {
+				return false, true
+			}
+			continue
+		}
+		text, ok := p.logText(i, newSide, columns[i], v.raw)
+		if !ok || !logged.Known() {
+			return false, false
+		}
+		if string(text) != string(logged.Text) {
+			return false, true
+		}
+	}
+	return true, true
+}
+
+// labels writes the number of an ENUM or SET value as its label or labels.
+func labels(all []string, set bool, number string) string {
+	var n uint64
+	for _, r := range number {
+		if r < '0' || r > '9' {
+			return number
+		}
+		n = n*10 + uint64(r-'0')
+	}
+	if !set {
+		if n == 0 || n > uint64(len(all)) {
+			return ""
+		}
+		return all[n-1]
+	}
+	var held []string
+	for i, l := range all {
+		if n&(1<<i) != 0 {
+			held = append(held, l)
+		}
+	}
+	return strings.Join(held, ",")
+}

@@ -1,0 +1,50 @@
+package checksum
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"crosscheck/cluster"
+)
+
+func compareNames(a, b cluster.TableName) int {
+	return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
+}
+
+// kindOf names what a table is; MariaDB's versioned tables count as tables: their current rows are compared.
+func kindOf(t *cluster.Table) string {
+	switch t.Kind {
+	case cluster.TableView:
+		return "view"
+	case cluster.TableSequence:
+		return "sequence"
+	default:
+		return "table"
+	}
+}
+
+// unreadable reports whether an engine's rows are somewhere else, or nowhere.
+func unreadable(engine string) bool {
+	switch strings.ToUpper(engine) {
+	case "BLACKHOLE", "FEDERATED", "CONNECT", "SPIDER", "MRG_MYISAM":
+		return true
+	}
+	return false
+}
+
+// viewColumns compares the columns of a view by name.
+func viewColumns(o, n *cluster.Table, sides [2]string) string {
+	names := func(t *cluster.Table) []string {
+		var out []string
+		for _, c := range t.Columns {
+			out = append(out, strings.ToLower(c.Name))
+		}
+		return out
+	}
+	if a, b := names(o), names(n); !slices.Equal(a, b) {
+		return fmt.Sprintf("the view's columns differ: %s on %s, %s on %s", strings.Join(a, ", "), sides[0], strings.Join(b, ", "), sides[1])
+	}
+	return ""
+}

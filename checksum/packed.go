@@ -1,0 +1,187 @@
+package checksum
+
+import (
+	"fmt"
+
+	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/rowstream"
+)
+
+// keptRow is a row read in full.
+type keptRow struct {
+	packet  []byte // nil where there is no row or it is too large to keep
+	columns []rowstream.Column
+	bare    *bareRow // what its columns hold, where that is more than what is compared
+	moved   bool     // it changed before that was read
+}
+
+// packed is a difference that still holds its rows as they came: written as SQL they are ten to fifty times as large.
+func packed(p *tablePlan, to *target, kind Kind, o, n keptRow, key []byte) (Difference, error) {
+	d := Difference{Kind: kind, Count: 1, Key: keyFields(p, key)}
+	if kind == Changed {
+		values, err := o.values()
+		if err != nil {
+			return d, err
+		}
+		if values != nil && n.packet != nil {
+			d.Key = keyFieldsOf(p, values)
+		}
+	}
+	d.Packed = &PackedRows{plan: p, to: to, old: o, now: n}
+	return d, nil
+}
+
+// PackedRows are both sides' rows of a difference as they came.
+type PackedRows struct {
+	plan     *tablePlan
+	to       *target
+	old, now keptRow
+}
+
+// Unpack returns the difference with Columns, OldRow and NewRow, as far as its rows are known. It may ask new's server what
+// a column can hold.
+func (d Difference) Unpack() (Difference, error) {
+	if d.Packed == nil {
+		return d, nil
+	}
+	r := d.Packed
+	d.Packed = nil
+	oldValues, err := r.old.values()
+	if err != nil {
+		return d, err
+	}
+	newValues, err := r.now.values()
+	if err != nil {
+		return d, err
+	}
+	var differs []bool
+	switch d.Kind {
+	case Missing:
+		newValues = nil
+	case Extra:
+		oldValues = nil
+	case Changed:
+		if oldValues == nil || newValues == nil {
+			return d, nil
+		}
+		differs = make([]bool, len(oldValues))
+		for i := range oldValues {
+			if differs[i] = !equalValue(r.plan, i, oldValues[i], newValues[i]); differs[i] {
+				d.Columns = append(d.Columns, ColumnDiff{
+					Column: r.plan.columns[i].old.Name, Old: valueOf(oldValues[i]), New: valueOf(newValues[i]),
+				})
+			}
+		}
+	}
+	o, err := storedIn(r.plan, r.old, oldValues, false)
+	if err != nil {
+		return d, err
+	}
+	n, err := storedIn(r.plan, r.now, newValues, true)
+	if err != nil {
+		return d, err
+	}
+	to := *r.to // errors are each call's own
+	return d, images(r.plan, &to, &d, o, n, differs)
+}
+
+func (r keptRow) values() ([]cellValue, error) {
+	if r.packet == nil {
+		return nil, nil
+	}
+	return splitRow(r.packet, r.columns)
+}
+
+func equalValue(p *tablePlan, column int, a, b cellValue) bool {
+	if a.null || b.null {
+		return a.null == b.null
+	}
+	if p.columns[column].proj.json {
+		return string(canonicalJSON(lengthPrefixed(a.raw))) == string(canonicalJSON(lengthPrefixed(b.raw)))
+	}
+	return string(a.raw) == string(b.raw)
+}
+
+func valueOf(v cellValue) Value { return Value{Text: v.text, Null: v.null} }
+
+// keyFields writes a sliced key.
+func keyFields(p *tablePlan, key []byte) []Field {
+	fields := make([]Field, 0, p.nKey)
+	for i, c := range p.keyTypes() {
+		size := c.Size(key)
+		fields = append(fields, keyField(p, i, c, key[:size]))
+		key = key[size:]
+	}
+	return fields
+}
+
+func keyFieldsOf(p *tablePlan, values []cellValue) []Field {
+	fields := make([]Field, 0, p.nKey)
+	for i, c := range p.keyTypes() {
+		fields = append(fields, keyField(p, i, c, values[i].raw))
+	}
+	return fields
+}
+
+// keyField names a key value; members of ENUM and SET keys, which are selected by number, get their labels back. Text that
+// is selected as stored is shown in hexadecimal where its charset is not known here: two keys never look alike.
+func keyField(p *tablePlan, i int, wire rowstream.Column, raw []byte) Field {
+	c := p.columns[i].old
+	text, _ := decode(wire, raw)
+	switch {
+	case p.columns[i].proj.number && classOf(c) != classBit:
+		text = labels(c.Labels, classOf(c) == classSet, text)
+	case (p.columns[i].proj.bytes || classOf(c) == classEnum && p.columns[i].proj.old == cluster.Quote(c.Name)) &&
+		(wideUnits(charset(c)) || !isASCII(lengthPrefixed(raw))):
+		text = fmt.Sprintf("0x%X", lengthPrefixed(raw))
+		if known, ok := binlog.LogText(charset(c), lengthPrefixed(raw)); ok {
+			text = string(known)
+		}
+	}
+	return Field{Column: c.Name, Value: Value{Text: text}}
+}
+
+// withoutKey adds to a difference of a table without a key what is known of the row.
+func withoutKey(p *tablePlan, to *target, d *Difference, sample keptRow) error {
+	values, err := sample.values()
+	if err != nil || values == nil {
+		return err
+	}
+	describe(p, d, values)
+	return imagesOf(p, to, d, sample, values)
+}
+
+// describe names a row of a table without a key by all its values.
+func describe(p *tablePlan, d *Difference, values []cellValue) {
+	none := Value{Null: true}
+	for i, v := range values {
+		c := ColumnDiff{Column: p.columns[i].old.Name, Old: valueOf(v), New: none}
+		if d.Kind == Extra {
+			c.Old, c.New = none, valueOf(v)
+		}
+		d.Columns = append(d.Columns, c)
+	}
+}
+
+// imagesOf writes the rows of a table without a key as SQL.
+func imagesOf(p *tablePlan, to *target, d *Difference, sample keptRow, values []cellValue) error {
+	extra := d.Kind == Extra
+	was, err := storedIn(p, sample, values, extra)
+	if err != nil {
+		return err
+	}
+	var now []stored
+	if extra {
+		was, now = nil, was
+	}
+	if err := images(p, to, d, was, now, nil); err != nil {
+		return err
+	}
+	for _, cells := range [][]Cell{d.OldRow, d.NewRow} {
+		if sample.moved && len(cells) > 0 {
+			cells[0].Why = "it has no key, and rows that compare equal to it are stored in several forms"
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package checksum
+
+import (
+	"crosscheck/cluster/rowstream"
+)
+
+// stored is a value as its column holds it.
+type stored struct {
+	cellValue
+	wire     rowstream.Column
+	text     []byte // in utf8mb4, as the server writes it; nil where it was not selected, or has no form in utf8mb4
+	numbered bool   // of an ENUM or SET: it is the number, not the label
+}
+
+// storedValues cuts a packet that bare's plan selected, or p's own where that is all there is, into what the columns hold.
+func storedValues(p *tablePlan, values []cellValue, columns []rowstream.Column, newSide bool) []stored {
+	out := make([]stored, len(p.columns))
+	for i := range out {
+		out[i] = stored{cellValue: values[i], wire: columns[i]}
+	}
+	at, step := len(p.columns), extraOld
+	if newSide {
+		step = extraNew
+	}
+	for e, i := range p.extra {
+		c, k := p.columns[i].old, at+e*step
+		if newSide {
+			c = p.columns[i].new
+		}
+		out[i] = stored{cellValue: values[k], wire: columns[k], numbered: classOf(c) == classEnum || classOf(c) == classSet}
+		if !newSide && !values[k+1].null {
+			out[i].text = lengthPrefixed(values[k+1].raw)
+		}
+	}
+	return out
+}
+
+// bareRow is a row as bare's plan selected it.
+type bareRow struct {
+	plan    *tablePlan
+	packet  []byte
+	columns []rowstream.Column
+}
+
+// storedIn returns what the columns of a row hold, given its compared values; nil for a row without values.
+func storedIn(p *tablePlan, r keptRow, values []cellValue, newSide bool) ([]stored, error) {
+	if values == nil {
+		return nil, nil
+	}
+	if r.bare == nil {
+		return storedValues(p, values, r.columns, newSide), nil
+	}
+	all, err := splitRow(r.bare.packet, r.bare.columns)
+	if err != nil {
+		return nil, err
+	}
+	return storedValues(r.bare.plan, all, r.bare.columns, newSide), nil
+}
+
+// asks reports whether new's server may have to be asked what its columns can hold: nothing but a server knows the
+// characters of its charsets, and which UUIDs it takes.
+func asks(p *tablePlan) bool {
+	for _, c := range p.columns {
+		if classOf(c.new) == classUUID && classOf(c.old) != classUUID {
+			return true
+		}
+		if k, cs := classOf(c.new), charset(c.new); (k == classText || k == classJSON) && cs != "" && !utf8Bytes(cs) &&
+			(multiByte(cs) || charset(c.old) != cs) {
+			return true
+		}
+	}
+	return false
+}
+
+// takeBare keeps what the columns hold if the row is still the one that was compared.
+func (r *keptRow) takeBare(bare *tablePlan, row []byte, columns []rowstream.Column) error {
+	was, err := r.values()
+	if err != nil {
+		return err
+	}
+	columns = append([]rowstream.Column{}, columns...)
+	values, err := splitRow(row, columns)
+	if err != nil {
+		return err
+	}
+	for i := range was {
+		if !equalValue(bare, i, was[i], values[i]) {
+			return nil
+		}
+	}
+	r.moved, r.bare = false, &bareRow{plan: bare, packet: row, columns: columns}
+	return nil
+}
