@@ -8,6 +8,7 @@ import (
 	"github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/zeebo/xxh3"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 )
@@ -127,12 +128,12 @@ func manySpellings(c *planColumn) bool {
 // value cannot be written (valid).
 func guard(c planColumn, v stored, lit string, valid bool) string {
 	col := cluster.Quote(c.new.Name)
-	if v.null {
+	if v.Null {
 		return col + " IS NULL"
 	}
 	if v.numbered {
-		exact := wholeNumber(c.new) + " <=> " + v.cellValue.text
-		if text, ok := v.utf8(c.new); c.key && ok && v.cellValue.text != "0" {
+		exact := wholeNumber(c.new) + " <=> " + v.Value.Text
+		if text, ok := v.utf8(c.new); c.key && ok && v.Value.Text != "0" {
 			return col + " = " + ownText("utf8mb4", text) + " AND " + exact
 		}
 		return exact
@@ -153,7 +154,7 @@ func guard(c planColumn, v stored, lit string, valid bool) string {
 		expr = "CAST(" + col + " AS CHAR)"
 	default:
 	}
-	content := lengthPrefixed(v.raw)
+	content := packet.Content(v.Raw)
 	exact := fmt.Sprintf("CAST(%s AS BINARY) <=> X'%x'", expr, content)
 	if len(content) > maxPlainGuard {
 		exact = fmt.Sprintf("SHA2(CAST(%s AS BINARY), 256) = '%x'", expr, sha256.Sum256(content))
@@ -184,7 +185,7 @@ func unique(p *tablePlan, n *cluster.Column, c planColumn, v stored, lit string)
 	parts := make([]UniquePart, len(of))
 	for i, u := range of {
 		parts[i] = UniquePart{Key: u.key, Prefix: u.prefix}
-		if !v.null {
+		if !v.Null {
 			parts[i].Like = likeness(c, v, lit, u.prefix)
 		}
 	}

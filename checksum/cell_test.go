@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
 )
@@ -30,9 +31,9 @@ func TestCellOfNoLabel(t *testing.T) {
 		plan.proj = project(&col, &col)
 		p := &tablePlan{columns: []planColumn{plan}}
 		p.new.table = &cluster.Table{}
-		wire := stored{cellValue: cellValue{raw: []byte(c.raw)}, wire: wire}
+		wire := stored{Value: packet.Value{Raw: []byte(c.raw)}, wire: wire}
 		if c.number != "" { // as it is selected where the sides' labels differ
-			wire = stored{cellValue: cellValue{text: c.number}, numbered: true}
+			wire = stored{Value: packet.Value{Text: c.number}, numbered: true}
 		}
 		got := oldCell(p, &target{}, &p.columns[0], wire)
 		if got.Literal != c.literal || got.Lax != c.lax {

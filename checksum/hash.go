@@ -3,6 +3,7 @@ package checksum
 import (
 	"github.com/zeebo/xxh3"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/cluster/rowstream"
 )
 
@@ -26,7 +27,7 @@ func (h *rowHasher) hash(head []byte, rows *rowstream.Rows) (xxh3.Uint128, int64
 			}
 		}
 		var err error
-		h.buf, err = canonicalPacket(h.buf[:0], whole, rows.Columns(), h.plan.json)
+		h.buf, err = packet.Canonical(h.buf[:0], whole, rows.Columns(), h.plan.json)
 		return xxh3.Hash128(h.buf), int64(len(whole)), err
 	case rows.More():
 		if h.stream == nil {
@@ -55,7 +56,7 @@ func (h *rowHasher) hashKeep(head []byte, rows *rowstream.Rows, limit int) (xxh3
 		if len(h.plan.json) == 0 {
 			return xxh3.Hash128(whole), whole, nil
 		}
-		h.buf, err = canonicalPacket(h.buf[:0], whole, rows.Columns(), h.plan.json)
+		h.buf, err = packet.Canonical(h.buf[:0], whole, rows.Columns(), h.plan.json)
 		return xxh3.Hash128(h.buf), whole, err
 	}
 	stream := xxh3.New()
@@ -75,13 +76,13 @@ func (h *rowHasher) hashKeep(head []byte, rows *rowstream.Rows, limit int) (xxh3
 // projected hashes the compared columns of a packet that bare's plan selected.
 func (h *rowHasher) projected(bare *tablePlan, row []byte, columns []rowstream.Column) (xxh3.Uint128, error) {
 	n := len(bare.columns)
-	values, err := splitRow(row, columns)
+	values, err := packet.Split(row, columns)
 	if err != nil {
 		return xxh3.Uint128{}, err
 	}
-	out := joinRow(values[:n])
+	out := packet.Join(values[:n])
 	if len(h.plan.json) > 0 {
-		out, err = canonicalPacket(nil, out, columns[:n], h.plan.json)
+		out, err = packet.Canonical(nil, out, columns[:n], h.plan.json)
 	}
 	return xxh3.Hash128(out), err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/chunker"
 	"crosscheck/cluster/rowstream"
 )
@@ -103,7 +104,7 @@ func (s *session) readBack(ctx context.Context, p *tablePlan, bounds []chunker.B
 			if err != nil {
 				return err
 			}
-			values, err := splitRow(whole, rows.Columns())
+			values, err := packet.Split(whole, rows.Columns())
 			if err != nil {
 				return err
 			}
@@ -111,7 +112,7 @@ func (s *session) readBack(ctx context.Context, p *tablePlan, bounds []chunker.B
 				same[i] = true
 			}
 			for k, v := range values {
-				if v.null || string(lengthPrefixed(v.raw)) != string(lengthPrefixed(params[k].Value)) {
+				if v.Null || string(packet.Content(v.Raw)) != string(packet.Content(params[k].Value)) {
 					same[of[k]] = false
 				}
 			}

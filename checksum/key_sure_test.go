@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
@@ -138,7 +139,7 @@ func findEachKey(t *testing.T, s *session, p *tablePlan) {
 	}
 	found := make([]bool, len(keys))
 	blind, err := s.lookup(ctx, p, keys, func(i int, _ bool, head []byte, rows *rowstream.Rows) error {
-		key, err := newKeySlicer(rows.Columns(), 1).slice(head)
+		key, err := packet.NewKeySlicer(rows.Columns(), 1).Slice(head)
 		found[i] = err == nil && bytes.Equal(key, keys[i])
 		return err
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/rowstream"
@@ -69,20 +70,20 @@ func (c *planColumn) encode(wire rowstream.Column, text []byte) ([]byte, error) 
 		if !ok {
 			return nil, fmt.Errorf("text in %s cannot be looked up by what the log says of it", charset(c.old))
 		}
-		return lengthEncoded(stored), nil
+		return packet.WithLength(stored), nil
 	case c.proj.number && co == classBit:
 		if len(text) > 8 {
-			return nil, errKeyForm
+			return nil, packet.ErrForm
 		}
 		var full [8]byte
 		copy(full[8-len(text):], text)
-		return fixedInteger(wire, binary.BigEndian.Uint64(full[:]))
+		return packet.EncodeInteger(wire, binary.BigEndian.Uint64(full[:]))
 	case c.proj.number:
 		n, ok := memberNumber(c.old.Labels, co == classSet, string(text))
 		if !ok {
-			return nil, fmt.Errorf("%w: no such label", errKeyForm)
+			return nil, fmt.Errorf("%w: no such label", packet.ErrForm)
 		}
-		return fixedInteger(wire, n)
+		return packet.EncodeInteger(wire, n)
 	case co == classEnum || co == classSet:
 		for _, side := range []*cluster.Column{c.old, c.new} {
 			if !utf8Bytes(charset(side)) && !isASCII(text) {
@@ -94,9 +95,9 @@ func (c *planColumn) encode(wire rowstream.Column, text []byte) ([]byte, error) 
 	case co == classDecimal && zerofill(c.old) && c.proj.old == cluster.Quote(c.old.Name):
 		whole, _, _ := strings.Cut(string(text), ".")
 		text = append([]byte(strings.Repeat("0", max(0, integerDigits(c.old)-len(whole)))), text...)
-		return lengthEncoded(text), nil
+		return packet.WithLength(text), nil
 	}
-	return encodeText(wire, text)
+	return packet.Encode(wire, text)
 }
 
 // encodeMixed is encode for columns of two classes, where both sides' forms lead to one value.
@@ -104,21 +105,21 @@ func (c *planColumn) encodeMixed(wire rowstream.Column, text []byte) ([]byte, er
 	co, cn := classOf(c.old), classOf(c.new)
 	switch [2]class{min(co, cn), max(co, cn)} {
 	case [2]class{classInt, classDecimal}:
-		return encodeText(wire, text)
+		return packet.Encode(wire, text)
 	case [2]class{classText, classUUID}: // as canonicalTexts does
 		if !isASCII(text) {
-			return nil, errKeyForm
+			return nil, packet.ErrForm
 		}
-		return lengthEncoded([]byte(strings.ReplaceAll(strings.ToLower(string(text)), "-", ""))), nil
+		return packet.WithLength([]byte(strings.ReplaceAll(strings.ToLower(string(text)), "-", ""))), nil
 	case [2]class{classFixedBytes, classUUID}:
 		if len(text) == 36 { // the UUID's side of the pair
 			b, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))
 			if err != nil {
-				return nil, errKeyForm
+				return nil, packet.ErrForm
 			}
 			text = b
 		}
-		return lengthEncoded(text), nil
+		return packet.WithLength(text), nil
 	}
 	return nil, errKeyTwoWay
 }
@@ -166,7 +167,7 @@ func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []by
 		c, expr = p.columns[i].new, p.columns[i].proj.new
 	}
 	bare := expr == cluster.Quote(c.Name)
-	text, _ := decode(wire, raw)
+	text, _ := packet.Decode(wire, raw)
 	switch k := classOf(c); {
 	case (k == classEnum || k == classSet) && p.columns[i].proj.number:
 		return []byte(labels(c.Labels, k == classSet, text)), true
@@ -174,7 +175,7 @@ func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []by
 		if !labelsTold(c) {
 			return nil, false
 		}
-		return binlog.LogText(charset(c), lengthPrefixed(raw))
+		return binlog.LogText(charset(c), packet.Content(raw))
 	case k == classBit && p.columns[i].proj.number:
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
@@ -187,12 +188,12 @@ func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []by
 	case wire.Type == mysql.MYSQL_TYPE_DOUBLE && bare:
 		return []byte(binlog.FormatFloat64(math.Float64frombits(binary.LittleEndian.Uint64(raw)))), true
 	case k == classBytes || k == classFixedBytes || k == classGeometry || k == classBit:
-		return lengthPrefixed(raw), bare
+		return packet.Content(raw), bare
 	case k == classText:
 		if cs := charset(c); bare && !utf8Bytes(cs) { // stands in the column's own charset
-			return binlog.LogText(cs, lengthPrefixed(raw))
+			return binlog.LogText(cs, packet.Content(raw))
 		}
-		return lengthPrefixed(raw), true
+		return packet.Content(raw), true
 	case !bare && k != classInt:
 		return nil, false
 	}
@@ -202,7 +203,7 @@ func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []by
 
 // matches reports whether a row image equals what a change left behind; nil stands for no row. known is false where
 // a value of either cannot be compared.
-func (p *tablePlan) matches(newSide bool, columns []rowstream.Column, values []cellValue, ch binlog.Change) (same, known bool) {
+func (p *tablePlan) matches(newSide bool, columns []rowstream.Column, values []packet.Value, ch binlog.Change) (same, known bool) {
 	if values == nil || ch.After == nil {
 		return values == nil && ch.After == nil, true
 	}
@@ -219,13 +220,13 @@ func (p *tablePlan) matches(newSide bool, columns []rowstream.Column, values []c
 			return false, false
 		}
 		logged := ch.After[at]
-		if v.null || logged.IsNull() {
-			if v.null != logged.IsNull() {
+		if v.Null || logged.IsNull() {
+			if v.Null != logged.IsNull() {
 				return false, true
 			}
 			continue
 		}
-		text, ok := p.logText(i, newSide, columns[i], v.raw)
+		text, ok := p.logText(i, newSide, columns[i], v.Raw)
 		if !ok || !logged.Known() {
 			return false, false
 		}

@@ -3,6 +3,7 @@ package checksum
 import (
 	"fmt"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/rowstream"
@@ -86,24 +87,24 @@ func (d Difference) Unpack() (Difference, error) {
 	return d, images(r.plan, &to, &d, o, n, differs)
 }
 
-func (r keptRow) values() ([]cellValue, error) {
+func (r keptRow) values() ([]packet.Value, error) {
 	if r.packet == nil {
 		return nil, nil
 	}
-	return splitRow(r.packet, r.columns)
+	return packet.Split(r.packet, r.columns)
 }
 
-func equalValue(p *tablePlan, column int, a, b cellValue) bool {
-	if a.null || b.null {
-		return a.null == b.null
+func equalValue(p *tablePlan, column int, a, b packet.Value) bool {
+	if a.Null || b.Null {
+		return a.Null == b.Null
 	}
 	if p.columns[column].proj.json {
-		return string(canonicalJSON(lengthPrefixed(a.raw))) == string(canonicalJSON(lengthPrefixed(b.raw)))
+		return string(packet.CanonicalJSON(packet.Content(a.Raw))) == string(packet.CanonicalJSON(packet.Content(b.Raw)))
 	}
-	return string(a.raw) == string(b.raw)
+	return string(a.Raw) == string(b.Raw)
 }
 
-func valueOf(v cellValue) Value { return Value{Text: v.text, Null: v.null} }
+func valueOf(v packet.Value) Value { return Value{Text: v.Text, Null: v.Null} }
 
 // keyFields writes a sliced key.
 func keyFields(p *tablePlan, key []byte) []Field {
@@ -116,10 +117,10 @@ func keyFields(p *tablePlan, key []byte) []Field {
 	return fields
 }
 
-func keyFieldsOf(p *tablePlan, values []cellValue) []Field {
+func keyFieldsOf(p *tablePlan, values []packet.Value) []Field {
 	fields := make([]Field, 0, p.nKey)
 	for i, c := range p.keyTypes() {
-		fields = append(fields, keyField(p, i, c, values[i].raw))
+		fields = append(fields, keyField(p, i, c, values[i].Raw))
 	}
 	return fields
 }
@@ -128,14 +129,14 @@ func keyFieldsOf(p *tablePlan, values []cellValue) []Field {
 // is selected as stored is shown in hexadecimal where its charset is not known here: two keys never look alike.
 func keyField(p *tablePlan, i int, wire rowstream.Column, raw []byte) Field {
 	c := p.columns[i].old
-	text, _ := decode(wire, raw)
+	text, _ := packet.Decode(wire, raw)
 	switch {
 	case p.columns[i].proj.number && classOf(c) != classBit:
 		text = labels(c.Labels, classOf(c) == classSet, text)
 	case (p.columns[i].proj.bytes || classOf(c) == classEnum && p.columns[i].proj.old == cluster.Quote(c.Name)) &&
-		(wideUnits(charset(c)) || !isASCII(lengthPrefixed(raw))):
-		text = fmt.Sprintf("0x%X", lengthPrefixed(raw))
-		if known, ok := binlog.LogText(charset(c), lengthPrefixed(raw)); ok {
+		(wideUnits(charset(c)) || !isASCII(packet.Content(raw))):
+		text = fmt.Sprintf("0x%X", packet.Content(raw))
+		if known, ok := binlog.LogText(charset(c), packet.Content(raw)); ok {
 			text = string(known)
 		}
 	}
@@ -153,7 +154,7 @@ func withoutKey(p *tablePlan, to *target, d *Difference, sample keptRow) error {
 }
 
 // describe names a row of a table without a key by all its values.
-func describe(p *tablePlan, d *Difference, values []cellValue) {
+func describe(p *tablePlan, d *Difference, values []packet.Value) {
 	none := Value{Null: true}
 	for i, v := range values {
 		c := ColumnDiff{Column: p.columns[i].old.Name, Old: valueOf(v), New: none}
@@ -165,7 +166,7 @@ func describe(p *tablePlan, d *Difference, values []cellValue) {
 }
 
 // imagesOf writes the rows of a table without a key as SQL.
-func imagesOf(p *tablePlan, to *target, d *Difference, sample keptRow, values []cellValue) error {
+func imagesOf(p *tablePlan, to *target, d *Difference, sample keptRow, values []packet.Value) error {
 	extra := d.Kind == Extra
 	was, err := storedIn(p, sample, values, extra)
 	if err != nil {

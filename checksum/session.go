@@ -11,6 +11,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
@@ -159,7 +160,7 @@ func (s *session) query(ctx context.Context, p *tablePlan, query string, params 
 		return err
 	}
 	p.seeTypes(rows.Columns())
-	keys := newKeySlicer(rows.Columns(), p.nKey)
+	keys := packet.NewKeySlicer(rows.Columns(), p.nKey)
 	before, n := s.conn.BytesRead(), int64(0)
 	for {
 		head, err := rows.Next()
@@ -169,7 +170,7 @@ func (s *session) query(ctx context.Context, p *tablePlan, query string, params 
 			}
 			return err
 		}
-		key, err := keys.slice(head)
+		key, err := keys.Slice(head)
 		if err != nil {
 			return err
 		}
@@ -226,13 +227,13 @@ const maxUnbound = 2 * maxChunkRows
 
 // eachUint reads a result of one BIGINT UNSIGNED column.
 func eachUint(rows *rowstream.Rows, visit func(uint64)) error {
-	slicer := newKeySlicer(rows.Columns(), 1)
+	slicer := packet.NewKeySlicer(rows.Columns(), 1)
 	for {
 		head, err := rows.Next()
 		if err != nil {
 			return ignoreEOF(err)
 		}
-		raw, err := slicer.slice(head)
+		raw, err := slicer.Slice(head)
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/cluster"
 )
 
@@ -91,7 +92,7 @@ func multiByte(cs string) bool {
 // literal writes old's value so that new's column stores it; why says that it cannot. lax tells that strict mode refuses
 // the literal.
 func (t *target) literal(c planColumn, v stored) (lit string, lax bool, why string) {
-	if v.null {
+	if v.Null {
 		if !c.new.Nullable && c.new.Generated == cluster.GeneratedNone {
 			return "", false, "it allows no NULL"
 		}
@@ -119,7 +120,7 @@ func (t *target) literal(c planColumn, v stored) (lit string, lax bool, why stri
 		lit, why = geometryLiteral(c, v)
 	case classOther:
 		if why = "crosscheck does not know how it stores values"; c.old.DataType == c.new.DataType {
-			lit, why = hexLiteral(lengthPrefixed(v.raw)), ""
+			lit, why = hexLiteral(packet.Content(v.Raw)), ""
 		}
 	}
 	return lit, lax, why
@@ -131,9 +132,9 @@ func hexLiteral(b []byte) string { return "X'" + hex.EncodeToString(b) + "'" }
 func (v stored) number(c *cluster.Column) (*big.Rat, bool) {
 	switch classOf(c) {
 	case classInt, classYear, classDecimal:
-		return new(big.Rat).SetString(v.cellValue.text)
+		return new(big.Rat).SetString(v.Value.Text)
 	case classBit:
-		return new(big.Rat).SetInt(new(big.Int).SetBytes(lengthPrefixed(v.raw))), true
+		return new(big.Rat).SetInt(new(big.Int).SetBytes(packet.Content(v.Raw))), true
 	case classFloat:
 		r := new(big.Rat).SetFloat64(v.float())
 		return r, r != nil
@@ -144,10 +145,10 @@ func (v stored) number(c *cluster.Column) (*big.Rat, bool) {
 
 // float returns the value of a FLOAT or DOUBLE column.
 func (v stored) float() float64 {
-	if len(v.raw) == 4 {
-		return float64(math.Float32frombits(binary.LittleEndian.Uint32(v.raw)))
+	if len(v.Raw) == 4 {
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(v.Raw)))
 	}
-	return math.Float64frombits(binary.LittleEndian.Uint64(v.raw))
+	return math.Float64frombits(binary.LittleEndian.Uint64(v.Raw))
 }
 
 // utf8 returns a value as text in utf8mb4; ok is false where it has no exact form there.
@@ -155,17 +156,17 @@ func (v stored) utf8(c *cluster.Column) (text []byte, ok bool) {
 	switch cs := charset(c); classOf(c) {
 	case classEnum, classSet:
 		if v.numbered {
-			return []byte(labels(c.Labels, classOf(c) == classSet, v.cellValue.text)), true
+			return []byte(labels(c.Labels, classOf(c) == classSet, v.Value.Text)), true
 		}
-		return lengthPrefixed(v.raw), utf8Bytes(cs)
+		return packet.Content(v.Raw), utf8Bytes(cs)
 	case classText, classJSON:
-		raw := lengthPrefixed(v.raw)
+		raw := packet.Content(v.Raw)
 		if cs == "" || utf8Bytes(cs) {
 			return raw, utf8.Valid(raw)
 		}
 		return v.text, v.text != nil
 	case classBytes, classFixedBytes, classGeometry, classUUID, classInet:
-		return lengthPrefixed(v.raw), true
+		return packet.Content(v.Raw), true
 	default:
 		return v.text, v.text != nil
 	}
@@ -300,9 +301,9 @@ func fitsDigits(c *cluster.Column, f float64) bool {
 
 func (t *target) bytesLiteral(c planColumn, v stored) (lit, why string) {
 	var content []byte
-	switch raw := lengthPrefixed; classOf(c.old) {
+	switch raw := packet.Content; classOf(c.old) {
 	case classText, classBytes, classFixedBytes, classGeometry:
-		content = raw(v.raw)
+		content = raw(v.Raw)
 	case classUUID, classInet:
 		text, _ := v.utf8(c.old)
 		if content = addressOf(c.old, text); content == nil {
@@ -339,7 +340,7 @@ func vectorFits(f cluster.Facts, c *cluster.Column, n int) bool {
 // memberLiteral writes a value of ENUM or SET as its number.
 func memberLiteral(c planColumn, v stored) (lit, why string) {
 	if !v.numbered && classOf(c.old) == classOf(c.new) { // compared by the bytes of one list of labels
-		content := lengthPrefixed(v.raw)
+		content := packet.Content(v.Raw)
 		if classOf(c.new) == classEnum && len(content) == 0 && !slices.Contains(c.new.Labels, "") {
 			return "0", "" // the value that is no label
 		}
@@ -351,7 +352,7 @@ func memberLiteral(c planColumn, v stored) (lit, why string) {
 		return "", none
 	}
 	if classOf(c.new) == classEnum {
-		if classOf(c.old) == classEnum && v.cellValue.text == "0" {
+		if classOf(c.old) == classEnum && v.Value.Text == "0" {
 			return "0", ""
 		}
 		if i := slices.Index(c.new.Labels, string(text)); i >= 0 {
@@ -369,7 +370,7 @@ func setLiteral(c planColumn, v stored, text, none string) (lit, why string) {
 	var held []string
 	switch {
 	case classOf(c.old) == classSet:
-		all, err := strconv.ParseUint(v.cellValue.text, 10, 64)
+		all, err := strconv.ParseUint(v.Value.Text, 10, 64)
 		if err != nil {
 			return "", none
 		}
@@ -457,7 +458,7 @@ func addressOf(c *cluster.Column, text []byte) []byte {
 }
 
 func geometryLiteral(c planColumn, v stored) (lit, why string) {
-	content := lengthPrefixed(v.raw)
+	content := packet.Content(v.Raw)
 	const head = 9 // the SRID, the order of bytes, the kind
 	if classOf(c.old) != classGeometry || len(content) < head || content[4] != 1 {
 		return "", "the value is not known to be a geometry"

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/cluster"
 )
 
@@ -42,7 +43,7 @@ func (t *target) textFor(c planColumn, v stored) (cs string, content, text []byt
 	bytes := k == classBytes || k == classFixedBytes || k == classGeometry || k == classBit
 	isText := k == classText || k == classJSON && c.old.DataType != "json"
 	if bytes || isText && charset(c.old) == own && !utf8Bytes(own) {
-		content = lengthPrefixed(v.raw)
+		content = packet.Content(v.Raw)
 		if !t.encodes(own, content) {
 			return "", nil, nil, invalid
 		}
@@ -170,7 +171,7 @@ func loneSurrogate(text []byte) bool {
 
 // timeLiteral writes a date or a time.
 func (t *target) timeLiteral(c planColumn, v stored) (lit, why string) {
-	text := v.cellValue.text
+	text := v.Value.Text
 	if k := classOf(c.old); k != classOf(c.new) {
 		content, ok := v.utf8(c.old)
 		if text = string(content); !ok || !timeText(c.new, text) {

@@ -1,22 +1,23 @@
 package checksum
 
 import (
+	"crosscheck/checksum/packet"
 	"crosscheck/cluster/rowstream"
 )
 
 // stored is a value as its column holds it.
 type stored struct {
-	cellValue
+	packet.Value
 	wire     rowstream.Column
 	text     []byte // in utf8mb4, as the server writes it; nil where it was not selected, or has no form in utf8mb4
 	numbered bool   // of an ENUM or SET: it is the number, not the label
 }
 
 // storedValues cuts a packet that bare's plan selected, or p's own where that is all there is, into what the columns hold.
-func storedValues(p *tablePlan, values []cellValue, columns []rowstream.Column, newSide bool) []stored {
+func storedValues(p *tablePlan, values []packet.Value, columns []rowstream.Column, newSide bool) []stored {
 	out := make([]stored, len(p.columns))
 	for i := range out {
-		out[i] = stored{cellValue: values[i], wire: columns[i]}
+		out[i] = stored{Value: values[i], wire: columns[i]}
 	}
 	at, step := len(p.columns), extraOld
 	if newSide {
@@ -27,9 +28,9 @@ func storedValues(p *tablePlan, values []cellValue, columns []rowstream.Column, 
 		if newSide {
 			c = p.columns[i].new
 		}
-		out[i] = stored{cellValue: values[k], wire: columns[k], numbered: classOf(c) == classEnum || classOf(c) == classSet}
-		if !newSide && !values[k+1].null {
-			out[i].text = lengthPrefixed(values[k+1].raw)
+		out[i] = stored{Value: values[k], wire: columns[k], numbered: classOf(c) == classEnum || classOf(c) == classSet}
+		if !newSide && !values[k+1].Null {
+			out[i].text = packet.Content(values[k+1].Raw)
 		}
 	}
 	return out
@@ -43,14 +44,14 @@ type bareRow struct {
 }
 
 // storedIn returns what the columns of a row hold, given its compared values; nil for a row without values.
-func storedIn(p *tablePlan, r keptRow, values []cellValue, newSide bool) ([]stored, error) {
+func storedIn(p *tablePlan, r keptRow, values []packet.Value, newSide bool) ([]stored, error) {
 	if values == nil {
 		return nil, nil
 	}
 	if r.bare == nil {
 		return storedValues(p, values, r.columns, newSide), nil
 	}
-	all, err := splitRow(r.bare.packet, r.bare.columns)
+	all, err := packet.Split(r.bare.packet, r.bare.columns)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (r *keptRow) takeBare(bare *tablePlan, row []byte, columns []rowstream.Colu
 		return err
 	}
 	columns = append([]rowstream.Column{}, columns...)
-	values, err := splitRow(row, columns)
+	values, err := packet.Split(row, columns)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
@@ -59,7 +60,7 @@ func (c *planColumn) sure(newSide bool, raw []byte) sureness {
 	case classOf(col) != classText:
 		return sure
 	}
-	text := lengthPrefixed(raw)
+	text := packet.Content(raw)
 	cs := charset(col)
 	switch {
 	case c.proj.bytes && (cs != "ascii" || !isASCII(text)):

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-mysql-org/go-mysql/mysql"
 
+	"crosscheck/checksum/packet"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
 )
@@ -88,7 +89,7 @@ func TestWatchKeyOfStoredText(t *testing.T) {
 		p := &tablePlan{nKey: 1, columns: []planColumn{{old: &col, new: &col, proj: projection{old: "`k`", new: "`k`"}}}}
 		wire := []rowstream.Column{{Type: mysql.MYSQL_TYPE_VAR_STRING}}
 		p.seeTypes(wire)
-		key, ok := p.watchKey(lengthEncoded([]byte(c.stored)), false)
+		key, ok := p.watchKey(packet.WithLength([]byte(c.stored)), false)
 		if ok != c.ok || ok && (string(key[0].Text) != c.want || key[0].IsNull()) {
 			t.Errorf("%s in %s, %q: %v, %v", c.typ, c.charset, c.stored, key, ok)
 		}

@@ -1,4 +1,4 @@
-package checksum
+package packet
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"crosscheck/cluster/rowstream"
 )
 
-// canonicalPacket appends a copy of a row packet in which the JSON text of the given columns stands in canonical form.
-func canonicalPacket(dst, packet []byte, columns []rowstream.Column, jsonColumns []int) ([]byte, error) {
+// Canonical appends a copy of a row packet in which the JSON text of the given columns stands in canonical form.
+func Canonical(dst, packet []byte, columns []rowstream.Column, jsonColumns []int) ([]byte, error) {
 	at := valuesStart(len(columns))
 	dst = append(dst, packet[:at]...)
 	for i, c := range columns {
@@ -28,7 +28,7 @@ func canonicalPacket(dst, packet []byte, columns []rowstream.Column, jsonColumns
 			continue
 		}
 		_, _, head := mysql.LengthEncodedInt(value)
-		text := canonicalJSON(value[head:])
+		text := CanonicalJSON(value[head:])
 		dst = append(dst, mysql.PutLengthEncodedInt(uint64(len(text)))...)
 		dst = append(dst, text...)
 	}

@@ -1,4 +1,4 @@
-package checksum
+package packet
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 // maxJSONDepth is more than any server stores (MySQL 100, MariaDB 32 levels).
 const maxJSONDepth = 1000
 
-// canonicalJSON rewrites a JSON text so that two texts become the same bytes exactly if they are the same document:
+// CanonicalJSON rewrites a JSON text so that two texts become the same bytes exactly if they are the same document:
 // members sorted by name with the last of equal names kept, as servers do; no white space; strings without needless
 // escapes; integers of up to 64 bits by their digits, other numbers as the nearest DOUBLE, which is what MySQL's JSON
 // type holds. Text that is not valid JSON is only equal to itself.
@@ -21,7 +21,7 @@ const maxJSONDepth = 1000
 // It is another form than binlog.CanonicalJSON on purpose. Here 1 and 1.0 stay apart, since a check must not call two
 // documents the same that MySQL keeps apart, and decimals meet in a DOUBLE, which a MySQL server has stored them as. There
 // the form must be the one that MySQL's binary JSON can be turned into, decimals exact, and invalid text is an error.
-func canonicalJSON(text []byte) []byte {
+func CanonicalJSON(text []byte) []byte {
 	r := jsonReader{in: text}
 	out, ok := r.value(make([]byte, 0, len(text)), 0)
 	r.space()

@@ -1,4 +1,4 @@
-package checksum
+package packet
 
 import (
 	"fmt"
@@ -6,15 +6,15 @@ import (
 	"crosscheck/cluster/rowstream"
 )
 
-// keySlicer cuts the key, the first n column values, out of row packets. Key columns are never NULL.
-type keySlicer struct {
+// KeySlicer cuts the key, the first n column values, out of row packets. Key columns are never NULL.
+type KeySlicer struct {
 	columns []rowstream.Column
 	start   int // behind the packet's header and NULL bitmap
 	fixed   int // total size where all key columns have a fixed one, else 0
 }
 
-func newKeySlicer(columns []rowstream.Column, n int) keySlicer {
-	k := keySlicer{columns: columns[:n], start: valuesStart(len(columns))}
+func NewKeySlicer(columns []rowstream.Column, n int) KeySlicer {
+	k := KeySlicer{columns: columns[:n], start: valuesStart(len(columns))}
 	for _, c := range k.columns {
 		size := c.FixedSize()
 		if size == 0 {
@@ -30,8 +30,8 @@ func newKeySlicer(columns []rowstream.Column, n int) keySlicer {
 // protocol shifts by two bits.
 func valuesStart(columns int) int { return 1 + (columns+9)/8 }
 
-// slice returns the key's bytes within the packet that begins with head.
-func (k keySlicer) slice(head []byte) ([]byte, error) {
+// Slice returns the key's bytes within the packet that begins with head.
+func (k KeySlicer) Slice(head []byte) ([]byte, error) {
 	if k.fixed > 0 && len(head) >= k.start+k.fixed {
 		return head[k.start : k.start+k.fixed], nil
 	}

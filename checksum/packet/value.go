@@ -1,4 +1,6 @@
-package checksum
+// Package packet reads and writes row packets of the binary protocol: their values, keys cut out of them, the text of a value,
+// and the canonical form of JSON. It knows nothing of tables, and is pure.
+package packet
 
 import (
 	"encoding/binary"
@@ -13,21 +15,21 @@ import (
 	"crosscheck/cluster/rowstream"
 )
 
-// cellValue is one value cut out of a row packet.
-type cellValue struct {
-	null  bool
-	raw   []byte // encoded, with its length prefix
-	text  string // as a person would write it
+// Value is one value cut out of a row packet.
+type Value struct {
+	Null  bool
+	Raw   []byte // encoded, with its length prefix
+	Text  string // as a person would write it
 	bytes bool   // text is a byte string that is no readable text: it is shown in hexadecimal
 }
 
-// splitRow cuts a whole row packet into its values.
-func splitRow(packet []byte, columns []rowstream.Column) ([]cellValue, error) {
+// Split cuts a whole row packet into its values.
+func Split(packet []byte, columns []rowstream.Column) ([]Value, error) {
 	at := valuesStart(len(columns))
-	out := make([]cellValue, len(columns))
+	out := make([]Value, len(columns))
 	for i, c := range columns {
 		if isNull(packet, i) {
-			out[i].null = true
+			out[i].Null = true
 			continue
 		}
 		if at > len(packet) {
@@ -37,27 +39,27 @@ func splitRow(packet []byte, columns []rowstream.Column) ([]cellValue, error) {
 		if size < 0 || at+size > len(packet) {
 			return nil, fmt.Errorf("%w: value reaches beyond the packet", rowstream.ErrProtocol)
 		}
-		out[i].raw = packet[at : at+size]
-		out[i].text, out[i].bytes = decode(c, out[i].raw)
+		out[i].Raw = packet[at : at+size]
+		out[i].Text, out[i].bytes = Decode(c, out[i].Raw)
 		at += size
 	}
 	return out, nil
 }
 
-// joinRow is the inverse of splitRow.
-func joinRow(values []cellValue) []byte {
+// Join is the inverse of Split.
+func Join(values []Value) []byte {
 	packet := make([]byte, valuesStart(len(values)))
 	for i, v := range values {
-		if v.null {
+		if v.Null {
 			packet[1+(i+2)/8] |= 1 << ((i + 2) % 8)
 		}
-		packet = append(packet, v.raw...)
+		packet = append(packet, v.Raw...)
 	}
 	return packet
 }
 
-// decode writes an encoded value as text; bytes tells that it is hexadecimal of a byte string.
-func decode(c rowstream.Column, raw []byte) (text string, bytes bool) {
+// Decode writes an encoded value as text; bytes tells that it is hexadecimal of a byte string.
+func Decode(c rowstream.Column, raw []byte) (text string, bytes bool) {
 	switch c.Type {
 	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_YEAR, mysql.MYSQL_TYPE_INT24,
 		mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG:
@@ -71,15 +73,15 @@ func decode(c rowstream.Column, raw []byte) (text string, bytes bool) {
 	case mysql.MYSQL_TYPE_TIME:
 		return decodeTime(c, raw[1:]), false
 	}
-	content := lengthPrefixed(raw)
+	content := Content(raw)
 	if c.Binary && c.Type != mysql.MYSQL_TYPE_NEWDECIMAL && c.Type != mysql.MYSQL_TYPE_JSON || !utf8.Valid(content) {
 		return fmt.Sprintf("0x%X", content), true
 	}
 	return string(content), false
 }
 
-// lengthPrefixed returns what stands behind a value's length.
-func lengthPrefixed(raw []byte) []byte {
+// Content returns what stands behind a value's length.
+func Content(raw []byte) []byte {
 	_, _, head := mysql.LengthEncodedInt(raw)
 	return raw[head:]
 }

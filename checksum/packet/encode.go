@@ -1,4 +1,4 @@
-package checksum
+package packet
 
 import (
 	"encoding/binary"
@@ -12,33 +12,33 @@ import (
 	"crosscheck/cluster/rowstream"
 )
 
-// errKeyForm is the error for text that is no value of the column it is encoded for.
-var errKeyForm = errors.New("its value is not of the column's type")
+// ErrForm is the error for text that is no value of the column it is encoded for.
+var ErrForm = errors.New("its value is not of the column's type")
 
-// encodeText is the inverse of decode.
-func encodeText(wire rowstream.Column, text []byte) ([]byte, error) {
+// Encode is the inverse of decode.
+func Encode(wire rowstream.Column, text []byte) ([]byte, error) {
 	s := string(text)
 	switch wire.Type {
 	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_YEAR, mysql.MYSQL_TYPE_INT24,
 		mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG:
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-			return fixedInteger(wire, uint64(n))
+			return EncodeInteger(wire, uint64(n))
 		}
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
-			return nil, errKeyForm
+			return nil, ErrForm
 		}
-		return fixedInteger(wire, n)
+		return EncodeInteger(wire, n)
 	case mysql.MYSQL_TYPE_FLOAT:
 		f, err := strconv.ParseFloat(s, 32)
 		if err != nil {
-			return nil, errKeyForm
+			return nil, ErrForm
 		}
 		return binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(f))), nil
 	case mysql.MYSQL_TYPE_DOUBLE:
 		f, err := strconv.ParseFloat(s, 64)
 		if err != nil {
-			return nil, errKeyForm
+			return nil, ErrForm
 		}
 		return binary.LittleEndian.AppendUint64(nil, math.Float64bits(f)), nil
 	case mysql.MYSQL_TYPE_DATE, mysql.MYSQL_TYPE_DATETIME, mysql.MYSQL_TYPE_TIMESTAMP:
@@ -48,24 +48,24 @@ func encodeText(wire rowstream.Column, text []byte) ([]byte, error) {
 	case mysql.MYSQL_TYPE_NEWDECIMAL:
 		return encodeDecimal(s, int(wire.Decimals))
 	}
-	return lengthEncoded(text), nil
+	return WithLength(text), nil
 }
 
-// fixedInteger writes an integer, negative ones as their two's complement, in the column's size. A value that the column
+// EncodeInteger writes an integer, negative ones as their two's complement, in the column's size. A value that the column
 // cannot hold is an error: cut off it would name another row.
-func fixedInteger(wire rowstream.Column, v uint64) ([]byte, error) {
+func EncodeInteger(wire rowstream.Column, v uint64) ([]byte, error) {
 	full := binary.LittleEndian.AppendUint64(nil, v)
 	size := wire.FixedSize()
 	if size <= 0 || size > 8 {
-		return nil, errKeyForm
+		return nil, ErrForm
 	}
 	for _, b := range full[size:] {
 		if b != 0 && b != 0xff {
-			return nil, errKeyForm
+			return nil, ErrForm
 		}
 	}
 	if got := decodeInteger(wire, full[:size]); got != strconv.FormatUint(v, 10) && got != strconv.FormatInt(int64(v), 10) {
-		return nil, errKeyForm
+		return nil, ErrForm
 	}
 	return full[:size], nil
 }
@@ -75,14 +75,14 @@ func encodeDecimal(s string, scale int) ([]byte, error) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	if len(fraction) > scale {
 		if strings.Trim(fraction[scale:], "0") != "" {
-			return nil, errKeyForm
+			return nil, ErrForm
 		}
 		fraction = fraction[:scale]
 	}
 	if fraction += strings.Repeat("0", scale-len(fraction)); fraction != "" {
 		whole += "." + fraction
 	}
-	return lengthEncoded([]byte(whole)), nil
+	return WithLength([]byte(whole)), nil
 }
 
 // encodeDate writes a date or a date with time as the binary protocol does: without what is zero at its end.
@@ -145,12 +145,12 @@ func clockOf(s string) (parts []int, micro int, err error) {
 	}
 	if fraction != "" {
 		if len(fraction) > 6 {
-			return nil, 0, errKeyForm
+			return nil, 0, ErrForm
 		}
 		micro, err = strconv.Atoi(fraction + strings.Repeat("0", 6-len(fraction)))
 	}
 	if err != nil {
-		return nil, 0, errKeyForm
+		return nil, 0, ErrForm
 	}
 	return parts, micro, nil
 }
@@ -158,17 +158,17 @@ func clockOf(s string) (parts []int, micro int, err error) {
 func numbersOf(s, separator string, n int) ([]int, error) {
 	parts := strings.Split(s, separator)
 	if len(parts) != n {
-		return nil, errKeyForm
+		return nil, ErrForm
 	}
 	out := make([]int, n)
 	for i, p := range parts {
 		v, err := strconv.Atoi(p)
 		if err != nil || v < 0 || v > math.MaxUint16 {
-			return nil, errKeyForm
+			return nil, ErrForm
 		}
 		out[i] = v
 	}
 	return out, nil
 }
 
-func lengthEncoded(content []byte) []byte { return mysql.PutLengthEncodedString(content) }
+func WithLength(content []byte) []byte { return mysql.PutLengthEncodedString(content) }

@@ -1,4 +1,4 @@
-package checksum
+package packet
 
 import (
 	"encoding/json"
@@ -29,7 +29,7 @@ func TestCanonicalJSONKeepsDocumentsApart(t *testing.T) {
 	} {
 		seen := make(map[string]string)
 		for _, text := range texts {
-			c := string(canonicalJSON([]byte(text)))
+			c := string(CanonicalJSON([]byte(text)))
 			if other, twice := seen[c]; twice {
 				t.Errorf("%q and %q have one canonical form %q", text, other, c)
 			}
@@ -51,21 +51,21 @@ func TestCanonicalJSONOfOneDocument(t *testing.T) {
 		{`{}`, ` { } `},
 		{strings.Repeat("[", 100) + strings.Repeat("]", 100), strings.Repeat("[ ", 100) + strings.Repeat("]", 100)},
 	} {
-		want := string(canonicalJSON([]byte(texts[0])))
+		want := string(CanonicalJSON([]byte(texts[0])))
 		for _, text := range texts[1:] {
-			if got := string(canonicalJSON([]byte(text))); got != want {
+			if got := string(CanonicalJSON([]byte(text))); got != want {
 				t.Errorf("%q gives %q, %q gives %q", text, got, texts[0], want)
 			}
 		}
 	}
 }
 
-// What encoding/json takes for valid, canonicalJSON must not take for invalid, and the other way round, except where
+// What encoding/json takes for valid, CanonicalJSON must not take for invalid, and the other way round, except where
 // encoding/json replaces bytes that are not UTF-8.
 func TestCanonicalJSONJudgesLikeTheStandardLibrary(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringOf(rapid.RuneFrom([]rune(`{}[]",:\u0a1.eE+-tnrfalsé `))).Draw(t, "text")
-		valid := canonicalJSON([]byte(text))[0] != 0xff
+		valid := CanonicalJSON([]byte(text))[0] != 0xff
 		if valid != json.Valid([]byte(text)) {
 			t.Fatalf("%q: valid %v, encoding/json says %v", text, valid, !valid)
 		}
@@ -74,7 +74,7 @@ func TestCanonicalJSONJudgesLikeTheStandardLibrary(t *testing.T) {
 
 func TestDeepJSONIsOnlyEqualToItself(t *testing.T) {
 	deep := strings.Repeat("[", 1<<20)
-	if c := canonicalJSON([]byte(deep)); c[0] != 0xff || string(c[1:]) != deep {
+	if c := CanonicalJSON([]byte(deep)); c[0] != 0xff || string(c[1:]) != deep {
 		t.Error("a text of a million brackets got a canonical form")
 	}
 }
