@@ -6,6 +6,7 @@ import (
 	"github.com/zeebo/xxh3"
 	"golang.org/x/sync/errgroup"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/cluster/rowstream"
 	"crosscheck/internal/fault"
@@ -99,7 +100,7 @@ func drillGroups(olds, news *buckets) func(yield func(map[int]bool) bool) {
 
 // drill finds the differing rows of some buckets and has them settled.
 func (w *copyWorker) drill(ctx context.Context, t *tableRun, c *chunkRun, group map[int]bool) error {
-	if t.plan.method == methodMultiset {
+	if t.plan.Method == plan.RowMultiset {
 		values, err := w.suspectValues(ctx, t, group)
 		if err != nil {
 			return err
@@ -158,12 +159,12 @@ const pageRows = maxChunkRows
 // scan reads the whole table in the side's own order, in pages where it has a key, else in one statement, and returns
 // the bytes read. anew is called when all rows visited so far are going to be visited once more.
 func scan(ctx context.Context, s *session, t *tableRun, anew func(), visit rowVisit) (bytes int64, err error) {
-	if t.plan.method == methodMultiset {
+	if t.plan.Method == plan.RowMultiset {
 		return s.scanWhole(ctx, t.plan, wholeScan{anew, t.read(s), func(_ []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
 			visit(bucketOf(sum.Lo), nil, sum)
 		}})
 	}
-	if t.plan.unpaged {
+	if t.plan.Unpaged {
 		return s.scanWhole(ctx, t.plan, wholeScan{anew, t.read(s), func(key []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
 			visit(bucketOf(xxh3.Hash(key)), key, sum)
 		}})
@@ -184,7 +185,7 @@ func scan(ctx context.Context, s *session, t *tableRun, anew func(), visit rowVi
 		}
 		bytes += list.bytes
 		if !s.newSide {
-			t.check.opt.Observer.Progress(t.plan.name, int64(list.len()), list.bytes)
+			t.check.opt.Observer.Progress(t.plan.Name, int64(list.len()), list.bytes)
 		}
 		if !full {
 			return bytes, nil
@@ -197,7 +198,7 @@ func scan(ctx context.Context, s *session, t *tableRun, anew func(), visit rowVi
 func (t *tableRun) read(s *session) func(rows int64) {
 	return func(rows int64) {
 		if !s.newSide {
-			t.check.opt.Observer.Progress(t.plan.name, rows, 0)
+			t.check.opt.Observer.Progress(t.plan.Name, rows, 0)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 )
@@ -22,14 +23,14 @@ const maxPlainGuard = 256
 // images writes a difference's rows as SQL for repairing the new side. Of a changed row there are the key, the columns
 // that are marked in differs, and those that an UPDATE would set by itself; all columns where one that differs is of a
 // unique key, since the row may have to make room for another one.
-func images(p *tablePlan, t *target, d *Difference, old, now []stored, differs []bool) error {
+func images(p *plan.Table, t *target, d *Difference, old, now []stored, differs []bool) error {
 	all := differs == nil
-	for i, c := range p.columns {
-		all = all || differs[i] && p.isUnique(c.new)
+	for i, c := range p.Columns {
+		all = all || differs[i] && p.IsUnique(c.New)
 	}
-	for i := range p.columns {
-		c := &p.columns[i]
-		if !all && !differs[i] && !c.key && c.new.OnUpdate == "" {
+	for i := range p.Columns {
+		c := &p.Columns[i]
+		if !all && !differs[i] && !c.Key && c.New.OnUpdate == "" {
 			continue
 		}
 		if old != nil {
@@ -40,9 +41,9 @@ func images(p *tablePlan, t *target, d *Difference, old, now []stored, differs [
 		}
 	}
 	if d.OldRow != nil {
-		d.OldRow[0].Partial = p.newOnly
-		if d.Kind == Missing && p.needs != "" {
-			d.OldRow[0].Why = "new's column " + p.needs + ", which old lacks, has no default"
+		d.OldRow[0].Partial = p.NewOnly
+		if d.Kind == Missing && p.Needs != "" {
+			d.OldRow[0].Why = "new's column " + p.Needs + ", which old lacks, has no default"
 		}
 	}
 	d.tooLarge(t.facts.MaxAllowedPacket)
@@ -70,20 +71,20 @@ func (d *Difference) tooLarge(limit int64) {
 }
 
 // oldCell is old's value to be stored.
-func oldCell(p *tablePlan, t *target, c *planColumn, v stored) Cell {
+func oldCell(p *plan.Table, t *target, c *plan.Column, v stored) Cell {
 	lit, lax, why := t.literal(*c, v)
 	cell := Cell{
-		Column: c.new.Name, Literal: lit, Key: c.key, Lax: lax, Unique: unique(p, c.new, *c, v, lit),
-		Generated: c.new.Generated != cluster.GeneratedNone,
+		Column: c.New.Name, Literal: lit, Key: c.Key, Lax: lax, Unique: unique(p, c.New, *c, v, lit),
+		Generated: c.New.Generated != cluster.GeneratedNone,
 	}
 	if why != "" && !cell.Generated {
-		cell.Why = fmt.Sprintf("new's column %s, %s, cannot hold it: %s", c.new.Name, c.new.ColumnType, why)
+		cell.Why = fmt.Sprintf("new's column %s, %s, cannot hold it: %s", c.New.Name, c.New.ColumnType, why)
 	}
-	if p.new.table.Kind == cluster.TableSequence {
+	if p.New.Table.Kind == cluster.TableSequence {
 		cell.Why = whySequence
 	}
-	if c.key {
-		cell.Guard = cluster.Quote(c.new.Name) + " = " + lit
+	if c.Key {
+		cell.Guard = cluster.Quote(c.New.Name) + " = " + lit
 	}
 	return cell
 }
@@ -91,66 +92,66 @@ func oldCell(p *tablePlan, t *target, c *planColumn, v stored) Cell {
 const whySequence = "a sequence takes no rows: set it with SETVAL, or backwards with ALTER SEQUENCE ... RESTART"
 
 // newCell is new's value as it is.
-func newCell(p *tablePlan, t *target, c *planColumn, v stored, extra bool) Cell {
-	own := planColumn{old: c.new, new: c.new, key: c.key}
+func newCell(p *plan.Table, t *target, c *plan.Column, v stored, extra bool) Cell {
+	own := plan.Column{Old: c.New, New: c.New, Key: c.Key}
 	cell := Cell{
-		Column: c.new.Name, Key: c.key,
-		Generated: c.new.Generated != cluster.GeneratedNone,
+		Column: c.New.Name, Key: c.Key,
+		Generated: c.New.Generated != cluster.GeneratedNone,
 	}
 	lit, why := "", ""
-	switch k := classOf(c.new); {
-	case c.key || p.isUnique(c.new):
+	switch k := plan.ClassOf(c.New); {
+	case c.Key || p.IsUnique(c.New):
 		lit, _, why = t.literal(own, v)
-		cell.Literal, cell.Unique = lit, unique(p, c.new, own, v, lit)
-	case k != classText && k != classJSON && k != classBytes && k != classFixedBytes && k != classGeometry: // guarded by bytes
+		cell.Literal, cell.Unique = lit, unique(p, c.New, own, v, lit)
+	case k != plan.ClassText && k != plan.ClassJSON && k != plan.ClassBytes && k != plan.ClassFixedBytes && k != plan.ClassGeometry: // guarded by bytes
 		lit, _, why = t.literal(own, v)
 	}
 	cell.Guard = guard(own, v, lit, why == "")
 	switch {
-	case p.new.table.Kind == cluster.TableSequence:
+	case p.New.Table.Kind == cluster.TableSequence:
 		cell.Why = whySequence
-	case extra && c.key && classOf(c.new) == classText && why != "":
-		cell.Why = fmt.Sprintf("its key %s holds bytes that are no text of %s, which may be how new has a row of old", c.new.Name, charset(c.new))
-	case extra && c.key && manySpellings(c):
-		cell.Why = fmt.Sprintf("old's %s has characters more than once, so that a row of old may have this key in another form", charset(c.old))
+	case extra && c.Key && plan.ClassOf(c.New) == plan.ClassText && why != "":
+		cell.Why = fmt.Sprintf("its key %s holds bytes that are no text of %s, which may be how new has a row of old", c.New.Name, plan.Charset(c.New))
+	case extra && c.Key && manySpellings(c):
+		cell.Why = fmt.Sprintf("old's %s has characters more than once, so that a row of old may have this key in another form", plan.Charset(c.Old))
 	}
 	return cell
 }
 
 // manySpellings reports whether a key of new may be one that old holds in other bytes than those that it converts to.
-func manySpellings(c *planColumn) bool {
-	cs := charset(c.old)
-	return classOf(c.old) == classText && cs != charset(c.new) && cs != "binary" && !losslessInUTF8(cs)
+func manySpellings(c *plan.Column) bool {
+	cs := plan.Charset(c.Old)
+	return plan.ClassOf(c.Old) == plan.ClassText && cs != plan.Charset(c.New) && cs != "binary" && !plan.LosslessInUTF8(cs)
 }
 
 // guard writes a predicate that only new's present value passes. Strings are compared by their bytes, since collations
 // call different ones equal; key columns are compared as such too, so that the index finds the row, but for those whose
 // value cannot be written (valid).
-func guard(c planColumn, v stored, lit string, valid bool) string {
-	col := cluster.Quote(c.new.Name)
+func guard(c plan.Column, v stored, lit string, valid bool) string {
+	col := cluster.Quote(c.New.Name)
 	if v.Null {
 		return col + " IS NULL"
 	}
 	if v.numbered {
-		exact := wholeNumber(c.new) + " <=> " + v.Value.Text
-		if text, ok := v.utf8(c.new); c.key && ok && v.Value.Text != "0" {
+		exact := plan.WholeNumber(c.New) + " <=> " + v.Value.Text
+		if text, ok := v.utf8(c.New); c.Key && ok && v.Value.Text != "0" {
 			return col + " = " + ownText("utf8mb4", text) + " AND " + exact
 		}
 		return exact
 	}
-	if v.wire.FixedSize() > 0 || !stringType(v.wire.Type) || classOf(c.new) == classBit {
-		if c.key && valid {
+	if v.wire.FixedSize() > 0 || !stringType(v.wire.Type) || plan.ClassOf(c.New) == plan.ClassBit {
+		if c.Key && valid {
 			return col + " = " + lit
 		}
 		return col + " <=> " + lit
 	}
 	expr := col
-	switch classOf(c.new) {
-	case classJSON: // as JSON, 1 and 1.0 would be equal
-		if c.new.DataType == "json" {
+	switch plan.ClassOf(c.New) {
+	case plan.ClassJSON: // as JSON, 1 and 1.0 would be equal
+		if c.New.DataType == "json" {
 			expr = "CAST(" + col + " AS CHAR CHARACTER SET utf8mb4)"
 		}
-	case classUUID, classInet: // as BINARY they would be something else than what was selected
+	case plan.ClassUUID, plan.ClassInet: // as BINARY they would be something else than what was selected
 		expr = "CAST(" + col + " AS CHAR)"
 	default:
 	}
@@ -159,7 +160,7 @@ func guard(c planColumn, v stored, lit string, valid bool) string {
 	if len(content) > maxPlainGuard {
 		exact = fmt.Sprintf("SHA2(CAST(%s AS BINARY), 256) = '%x'", expr, sha256.Sum256(content))
 	}
-	if c.key && valid {
+	if c.Key && valid {
 		return col + " = " + lit + " AND " + exact
 	}
 	return exact
@@ -177,38 +178,38 @@ func stringType(t byte) bool {
 
 // unique returns the parts that a value has in unique keys of new, but for the one that rows are matched by. c.old is the
 // column that the value is of.
-func unique(p *tablePlan, n *cluster.Column, c planColumn, v stored, lit string) []UniquePart {
-	of := p.uniques[strings.ToLower(n.Name)]
+func unique(p *plan.Table, n *cluster.Column, c plan.Column, v stored, lit string) []UniquePart {
+	of := p.Uniques[strings.ToLower(n.Name)]
 	if of == nil {
 		return nil
 	}
 	parts := make([]UniquePart, len(of))
 	for i, u := range of {
-		parts[i] = UniquePart{Key: u.key, Prefix: u.prefix}
+		parts[i] = UniquePart{Key: u.Key, Prefix: u.Prefix}
 		if !v.Null {
-			parts[i].Like = likeness(c, v, lit, u.prefix)
+			parts[i].Like = likeness(c, v, lit, u.Prefix)
 		}
 	}
 	return parts
 }
 
 // likeness hashes a value of a unique key so that values that new may call equal have one hash.
-func likeness(c planColumn, v stored, lit string, prefix int) string {
+func likeness(c plan.Column, v stored, lit string, prefix int) string {
 	same := lit
-	switch classOf(c.new) {
-	case classText:
+	switch plan.ClassOf(c.New) {
+	case plan.ClassText:
 		same = ""
-		if text, ok := v.utf8(c.old); ok && utf8Bytes(charset(c.new)) {
+		if text, ok := v.utf8(c.Old); ok && plan.UTF8Bytes(plan.Charset(c.New)) {
 			if runes := []rune(string(text)); prefix > 0 && len(runes) > prefix {
 				text = []byte(string(runes[:prefix]))
 			}
 			same = string(binlog.AppendFold(nil, text, binlog.KeepPlain))
 		}
-	case classBytes, classFixedBytes: // which may be padded, or a prefix
+	case plan.ClassBytes, plan.ClassFixedBytes: // which may be padded, or a prefix
 		if same = strings.TrimRight(lit, "0'"); prefix > 0 {
 			same = ""
 		}
-	case classDate, classTime: // whose fractions may be longer
+	case plan.ClassDate, plan.ClassTime: // whose fractions may be longer
 		same = strings.TrimRight(lit, "0'.: -")
 	default:
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/go-mysql-org/go-mysql/mysql"
 
 	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
 )
@@ -27,15 +28,15 @@ func TestCellOfNoLabel(t *testing.T) {
 		{[]string{"0"}, "\x010", "_utf8mb4 X'30'", false, ""},
 	} {
 		col := cluster.Column{Name: "e", DataType: "enum", ColumnType: "enum", Labels: c.labels, Charset: "utf8mb4", Collation: "utf8mb4_general_ci"}
-		plan := planColumn{old: &col, new: &col}
-		plan.proj = project(&col, &col)
-		p := &tablePlan{columns: []planColumn{plan}}
-		p.new.table = &cluster.Table{}
+		column := plan.Column{Old: &col, New: &col}
+		column.Proj = plan.Project(&col, &col)
+		p := &plan.Table{Columns: []plan.Column{column}}
+		p.New.Table = &cluster.Table{}
 		wire := stored{Value: packet.Value{Raw: []byte(c.raw)}, wire: wire}
 		if c.number != "" { // as it is selected where the sides' labels differ
 			wire = stored{Value: packet.Value{Text: c.number}, numbered: true}
 		}
-		got := oldCell(p, &target{}, &p.columns[0], wire)
+		got := oldCell(p, &target{}, &p.Columns[0], wire)
 		if got.Literal != c.literal || got.Lax != c.lax {
 			t.Errorf("%q of %q: %s, lax %t", c.raw, c.labels, got.Literal, got.Lax)
 		}

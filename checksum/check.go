@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 )
@@ -30,7 +31,7 @@ type checker struct {
 	confirm  *confirmer
 	judges   judges
 	arrival  arrival
-	folds    folding
+	folds    plan.Folding
 	tables   []tablePair
 	links    []*cluster.Link
 	ctx      context.Context //nolint:containedctx // of this copy: it may end while the others go on
@@ -101,7 +102,7 @@ func (t *tableRun) failed(err error) {
 		c.abort(err)
 		return
 	}
-	c.opt.Log.Warn("a table cannot be compared to its end", "table", t.plan.name, "on", c.label, "err", err)
+	c.opt.Log.Warn("a table cannot be compared to its end", "table", t.plan.Name, "on", c.label, "err", err)
 }
 
 // errInterrupted is why a table is undecided whose comparison the end of the run cut short.
@@ -111,7 +112,7 @@ var errInterrupted = errors.New("interrupted before the whole table was compared
 func (c *checker) judge(ctx context.Context, pair tablePair) error {
 	r, err := pair.verdict(ctx)
 	if err != nil && ctx.Err() == nil && !endsRun(err) {
-		r = TableResult{Table: pair.name, Method: string(methodNone), Reason: err.Error()}
+		r = TableResult{Table: pair.name, Method: string(plan.Definition), Reason: err.Error()}
 		err = nil
 	}
 	if err != nil {
@@ -126,42 +127,42 @@ func (c *checker) judge(ctx context.Context, pair tablePair) error {
 	return nil
 }
 
-func (c *checker) planOptions() planOptions {
-	return planOptions{virtual: c.opt.Virtual, twin: c.twin}
+func (c *checker) planOptions() plan.Options {
+	return plan.Options{Virtual: c.opt.Virtual, Twin: c.twin}
 }
 
 // beginTable asks the journal what is proven of a table already. It returns the table, held, with the ranges that are
 // left; nil where there is nothing to walk.
 func (c *checker) beginTable(ctx context.Context, pair tablePair) (t *tableRun, gaps []chunker.Range, err error) {
-	plan := newPlan(pair.old, pair.new, c.planOptions())
-	plan.name, plan.shared = pair.name, pair.shared
-	t = &tableRun{check: c, plan: plan, started: time.Now()}
-	t.result = TableResult{Table: plan.name, Method: string(plan.method), Lossy: plan.lossy, Notes: plan.notes}
-	proven, changed, err := c.opt.Journal.Begin(ctx, TableIdentity{Table: plan.name, Fingerprint: plan.fingerprint()})
+	p := plan.New(pair.old, pair.new, c.planOptions())
+	p.Name, p.Shared = pair.name, pair.shared
+	t = &tableRun{check: c, plan: p, started: time.Now()}
+	t.result = TableResult{Table: p.Name, Method: string(p.Method), Lossy: p.Lossy, Notes: p.Notes}
+	proven, changed, err := c.opt.Journal.Begin(ctx, TableIdentity{Table: p.Name, Fingerprint: p.Fingerprint()})
 	if err != nil {
 		return nil, nil, err
 	}
 	if changed != "" {
 		t.result.Notes = append(t.result.Notes, changed)
-		c.opt.Observer.Notice(plan.name + ": " + changed)
+		c.opt.Observer.Notice(p.Name + ": " + changed)
 	}
-	for _, p := range proven {
-		t.cover.Add(p.Range)
-		t.take(p.Counts, p.Differences)
+	for _, chunk := range proven {
+		t.cover.Add(chunk.Range)
+		t.take(chunk.Counts, chunk.Differences)
 	}
 	t.result.Resumed = int64(len(proven))
 	t.hold() // until the lanes are made
-	if plan.none != "" {
-		t.fail(errors.New(plan.none))
+	if p.None != "" {
+		t.fail(errors.New(p.None))
 		return t, nil, nil
 	}
-	c.opt.Observer.TableStarted(plan.name, plan.old.table.EstRows, t.result.Counts.RowsOld)
+	c.opt.Observer.TableStarted(p.Name, p.Old.Table.EstRows, t.result.Counts.RowsOld)
 
 	gaps = []chunker.Range{{}}
 	if len(proven) > 0 {
 		s := c.session(false)
 		defer s.close()
-		gaps, err = t.cover.Gaps(func(b []chunker.Bound) ([]chunker.Bound, error) { return s.sortBounds(ctx, plan, b) })
+		gaps, err = t.cover.Gaps(func(b []chunker.Bound) ([]chunker.Bound, error) { return s.sortBounds(ctx, p, b) })
 		if err != nil {
 			t.failed(err)
 			return t, nil, nil
@@ -239,7 +240,7 @@ func (c *checker) conclude(apart bool) Result {
 	r.Elapsed = time.Since(c.started)
 	for _, pair := range c.tables {
 		if !pair.begun {
-			r.Tables = append(r.Tables, TableResult{Table: pair.name, Method: string(methodNone), Reason: "not compared: the run ended before"})
+			r.Tables = append(r.Tables, TableResult{Table: pair.name, Method: string(plan.Definition), Reason: "not compared: the run ended before"})
 		}
 	}
 	slices.SortFunc(r.Tables, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster/gtid"
 	"crosscheck/cluster/rowstream"
 )
@@ -80,7 +81,7 @@ func (s *settler) sourcePosition(ctx context.Context) gtid.Position {
 // observed; if it did, it is not still, and its observation begins anew. Where the log neither shows a change of the row
 // nor excludes one (statements instead of rows, a schema change), rounds prove as they do without a log: those that the
 // row has stood still through count on.
-func (s *settler) proof(ctx context.Context, p *tablePlan, sp *suspect, now gtid.Position) (proof Proof, still bool) {
+func (s *settler) proof(ctx context.Context, p *plan.Table, sp *suspect, now gtid.Position) (proof Proof, still bool) {
 	if sp.watched == nil || s.tail.err != nil {
 		if sp.state.agreed < ruleFor(false, false).agree {
 			return "", false
@@ -132,7 +133,7 @@ func (s *settler) cool(ctx context.Context, b *batch, hot []*suspect) (map[*susp
 			continue
 		}
 		for _, seen := range a.Changes {
-			if same, _ := b.plan.matches(replica.newSide, rows[i].columns, values, seen.Change); same {
+			if same, _ := b.plan.Matches(replica.newSide, rows[i].columns, values, seen.Change); same {
 				calmed[sp] = true
 				s.forget(b.plan, sp)
 				sp.owner.same(ctx)
@@ -190,7 +191,7 @@ func (s *settler) packets(ctx context.Context, from *session, b *batch) ([]rowIm
 // readBare reads the rows' own values on one side. Of a row that no longer has the packet that was read before, moved is
 // set.
 func (s *settler) readBare(ctx context.Context, from *session, b *batch, rows []rowImage) error {
-	bare := b.plan.bare()
+	bare := b.plan.Bare()
 	if bare == nil {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 	"crosscheck/internal/fault"
 )
@@ -29,7 +30,7 @@ const lastWord = time.Second
 // unconfirmed is a compared table whose definitions are to be read again.
 type unconfirmed struct {
 	old, new *cluster.Table
-	plan     *tablePlan // nil where rows are not compared
+	plan     *plan.Table // nil where rows are not compared
 	result   TableResult
 }
 
@@ -38,7 +39,7 @@ const reasonNotArrived = "the run was interrupted before replication was known t
 
 // byDefinition reports whether the definitions alone make the table different: new's may be on its way.
 func (u unconfirmed) byDefinition() bool {
-	return u.result.Verdict == Different && (u.plan == nil || u.plan.schema != "")
+	return u.result.Verdict == Different && (u.plan == nil || u.plan.Schema != "")
 }
 
 // confirmer holds back the outcomes of tables until their definitions have been read again. submit may be called
@@ -164,12 +165,12 @@ func (d *confirmer) confirm(ctx context.Context, batch []unconfirmed) error {
 	}
 	for i := range batch {
 		u := &batch[i]
-		was, now := [2]*cluster.Table{u.old, u.new}, [2]*cluster.Table{olds[nameOf(u.old)], news[nameOf(u.new)]}
-		switch what := definitionChanged(was, now, u.plan, d.check.names(), d.check.planOptions()); {
+		was, now := [2]*cluster.Table{u.old, u.new}, [2]*cluster.Table{olds[plan.NameOf(u.old)], news[plan.NameOf(u.new)]}
+		switch what := plan.DefinitionChanged(was, now, u.plan, d.check.names(), d.check.planOptions()); {
 		case what != "":
 			u.result.distrust(what)
-		case u.plan != nil && u.plan.shared != "" && u.result.Verdict == Different:
-			u.result.distrust(u.plan.shared)
+		case u.plan != nil && u.plan.Shared != "" && u.result.Verdict == Different:
+			u.result.distrust(u.plan.Shared)
 		case late != "" && u.byDefinition():
 			u.result.distrust(u.result.Reason + ", but " + late)
 		}
@@ -193,7 +194,7 @@ func (d *confirmer) arrived(ctx context.Context, batch []unconfirmed) (late stri
 func (d *confirmer) load(ctx context.Context, batch []unconfirmed) (olds, news map[cluster.TableName]*cluster.Table, err error) {
 	var names [2][]cluster.TableName
 	for _, u := range batch {
-		names[0], names[1] = append(names[0], nameOf(u.old)), append(names[1], nameOf(u.new))
+		names[0], names[1] = append(names[0], plan.NameOf(u.old)), append(names[1], plan.NameOf(u.new))
 	}
 	var found [2]map[cluster.TableName]*cluster.Table
 	g, ctx := errgroup.WithContext(ctx)

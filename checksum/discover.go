@@ -1,11 +1,14 @@
 package checksum
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 )
 
@@ -13,7 +16,7 @@ import (
 type tablePair struct {
 	old, new *cluster.Table
 	name     string                                         // FullName, as both sides understand it
-	shared   string                                         // see namePair
+	shared   string                                         // see plan.NamePair
 	verdict  func(ctx context.Context) (TableResult, error) // set where rows are not compared
 	begun    bool                                           // its turn has come
 }
@@ -23,10 +26,10 @@ type tablePair struct {
 func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	f := c.folds
 	load := c.opt.Filter
-	if f.mixed() { // namesakes in other letter case are looked at, whether they are named or not
+	if f.Mixed() { // namesakes in other letter case are looked at, whether they are named or not
 		load = load.Wide()
 	}
-	olds, err := c.pass.catalog.tables(ctx, c.old, load, f.mixed())
+	olds, err := c.pass.catalog.tables(ctx, c.old, load, f.Mixed())
 	if err != nil {
 		return nil, err
 	}
@@ -34,8 +37,8 @@ func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := pairNames(namesOf(olds), namesOf(news), f)
-	names = slices.DeleteFunc(names, func(p namePair) bool { return !c.inScope(p) })
+	names := plan.PairNames(namesOf(olds), namesOf(news), f)
+	names = slices.DeleteFunc(names, func(p plan.NamePair) bool { return !c.inScope(p) })
 	seen, err := c.checkScope(ctx, names)
 	if err != nil {
 		return nil, err
@@ -43,7 +46,7 @@ func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	c.seesAll = seen[0].scope.Complete() && seen[1].scope.Complete()
 	pairs := make([]tablePair, 0, len(names))
 	for _, n := range names {
-		p := c.pair(n, olds[n.old], news[n.new])
+		p := c.pair(n, olds[n.Old], news[n.New])
 		for i, t := range []*cluster.Table{p.old, p.new} {
 			if p.old == nil || p.new == nil {
 				continue
@@ -65,7 +68,7 @@ func loadByName(ctx context.Context, s *cluster.Server, f cluster.Filter) (map[c
 	}
 	out := make(map[cluster.TableName]*cluster.Table, len(list))
 	for i := range list {
-		out[nameOf(&list[i])] = &list[i]
+		out[plan.NameOf(&list[i])] = &list[i]
 	}
 	return out, nil
 }
@@ -82,23 +85,23 @@ func (p tablePair) size() int64 {
 }
 
 // pair decides how a name is judged.
-func (c *checker) pair(n namePair, o, t *cluster.Table) tablePair {
-	p := tablePair{old: o, new: t, name: fullName(n.named(c.folds)), shared: n.shared}
+func (c *checker) pair(n plan.NamePair, o, t *cluster.Table) tablePair {
+	p := tablePair{old: o, new: t, name: plan.FullName(n.Named(c.folds)), shared: n.Shared}
 	switch {
-	case n.clash != "":
-		p.verdict = fixed(p.name, Undecided, n.clash)
+	case n.Clash != "":
+		p.verdict = fixed(p.name, Undecided, n.Clash)
 	case t == nil:
 		p.verdict = func(ctx context.Context) (TableResult, error) { return c.oneSided(ctx, o, c.new, false) }
 	case o == nil:
 		p.verdict = func(ctx context.Context) (TableResult, error) { return c.oneSided(ctx, t, c.old, true) }
-	case kindOf(o) != kindOf(t):
-		p.verdict = fixed(p.name, Different, fmt.Sprintf("a %s on %s, a %s on %s", kindOf(o), c.names()[0], kindOf(t), c.names()[1]))
+	case plan.KindOf(o) != plan.KindOf(t):
+		p.verdict = fixed(p.name, Different, fmt.Sprintf("a %s on %s, a %s on %s", plan.KindOf(o), c.names()[0], plan.KindOf(t), c.names()[1]))
 	case o.Kind == cluster.TableView:
 		p.verdict = fixed(p.name, Same, "view on both sides; it holds no rows of its own")
-		if d := viewColumns(o, t, c.names()); d != "" {
+		if d := plan.ViewColumns(o, t, c.names()); d != "" {
 			p.verdict = fixed(p.name, Different, d)
 		}
-	case unreadable(o.Engine) || unreadable(t.Engine):
+	case plan.Unreadable(o.Engine) || plan.Unreadable(t.Engine):
 		p.verdict = fixed(p.name, Undecided, fmt.Sprintf("engine %s on %s, %s on %s: its rows are not the server's own", o.Engine, c.names()[0], t.Engine, c.names()[1]))
 	}
 	return p
@@ -106,13 +109,13 @@ func (c *checker) pair(n namePair, o, t *cluster.Table) tablePair {
 
 func fixed(name string, v Verdict, reason string) func(context.Context) (TableResult, error) {
 	return func(context.Context) (TableResult, error) {
-		return TableResult{Table: name, Verdict: v, Method: string(methodNone), Reason: reason}, nil
+		return TableResult{Table: name, Verdict: v, Method: string(plan.Definition), Reason: reason}, nil
 	}
 }
 
 // oneSided judges a table that one side does not show. A table that the account may not see there is not missing.
 func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster.Server, onNew bool) (TableResult, error) {
-	r := TableResult{Table: t.FullName(), Verdict: Different, Method: string(methodNone)}
+	r := TableResult{Table: t.FullName(), Verdict: Different, Method: string(plan.Definition)}
 	lacks := c.names()[1]
 	if onNew {
 		lacks = c.names()[0]
@@ -142,12 +145,12 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 		r.Reason = fmt.Sprintf("it appeared on %s after the check had begun: run again", lacks)
 		return r, nil
 	}
-	r.Reason = fmt.Sprintf("%s is missing on %s", kindOf(t), lacks)
+	r.Reason = fmt.Sprintf("%s is missing on %s", plan.KindOf(t), lacks)
 	if late != "" {
 		r.Verdict, r.Reason = Undecided, r.Reason+", but "+late
 		return r, nil
 	}
-	if t.Kind == cluster.TableView || unreadable(t.Engine) {
+	if t.Kind == cluster.TableView || plan.Unreadable(t.Engine) {
 		return r, nil
 	}
 	rows, err := here.countRows(ctx, t)
@@ -164,4 +167,8 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 		r.Counts.RowsOld, r.Counts.Missing = rows, rows
 	}
 	return r, nil
+}
+
+func compareNames(a, b cluster.TableName) int {
+	return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
 }

@@ -181,7 +181,7 @@ func (f *feed) do(fs *feeds, j *chunkJob) {
 		return
 	}
 	begun := time.Now()
-	f.table.plan.types.CompareAndSwap(nil, fs.list[0].table.plan.types.Load())
+	f.table.plan.ShareTypes(fs.list[0].table.plan)
 	lo, err := j.rng.Lo, error(nil)
 	if len(fs.list) > 1 {
 		err = f.side.check.throttle.ready(ctx)

@@ -4,21 +4,22 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster/rowstream"
 )
 
 // rowHasher hashes whole rows, large ones piece by piece, JSON in canonical form where the plan asks for it.
 type rowHasher struct {
-	plan   *tablePlan
+	plan   *plan.Table
 	stream *xxh3.Hasher
 	buf    []byte
 }
 
-func newRowHasher(p *tablePlan) *rowHasher { return &rowHasher{plan: p} }
+func newRowHasher(p *plan.Table) *rowHasher { return &rowHasher{plan: p} }
 
 func (h *rowHasher) hash(head []byte, rows *rowstream.Rows) (xxh3.Uint128, int64, error) {
 	switch {
-	case len(h.plan.json) > 0:
+	case len(h.plan.JSON) > 0:
 		whole := head
 		if rows.More() {
 			var err error
@@ -27,7 +28,7 @@ func (h *rowHasher) hash(head []byte, rows *rowstream.Rows) (xxh3.Uint128, int64
 			}
 		}
 		var err error
-		h.buf, err = packet.Canonical(h.buf[:0], whole, rows.Columns(), h.plan.json)
+		h.buf, err = packet.Canonical(h.buf[:0], whole, rows.Columns(), h.plan.JSON)
 		return xxh3.Hash128(h.buf), int64(len(whole)), err
 	case rows.More():
 		if h.stream == nil {
@@ -48,15 +49,15 @@ func (h *rowHasher) hash(head []byte, rows *rowstream.Rows) (xxh3.Uint128, int64
 
 // hashKeep hashes a row and also returns its packet, or nil where that is larger than limit bytes.
 func (h *rowHasher) hashKeep(head []byte, rows *rowstream.Rows, limit int) (xxh3.Uint128, []byte, error) {
-	if len(h.plan.json) > 0 || !rows.More() {
+	if len(h.plan.JSON) > 0 || !rows.More() {
 		whole, err := rows.Whole(head)
 		if err != nil {
 			return xxh3.Uint128{}, nil, err
 		}
-		if len(h.plan.json) == 0 {
+		if len(h.plan.JSON) == 0 {
 			return xxh3.Hash128(whole), whole, nil
 		}
-		h.buf, err = packet.Canonical(h.buf[:0], whole, rows.Columns(), h.plan.json)
+		h.buf, err = packet.Canonical(h.buf[:0], whole, rows.Columns(), h.plan.JSON)
 		return xxh3.Hash128(h.buf), whole, err
 	}
 	stream := xxh3.New()
@@ -74,15 +75,15 @@ func (h *rowHasher) hashKeep(head []byte, rows *rowstream.Rows, limit int) (xxh3
 }
 
 // projected hashes the compared columns of a packet that bare's plan selected.
-func (h *rowHasher) projected(bare *tablePlan, row []byte, columns []rowstream.Column) (xxh3.Uint128, error) {
-	n := len(bare.columns)
+func (h *rowHasher) projected(bare *plan.Table, row []byte, columns []rowstream.Column) (xxh3.Uint128, error) {
+	n := len(bare.Columns)
 	values, err := packet.Split(row, columns)
 	if err != nil {
 		return xxh3.Uint128{}, err
 	}
 	out := packet.Join(values[:n])
-	if len(h.plan.json) > 0 {
-		out, err = packet.Canonical(nil, out, columns[:n], h.plan.json)
+	if len(h.plan.JSON) > 0 {
+		out, err = packet.Canonical(nil, out, columns[:n], h.plan.JSON)
 	}
 	return xxh3.Hash128(out), err
 }

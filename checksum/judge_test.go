@@ -6,6 +6,7 @@ import (
 	"github.com/zeebo/xxh3"
 	"pgregory.net/rapid"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 )
 
@@ -142,7 +143,7 @@ func TestUnseenIsApart(t *testing.T) {
 	} {
 		s := &settler{fence: unreplicated{}}
 		b := &batch{
-			plan: &tablePlan{doubted: c.doubted}, suspects: []*suspect{{kind: Missing, rng: &chunker.Range{}}},
+			plan: &plan.Table{Doubted: c.doubted}, suspects: []*suspect{{kind: Missing, rng: &chunker.Range{}}},
 			rounds: []round{{source: c.source, replica: c.replica}},
 		}
 		if s.apart(b, 0) != c.apart {

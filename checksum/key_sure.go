@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/cluster/rowstream"
 )
@@ -16,15 +17,15 @@ import (
 // the server tells how it reads them.
 
 // unsureKeys returns those of the keys that the side cannot be asked for.
-func (s *session) unsureKeys(ctx context.Context, p *tablePlan, keys [][]byte, which []int) ([]int, error) {
+func (s *session) unsureKeys(ctx context.Context, p *plan.Table, keys [][]byte, which []int) ([]int, error) {
 	var out, ask []int
 	for _, i := range which {
-		switch s.sureBound(p, p.keyBound(keys[i])) {
-		case unsure:
+		switch s.sureBound(p, p.KeyBound(keys[i])) {
+		case plan.Unsure:
 			out = append(out, i)
-		case askServer:
+		case plan.AskServer:
 			ask = append(ask, i)
-		case sure:
+		case plan.Sure:
 		}
 	}
 	for len(ask) > 0 {
@@ -32,7 +33,7 @@ func (s *session) unsureKeys(ctx context.Context, p *tablePlan, keys [][]byte, w
 		ask = ask[len(part):]
 		bounds := make([]chunker.Bound, len(part))
 		for j, i := range part {
-			bounds[j] = p.keyBound(keys[i])
+			bounds[j] = p.KeyBound(keys[i])
 		}
 		same, err := s.readBack(ctx, p, bounds)
 		if err != nil {
@@ -47,47 +48,47 @@ func (s *session) unsureKeys(ctx context.Context, p *tablePlan, keys [][]byte, w
 	return out, nil
 }
 
-// sureBound is planColumn.sure for all values of a bound.
-func (s *session) sureBound(p *tablePlan, b chunker.Bound) sureness {
-	all := sure
+// sureBound is plan.Column.sure for all values of a bound.
+func (s *session) sureBound(p *plan.Table, b chunker.Bound) plan.Sureness {
+	all := plan.Sure
 	for i, v := range b {
-		switch p.columns[i].sure(s.newSide, v.Value) {
-		case unsure:
-			return unsure
-		case askServer:
-			all = askServer
-		case sure:
+		switch p.Columns[i].Sure(s.newSide, v.Value) {
+		case plan.Unsure:
+			return plan.Unsure
+		case plan.AskServer:
+			all = plan.AskServer
+		case plan.Sure:
 		}
 	}
 	return all
 }
 
 // certain reports whether the side reads the bound as what it is.
-func (s *session) certain(ctx context.Context, p *tablePlan, b chunker.Bound) (bool, error) {
+func (s *session) certain(ctx context.Context, p *plan.Table, b chunker.Bound) (bool, error) {
 	how := s.sureBound(p, b)
-	if how != askServer {
-		return how == sure, nil
+	if how != plan.AskServer {
+		return how == plan.Sure, nil
 	}
 	same, err := s.readBack(ctx, p, []chunker.Bound{b})
 	return err == nil && same[0], err
 }
 
 // readBack reports for each bound whether the server, asked for the values that are sent as bytes, gives these bytes.
-func (s *session) readBack(ctx context.Context, p *tablePlan, bounds []chunker.Bound) ([]bool, error) {
-	marks := p.side(s.newSide).marks
+func (s *session) readBack(ctx context.Context, p *plan.Table, bounds []chunker.Bound) ([]bool, error) {
+	marks := p.Side(s.newSide).Marks
 	var list []string
 	var params []rowstream.Param
 	var of []int
 	for i, b := range bounds {
 		for j, v := range b {
-			if p.columns[j].proj.bytes {
+			if p.Columns[j].Proj.Bytes {
 				list, params, of = append(list, marks[j]), append(params, v), append(of, i)
 			}
 		}
 	}
 	same := make([]bool, len(bounds))
-	err := s.do(ctx, "read keys of "+p.name+" back", func() error {
-		st, err := s.stmt(p.name, "SELECT "+strings.Join(list, ","))
+	err := s.do(ctx, "read keys of "+p.Name+" back", func() error {
+		st, err := s.stmt(p.Name, "SELECT "+strings.Join(list, ","))
 		if err != nil {
 			return err
 		}
@@ -139,12 +140,12 @@ const maxUnsure = 256
 
 // cutSure shortens a list that a limit ended so that it ends with a key that is sure, and returns that key; nil if there
 // is none.
-func (s *session) cutSure(ctx context.Context, p *tablePlan, list *rowList) (chunker.Bound, error) {
+func (s *session) cutSure(ctx context.Context, p *plan.Table, list *rowList) (chunker.Bound, error) {
 	asked := 0
 	for n := list.len(); n > 0; n-- {
-		b := p.keyBound(list.key(n - 1))
+		b := p.KeyBound(list.key(n - 1))
 		how := s.sureBound(p, b)
-		if how == askServer {
+		if how == plan.AskServer {
 			if asked++; asked > maxUnsure {
 				return nil, nil
 			}
@@ -153,10 +154,10 @@ func (s *session) cutSure(ctx context.Context, p *tablePlan, list *rowList) (chu
 				return nil, err
 			}
 			if ok {
-				how = sure
+				how = plan.Sure
 			}
 		}
-		if how == sure {
+		if how == plan.Sure {
 			list.truncate(n)
 			return b, nil
 		}

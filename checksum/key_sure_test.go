@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
@@ -66,7 +67,7 @@ func TestTextKeys(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				findEachKey(t, s, newPlan(table, table, planOptions{}))
+				findEachKey(t, s, plan.New(table, table, plan.Options{}))
 			}
 		})
 	}
@@ -98,30 +99,30 @@ func charsets(t *testing.T, srv *fixtures.Server) []namedCharset {
 }
 
 // findEachKey walks a table in small chunks and looks each of its keys up.
-func findEachKey(t *testing.T, s *session, p *tablePlan) {
+func findEachKey(t *testing.T, s *session, p *plan.Table) {
 	t.Helper()
 	ctx := t.Context()
 	var all rowList
 	if _, _, err := s.readRange(ctx, p, chunker.Range{}, 0, &all); err != nil {
-		t.Fatalf("%s: %v", p.name, err)
+		t.Fatalf("%s: %v", p.Name, err)
 	}
-	if all.len() < 20 || p.method != methodChunks {
-		t.Fatalf("%s: %d rows, %s", p.name, all.len(), p.method)
+	if all.len() < 20 || p.Method != plan.KeyChunks {
+		t.Fatalf("%s: %d rows, %s", p.Name, all.len(), p.Method)
 	}
 	var part rowList
 	at := 0
 	for r := (chunker.Range{}); ; {
 		hi, full, err := s.readRange(ctx, p, r, 50, &part)
 		if err != nil {
-			t.Fatalf("%s behind row %d: %v", p.name, at, err)
+			t.Fatalf("%s behind row %d: %v", p.Name, at, err)
 		}
 		r.Hi = hi
 		if own := rangeOf(ctx, t, s, p, r); !bytes.Equal(own.arena, part.arena) {
-			t.Fatalf("%s: the range that ends at %X holds %d rows, not %d", p.name, hi.Encode(), own.len(), part.len())
+			t.Fatalf("%s: the range that ends at %X holds %d rows, not %d", p.Name, hi.Encode(), own.len(), part.len())
 		}
 		for i := range part.len() {
 			if at >= all.len() || !bytes.Equal(part.key(i), all.key(at)) {
-				t.Fatalf("%s: row %d of the ranges has key %X", p.name, at, part.key(i))
+				t.Fatalf("%s: row %d of the ranges has key %X", p.Name, at, part.key(i))
 			}
 			at++
 		}
@@ -131,7 +132,7 @@ func findEachKey(t *testing.T, s *session, p *tablePlan) {
 		r = chunker.Range{Lo: hi}
 	}
 	if at != all.len() {
-		t.Errorf("%s: %d of %d rows in ranges", p.name, at, all.len())
+		t.Errorf("%s: %d of %d rows in ranges", p.Name, at, all.len())
 	}
 	keys := make([][]byte, all.len())
 	for i := range keys {
@@ -144,21 +145,21 @@ func findEachKey(t *testing.T, s *session, p *tablePlan) {
 		return err
 	})
 	if err != nil || len(blind) > 0 {
-		t.Errorf("%s: %d keys say nothing, %v", p.name, len(blind), err)
+		t.Errorf("%s: %d keys say nothing, %v", p.Name, len(blind), err)
 	}
 	for i, ok := range found {
 		if !ok {
-			t.Errorf("%s: key %X finds no row", p.name, keys[i])
+			t.Errorf("%s: key %X finds no row", p.Name, keys[i])
 			break
 		}
 	}
 }
 
-func rangeOf(ctx context.Context, t *testing.T, s *session, p *tablePlan, r chunker.Range) *rowList {
+func rangeOf(ctx context.Context, t *testing.T, s *session, p *plan.Table, r chunker.Range) *rowList {
 	t.Helper()
 	var l rowList
 	if _, _, err := s.readRange(ctx, p, r, 0, &l); err != nil {
-		t.Fatalf("%s: %v", p.name, err)
+		t.Fatalf("%s: %v", p.Name, err)
 	}
 	return &l
 }

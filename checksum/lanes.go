@@ -3,6 +3,7 @@ package checksum
 import (
 	"slices"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 )
 
@@ -21,12 +22,12 @@ type laneGroups struct {
 func newLaneGroups() *laneGroups { return &laneGroups{by: map[string]*laneGroup{}} }
 
 func (g *laneGroups) add(t *tableRun, gaps []chunker.Range) {
-	group := g.by[t.plan.reading()]
-	if group == nil || t.plan.method != methodChunks {
+	group := g.by[t.plan.Reading()]
+	if group == nil || t.plan.Method != plan.KeyChunks {
 		group = &laneGroup{}
 		g.list = append(g.list, group)
-		if t.plan.method == methodChunks {
-			g.by[t.plan.reading()] = group
+		if t.plan.Method == plan.KeyChunks {
+			g.by[t.plan.Reading()] = group
 		}
 	}
 	group.tables, group.gaps = append(group.tables, t), append(group.gaps, gaps)

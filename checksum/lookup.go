@@ -6,20 +6,21 @@ import (
 	"slices"
 	"strings"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
 )
 
 // lastKey returns the last key of the table in this side's order, nil if it is empty.
-func (s *session) lastKey(ctx context.Context, p *tablePlan) (chunker.Bound, error) {
-	side := p.side(s.newSide)
-	query := "SELECT " + side.list + " FROM " + side.from + " ORDER BY " + strings.Join(side.keys, " DESC,") + " DESC LIMIT 1"
+func (s *session) lastKey(ctx context.Context, p *plan.Table) (chunker.Bound, error) {
+	side := p.Side(s.newSide)
+	query := "SELECT " + side.List + " FROM " + side.From + " ORDER BY " + strings.Join(side.Keys, " DESC,") + " DESC LIMIT 1"
 	var last chunker.Bound
-	err := s.do(ctx, "find the last key of "+p.name, func() error {
+	err := s.do(ctx, "find the last key of "+p.Name, func() error {
 		last = nil
 		return s.query(ctx, p, query, nil, func(key, _ []byte, _ *rowstream.Rows) error {
-			last = p.keyBound(key)
+			last = p.KeyBound(key)
 			return nil
 		})
 	})
@@ -27,12 +28,12 @@ func (s *session) lastKey(ctx context.Context, p *tablePlan) (chunker.Bound, err
 }
 
 // anyRow reports whether the range holds a row.
-func (s *session) anyRow(ctx context.Context, p *tablePlan, r chunker.Range) (bool, error) {
-	side := p.side(s.newSide)
-	query := side.rangeQuery(len(r.Lo), len(r.Hi), true)
+func (s *session) anyRow(ctx context.Context, p *plan.Table, r chunker.Range) (bool, error) {
+	side := p.Side(s.newSide)
+	query := side.RangeQuery(len(r.Lo), len(r.Hi), true)
 	params := append(r.Hi.Params(r.Lo.Params(nil)), rowstream.Uint64(1))
 	found := false
-	err := s.do(ctx, "look for rows of "+p.name, func() error {
+	err := s.do(ctx, "look for rows of "+p.Name, func() error {
 		found = false
 		return s.query(ctx, p, query, params, func([]byte, []byte, *rowstream.Rows) error {
 			found = true
@@ -53,12 +54,12 @@ type found func(i int, more bool, head []byte, rows *rowstream.Rows) error
 // may find a row whose key has other bytes. Which key such a row belongs to only the server can say: where keys that
 // are found nowhere byte for byte still find rows, they are asked for one by one. It returns the keys that found no row
 // although there may be one.
-func (s *session) lookup(ctx context.Context, p *tablePlan, keys [][]byte, visit found) (blind []int, err error) {
+func (s *session) lookup(ctx context.Context, p *plan.Table, keys [][]byte, visit found) (blind []int, err error) {
 	unseen := make([]int, len(keys))
 	for i := range unseen {
 		unseen[i] = i
 	}
-	if !p.folded {
+	if !p.Folded {
 		if unseen, err = s.lookupAll(ctx, p, keys, unseen, visit); err != nil {
 			return nil, err
 		}
@@ -67,7 +68,7 @@ func (s *session) lookup(ctx context.Context, p *tablePlan, keys [][]byte, visit
 }
 
 // lookupAll is lookup for some of the keys, and returns those that found no row.
-func (s *session) lookupAll(ctx context.Context, p *tablePlan, keys [][]byte, which []int, visit found) ([]int, error) {
+func (s *session) lookupAll(ctx context.Context, p *plan.Table, keys [][]byte, which []int, visit found) ([]int, error) {
 	seen := make(map[int]bool, len(which))
 	note := func(i int, more bool, head []byte, rows *rowstream.Rows) error {
 		seen[i] = true
@@ -80,7 +81,7 @@ func (s *session) lookupAll(ctx context.Context, p *tablePlan, keys [][]byte, wh
 			return nil, err
 		}
 		unseen := slices.DeleteFunc(slices.Clone(part), func(i int) bool { return seen[i] })
-		if !p.textKey || len(unseen) == 0 || len(seen)-before+strays == 0 {
+		if !p.TextKey || len(unseen) == 0 || len(seen)-before+strays == 0 {
 			continue
 		}
 		if len(seen) > before { // a row found byte for byte may be what another key means, too
@@ -103,11 +104,11 @@ func (s *session) lookupAll(ctx context.Context, p *tablePlan, keys [][]byte, wh
 
 // lookupLoose reads the row whose key equals keys[i] to the server although it has other bytes. If the collations of
 // the two sides differ, both servers must call the keys equal: else each side would match other rows.
-func (s *session) lookupLoose(ctx context.Context, p *tablePlan, keys [][]byte, i int, visit found) error {
-	err := s.do(ctx, "read single rows of "+p.name, func() error {
-		query := p.side(s.newSide).keysQuery(1)
-		return s.query(ctx, p, query, p.keyBound(keys[i]), func(key, head []byte, rows *rowstream.Rows) error {
-			if p.mixedKey && s.peer != nil {
+func (s *session) lookupLoose(ctx context.Context, p *plan.Table, keys [][]byte, i int, visit found) error {
+	err := s.do(ctx, "read single rows of "+p.Name, func() error {
+		query := p.Side(s.newSide).KeysQuery(1)
+		return s.query(ctx, p, query, p.KeyBound(keys[i]), func(key, head []byte, rows *rowstream.Rows) error {
+			if p.MixedKey && s.peer != nil {
 				if same, err := s.peer.equalKeys(ctx, p, keys[i], key); err != nil || !same {
 					return err
 				}
@@ -122,26 +123,26 @@ func (s *session) lookupLoose(ctx context.Context, p *tablePlan, keys [][]byte, 
 }
 
 // equalKeys asks the server whether two keys are equal under the collations of its columns.
-func (s *session) equalKeys(ctx context.Context, p *tablePlan, a, b []byte) (bool, error) {
-	side := p.side(s.newSide)
+func (s *session) equalKeys(ctx context.Context, p *plan.Table, a, b []byte) (bool, error) {
+	side := p.Side(s.newSide)
 	query, where := "SELECT CAST(1 AS UNSIGNED) FROM (SELECT ", ""
-	for i, k := range side.keys {
+	for i, k := range side.Keys {
 		if i > 0 {
 			query += ","
 			where += " AND "
 		}
 		query += fmt.Sprintf("%s AS k%d", k, i)
-		where += fmt.Sprintf("k%d=%s", i, side.marks[i])
+		where += fmt.Sprintf("k%d=%s", i, side.Marks[i])
 	}
-	query += " FROM " + side.table.QuotedName() + " WHERE 1=0 UNION ALL SELECT " + strings.Join(side.marks, ",") + ") x WHERE " + where
+	query += " FROM " + side.Table.QuotedName() + " WHERE 1=0 UNION ALL SELECT " + strings.Join(side.Marks, ",") + ") x WHERE " + where
 	equal := false
-	err := s.do(ctx, "compare keys of "+p.name, func() error {
+	err := s.do(ctx, "compare keys of "+p.Name, func() error {
 		equal = false
-		st, err := s.stmt(p.name, query)
+		st, err := s.stmt(p.Name, query)
 		if err != nil {
 			return err
 		}
-		rows, err := st.Query(append(p.keyBound(a), p.keyBound(b)...)...)
+		rows, err := st.Query(append(p.KeyBound(a), p.KeyBound(b)...)...)
 		if err != nil {
 			return err
 		}
@@ -152,15 +153,15 @@ func (s *session) equalKeys(ctx context.Context, p *tablePlan, a, b []byte) (boo
 
 // lookupSome reads the rows of some of the keys in one statement. It returns the number of rows whose key none of them
 // is byte for byte.
-func (s *session) lookupSome(ctx context.Context, p *tablePlan, keys [][]byte, which []int, visit found) (strays int, err error) {
+func (s *session) lookupSome(ctx context.Context, p *plan.Table, keys [][]byte, which []int, visit found) (strays int, err error) {
 	index := make(map[string]int, len(which))
 	var params []rowstream.Param
 	for _, i := range which {
 		index[string(keys[i])] = i
-		params = append(params, p.keyBound(keys[i])...)
+		params = append(params, p.KeyBound(keys[i])...)
 	}
-	query := p.side(s.newSide).keysQuery(len(which))
-	err = s.do(ctx, "read single rows of "+p.name, func() error {
+	query := p.Side(s.newSide).KeysQuery(len(which))
+	err = s.do(ctx, "read single rows of "+p.Name, func() error {
 		strays = 0
 		return s.query(ctx, p, query, params, func(key, head []byte, rows *rowstream.Rows) error {
 			i, ok := index[string(key)]

@@ -6,6 +6,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster/rowstream"
 )
 
@@ -14,7 +15,7 @@ import (
 type multiset struct {
 	old, new *session
 	fence    fence
-	plan     *tablePlan
+	plan     *plan.Table
 	progress func(*session) func(rows int64) // what shows that rows were read by a session
 }
 
@@ -176,7 +177,7 @@ func (m *multiset) proven(ctx context.Context, looks *multisetLooks, proven []*r
 // bareSamples reads what the columns of proven values hold, on the side that has more of each, where that is not what is
 // compared. Where rows of one value hold several, or none has it any more, its sample is marked as moved.
 func (m *multiset) bareSamples(ctx context.Context, looks *multisetLooks, proven []*rowCount) error {
-	bare := m.plan.bare()
+	bare := m.plan.Bare()
 	if bare == nil || len(proven) == 0 {
 		return nil
 	}
@@ -199,19 +200,19 @@ func (m *multiset) bareSamples(ctx context.Context, looks *multisetLooks, proven
 }
 
 // scanBare reads a side once more for what the rows of some values hold.
-func (m *multiset) scanBare(ctx context.Context, s *session, bare *tablePlan, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]keptRow) error {
+func (m *multiset) scanBare(ctx context.Context, s *session, bare *plan.Table, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]keptRow) error {
 	if len(wanted) == 0 {
 		return nil
 	}
 	packets := make(map[xxh3.Uint128][]byte)
 	var columns []rowstream.Column
 	h := newRowHasher(m.plan)
-	err := s.do(ctx, "scan "+m.plan.name, func() error {
+	err := s.do(ctx, "scan "+m.plan.Name, func() error {
 		clear(packets)
 		if err := s.liftTimeLimit(); err != nil {
 			return err
 		}
-		return s.query(ctx, bare, bare.side(s.newSide).scanQuery(), nil, func(_, head []byte, rows *rowstream.Rows) error {
+		return s.query(ctx, bare, bare.Side(s.newSide).ScanQuery(), nil, func(_, head []byte, rows *rowstream.Rows) error {
 			if rows.More() { // none of those that samples are kept of
 				return rows.Rest(func([]byte) {})
 			}

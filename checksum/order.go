@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/cluster/rowstream"
 )
@@ -12,25 +13,25 @@ import (
 // sortBounds lets old sort bounds of a table by their place in its key order. An empty selection of the table itself
 // gives the columns of the list their types and collations. A bound on fewer columns than the key has lies behind
 // all rows that begin with it, so that missing values sort last.
-func (s *session) sortBounds(ctx context.Context, p *tablePlan, bounds []chunker.Bound) ([]chunker.Bound, error) {
-	side := p.side(s.newSide)
+func (s *session) sortBounds(ctx context.Context, p *plan.Table, bounds []chunker.Bound) ([]chunker.Bound, error) {
+	side := p.Side(s.newSide)
 	var b strings.Builder
 	var names, order []string
-	for i := range side.keys {
+	for i := range side.Keys {
 		names = append(names, fmt.Sprintf("k%d", i))
 		order = append(order, fmt.Sprintf("k%d IS NULL, k%d", i, i))
 	}
 	b.WriteString("SELECT CAST(i AS UNSIGNED) FROM (SELECT 0 AS i")
-	for i, k := range side.keys {
+	for i, k := range side.Keys {
 		b.WriteString(", " + k + " AS " + names[i])
 	}
-	b.WriteString(" FROM " + side.table.QuotedName() + " WHERE 1=0")
+	b.WriteString(" FROM " + side.Table.QuotedName() + " WHERE 1=0")
 	var params []rowstream.Param
 	for i, bound := range bounds {
 		fmt.Fprintf(&b, " UNION ALL SELECT %d", i)
-		for j := range side.keys {
+		for j := range side.Keys {
 			if j < len(bound) {
-				b.WriteString(", " + side.marks[j])
+				b.WriteString(", " + side.Marks[j])
 				params = append(params, bound[j])
 			} else {
 				b.WriteString(", NULL")
@@ -40,9 +41,9 @@ func (s *session) sortBounds(ctx context.Context, p *tablePlan, bounds []chunker
 	b.WriteString(") x ORDER BY " + strings.Join(order, ", "))
 
 	var sorted []chunker.Bound
-	err := s.do(ctx, "sort the recorded key bounds of "+p.name, func() error {
+	err := s.do(ctx, "sort the recorded key bounds of "+p.Name, func() error {
 		sorted = sorted[:0]
-		st, err := s.stmt(p.name, b.String())
+		st, err := s.stmt(p.Name, b.String())
 		if err != nil {
 			return err
 		}
@@ -53,17 +54,17 @@ func (s *session) sortBounds(ctx context.Context, p *tablePlan, bounds []chunker
 		return eachUint(rows, func(i uint64) { sorted = append(sorted, bounds[i]) })
 	})
 	if err == nil && len(sorted) != len(bounds) {
-		err = fmt.Errorf("sort the recorded key bounds of %s: %d of %d came back", p.name, len(sorted), len(bounds))
+		err = fmt.Errorf("sort the recorded key bounds of %s: %d of %d came back", p.Name, len(sorted), len(bounds))
 	}
 	return sorted, err
 }
 
 // learnTypes asks how the selected columns stand in row packets, before any row was read.
-func (s *session) learnTypes(ctx context.Context, p *tablePlan) error {
-	if p.types.Load() != nil {
+func (s *session) learnTypes(ctx context.Context, p *plan.Table) error {
+	if p.TypesKnown() {
 		return nil
 	}
-	return s.do(ctx, "read columns of "+p.name, func() error {
-		return s.query(ctx, p, p.side(s.newSide).scanQuery()+" WHERE 1=0", nil, nil)
+	return s.do(ctx, "read columns of "+p.Name, func() error {
+		return s.query(ctx, p, p.Side(s.newSide).ScanQuery()+" WHERE 1=0", nil, nil)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/rowstream"
@@ -18,7 +19,7 @@ type keptRow struct {
 }
 
 // packed is a difference that still holds its rows as they came: written as SQL they are ten to fifty times as large.
-func packed(p *tablePlan, to *target, kind Kind, o, n keptRow, key []byte) (Difference, error) {
+func packed(p *plan.Table, to *target, kind Kind, o, n keptRow, key []byte) (Difference, error) {
 	d := Difference{Kind: kind, Count: 1, Key: keyFields(p, key)}
 	if kind == Changed {
 		values, err := o.values()
@@ -35,7 +36,7 @@ func packed(p *tablePlan, to *target, kind Kind, o, n keptRow, key []byte) (Diff
 
 // PackedRows are both sides' rows of a difference as they came.
 type PackedRows struct {
-	plan     *tablePlan
+	plan     *plan.Table
 	to       *target
 	old, now keptRow
 }
@@ -70,7 +71,7 @@ func (d Difference) Unpack() (Difference, error) {
 		for i := range oldValues {
 			if differs[i] = !equalValue(r.plan, i, oldValues[i], newValues[i]); differs[i] {
 				d.Columns = append(d.Columns, ColumnDiff{
-					Column: r.plan.columns[i].old.Name, Old: valueOf(oldValues[i]), New: valueOf(newValues[i]),
+					Column: r.plan.Columns[i].Old.Name, Old: valueOf(oldValues[i]), New: valueOf(newValues[i]),
 				})
 			}
 		}
@@ -94,11 +95,11 @@ func (r keptRow) values() ([]packet.Value, error) {
 	return packet.Split(r.packet, r.columns)
 }
 
-func equalValue(p *tablePlan, column int, a, b packet.Value) bool {
+func equalValue(p *plan.Table, column int, a, b packet.Value) bool {
 	if a.Null || b.Null {
 		return a.Null == b.Null
 	}
-	if p.columns[column].proj.json {
+	if p.Columns[column].Proj.JSON {
 		return string(packet.CanonicalJSON(packet.Content(a.Raw))) == string(packet.CanonicalJSON(packet.Content(b.Raw)))
 	}
 	return string(a.Raw) == string(b.Raw)
@@ -107,9 +108,9 @@ func equalValue(p *tablePlan, column int, a, b packet.Value) bool {
 func valueOf(v packet.Value) Value { return Value{Text: v.Text, Null: v.Null} }
 
 // keyFields writes a sliced key.
-func keyFields(p *tablePlan, key []byte) []Field {
-	fields := make([]Field, 0, p.nKey)
-	for i, c := range p.keyTypes() {
+func keyFields(p *plan.Table, key []byte) []Field {
+	fields := make([]Field, 0, p.NKey)
+	for i, c := range p.KeyTypes() {
 		size := c.Size(key)
 		fields = append(fields, keyField(p, i, c, key[:size]))
 		key = key[size:]
@@ -117,9 +118,9 @@ func keyFields(p *tablePlan, key []byte) []Field {
 	return fields
 }
 
-func keyFieldsOf(p *tablePlan, values []packet.Value) []Field {
-	fields := make([]Field, 0, p.nKey)
-	for i, c := range p.keyTypes() {
+func keyFieldsOf(p *plan.Table, values []packet.Value) []Field {
+	fields := make([]Field, 0, p.NKey)
+	for i, c := range p.KeyTypes() {
 		fields = append(fields, keyField(p, i, c, values[i].Raw))
 	}
 	return fields
@@ -127,16 +128,16 @@ func keyFieldsOf(p *tablePlan, values []packet.Value) []Field {
 
 // keyField names a key value; members of ENUM and SET keys, which are selected by number, get their labels back. Text that
 // is selected as stored is shown in hexadecimal where its charset is not known here: two keys never look alike.
-func keyField(p *tablePlan, i int, wire rowstream.Column, raw []byte) Field {
-	c := p.columns[i].old
+func keyField(p *plan.Table, i int, wire rowstream.Column, raw []byte) Field {
+	c := p.Columns[i].Old
 	text, _ := packet.Decode(wire, raw)
 	switch {
-	case p.columns[i].proj.number && classOf(c) != classBit:
-		text = labels(c.Labels, classOf(c) == classSet, text)
-	case (p.columns[i].proj.bytes || classOf(c) == classEnum && p.columns[i].proj.old == cluster.Quote(c.Name)) &&
-		(wideUnits(charset(c)) || !isASCII(packet.Content(raw))):
+	case p.Columns[i].Proj.Number && plan.ClassOf(c) != plan.ClassBit:
+		text = plan.Labels(c.Labels, plan.ClassOf(c) == plan.ClassSet, text)
+	case (p.Columns[i].Proj.Bytes || plan.ClassOf(c) == plan.ClassEnum && p.Columns[i].Proj.Old == cluster.Quote(c.Name)) &&
+		(plan.WideUnits(plan.Charset(c)) || !plan.IsASCII(packet.Content(raw))):
 		text = fmt.Sprintf("0x%X", packet.Content(raw))
-		if known, ok := binlog.LogText(charset(c), packet.Content(raw)); ok {
+		if known, ok := binlog.LogText(plan.Charset(c), packet.Content(raw)); ok {
 			text = string(known)
 		}
 	}
@@ -144,7 +145,7 @@ func keyField(p *tablePlan, i int, wire rowstream.Column, raw []byte) Field {
 }
 
 // withoutKey adds to a difference of a table without a key what is known of the row.
-func withoutKey(p *tablePlan, to *target, d *Difference, sample keptRow) error {
+func withoutKey(p *plan.Table, to *target, d *Difference, sample keptRow) error {
 	values, err := sample.values()
 	if err != nil || values == nil {
 		return err
@@ -154,10 +155,10 @@ func withoutKey(p *tablePlan, to *target, d *Difference, sample keptRow) error {
 }
 
 // describe names a row of a table without a key by all its values.
-func describe(p *tablePlan, d *Difference, values []packet.Value) {
+func describe(p *plan.Table, d *Difference, values []packet.Value) {
 	none := Value{Null: true}
 	for i, v := range values {
-		c := ColumnDiff{Column: p.columns[i].old.Name, Old: valueOf(v), New: none}
+		c := ColumnDiff{Column: p.Columns[i].Old.Name, Old: valueOf(v), New: none}
 		if d.Kind == Extra {
 			c.Old, c.New = none, valueOf(v)
 		}
@@ -166,7 +167,7 @@ func describe(p *tablePlan, d *Difference, values []packet.Value) {
 }
 
 // imagesOf writes the rows of a table without a key as SQL.
-func imagesOf(p *tablePlan, to *target, d *Difference, sample keptRow, values []packet.Value) error {
+func imagesOf(p *plan.Table, to *target, d *Difference, sample keptRow, values []packet.Value) error {
 	extra := d.Kind == Extra
 	was, err := storedIn(p, sample, values, extra)
 	if err != nil {

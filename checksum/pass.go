@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 	"crosscheck/internal/fault"
 )
@@ -126,7 +127,7 @@ func (p *pass) nowhere(results []Result) {
 					continue
 				}
 				delete(left, name)
-				own := TableResult{Table: t.Table, Verdict: Same, Method: string(methodNone), Reason: reasonNowhere}
+				own := TableResult{Table: t.Table, Verdict: Same, Method: string(plan.Definition), Reason: reasonNowhere}
 				if !p.copies[i].seesAll {
 					own.Verdict, own.Reason = Undecided, reasonUnseen
 					r.Verdict = r.Verdict.And(Undecided)
@@ -145,7 +146,7 @@ const (
 
 func (p *pass) newChecker(of Copy) *checker {
 	c := &checker{
-		pass: p, label: of.Label, twin: of.Twin, opt: p.opt, old: p.ref, new: of.Server, folds: foldingOf(p.ref, of.Server), started: p.opt.Started,
+		pass: p, label: of.Label, twin: of.Twin, opt: p.opt, old: p.ref, new: of.Server, folds: plan.FoldingOf(p.ref, of.Server), started: p.opt.Started,
 		paceOld: p.pace, paceNew: newPace(p.opt.MaxRows, p.opt.MaxBytes),
 	}
 	c.opt.Journal, c.opt.Keys = of.Journal, of.Keys
@@ -440,7 +441,7 @@ func (p *pass) failed(tables []*tableRun, err error) {
 	case endsRun(err):
 		p.abort(err)
 	default:
-		p.opt.Log.Warn("a table cannot be compared to its end", "table", tables[0].plan.name, "err", err)
+		p.opt.Log.Warn("a table cannot be compared to its end", "table", tables[0].plan.Name, "err", err)
 	}
 }
 

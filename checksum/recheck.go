@@ -8,17 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
-	"crosscheck/cluster/binlog"
 )
-
-// RowKey names a row by the columns of its key. Values are in the text form of package binlog. Columns may stand in
-// any order.
-type RowKey struct {
-	Columns []string
-	Values  []binlog.Value
-}
 
 // RowVerdict says what became of a row that was compared on its own. Its zero value is RowUnknown.
 type RowVerdict uint8
@@ -53,7 +46,7 @@ type Rechecker struct {
 
 	mu      sync.Mutex
 	settler *settler
-	plans   map[string]*tablePlan
+	plans   map[string]*plan.Table
 }
 
 // NewRechecker returns a Rechecker for two servers that replicate as rel says. It connects when it is first used.
@@ -79,7 +72,7 @@ func newRechecker(old, new *cluster.Server, rel cluster.Relation, opt RecheckOpt
 	return &Rechecker{
 		strict: opt.Strict, virtual: opt.Virtual, old: old, new: new,
 		settler: s,
-		plans:   make(map[string]*tablePlan),
+		plans:   make(map[string]*plan.Table),
 	}
 }
 
@@ -100,11 +93,11 @@ func (r *Rechecker) Recheck(ctx context.Context, table string, rows []RowKey) (v
 	defer r.mu.Unlock()
 	unknown := make([]RowVerdict, len(rows))
 	for range maxPlans {
-		plan, why, err := r.plan(ctx, table)
+		p, why, err := r.plan(ctx, table)
 		if why != "" || err != nil {
 			return r.outcome(ctx, unknown, why, err)
 		}
-		verdicts, why, err = r.settle(ctx, plan, rows)
+		verdicts, why, err = r.settle(ctx, p, rows)
 		if err != nil && endsRun(err) {
 			return r.outcome(ctx, verdicts, why, err)
 		}
@@ -116,7 +109,7 @@ func (r *Rechecker) Recheck(ctx context.Context, table string, rows []RowKey) (v
 		switch {
 		case gone != "" || perr != nil:
 			return r.outcome(ctx, unknown, gone, perr)
-		case again == plan:
+		case again == p:
 			return r.outcome(ctx, verdicts, why, err)
 		}
 	}
@@ -150,7 +143,7 @@ func (r *Rechecker) outcome(ctx context.Context, verdicts []RowVerdict, reason s
 
 // plan reads a table's definition on both sides and returns how its rows are compared: the plan of the last call as long
 // as the definition is the same. reason says why there is none.
-func (r *Rechecker) plan(ctx context.Context, table string) (plan *tablePlan, reason string, err error) {
+func (r *Rechecker) plan(ctx context.Context, table string) (p *plan.Table, reason string, err error) {
 	schema, name, ok := cluster.SplitFullName(table)
 	if !ok {
 		return nil, fmt.Sprintf("%q is no name of a table", table), nil
@@ -174,28 +167,28 @@ func (r *Rechecker) plan(ctx context.Context, table string) (plan *tablePlan, re
 		}
 	}
 	o, n := tables[0], tables[1]
-	if o.Kind == cluster.TableView || kindOf(o) != kindOf(n) || unreadable(o.Engine) || unreadable(n.Engine) {
+	if o.Kind == cluster.TableView || plan.KindOf(o) != plan.KindOf(n) || plan.Unreadable(o.Engine) || plan.Unreadable(n.Engine) {
 		return nil, table + " has no rows of its own on both sides", nil
 	}
-	plan = newPlan(o, n, planOptions{virtual: r.virtual})
+	p = plan.New(o, n, plan.Options{Virtual: r.virtual})
 	switch {
-	case plan.schema != "":
-		return nil, table + ": " + plan.schema, nil
-	case plan.untold != "":
-		return nil, table + ": " + plan.untold, nil
-	case plan.none != "":
-		return nil, table + ": " + plan.none, nil
-	case plan.method == methodMultiset:
+	case p.Schema != "":
+		return nil, table + ": " + p.Schema, nil
+	case p.Untold != "":
+		return nil, table + ": " + p.Untold, nil
+	case p.None != "":
+		return nil, table + ": " + p.None, nil
+	case p.Method == plan.RowMultiset:
 		return nil, table + " has no key by which a row is found on both sides", nil
 	}
-	if have := r.plans[table]; have != nil && have.fingerprint() == plan.fingerprint() {
+	if have := r.plans[table]; have != nil && have.Fingerprint() == p.Fingerprint() {
 		return have, "", nil
 	}
 	if len(r.plans) >= maxKeptPlans {
 		clear(r.plans)
 	}
-	r.plans[table] = plan
-	return plan, "", nil
+	r.plans[table] = p
+	return p, "", nil
 }
 
 // maxKeptPlans bounds the plans that are remembered.
@@ -204,8 +197,8 @@ const maxKeptPlans = 1000
 // names are a table's names on both sides. They are the same, but where one side ignores letter case; reason says why they
 // are not known.
 func (r *Rechecker) names(ctx context.Context, table cluster.TableName) (names [2]cluster.TableName, reason string, err error) {
-	f := foldingOf(r.old, r.new)
-	if !f.mixed() {
+	f := plan.FoldingOf(r.old, r.new)
+	if !f.Mixed() {
 		return [2]cluster.TableName{table, table}, "", nil
 	}
 	var lists [2][]cluster.TableName
@@ -218,15 +211,15 @@ func (r *Rechecker) names(ctx context.Context, table cluster.TableName) (names [
 			return names, "", err
 		}
 	}
-	for _, p := range pairNames(lists[0], lists[1], f) {
-		if p.old != table && p.new != table {
+	for _, p := range plan.PairNames(lists[0], lists[1], f) {
+		if p.Old != table && p.New != table {
 			continue
 		}
-		if why := cmp.Or(p.clash, p.shared); why != "" {
+		if why := cmp.Or(p.Clash, p.Shared); why != "" {
 			return names, why, nil
 		}
-		if p.old != (cluster.TableName{}) && p.new != (cluster.TableName{}) {
-			return [2]cluster.TableName{p.old, p.new}, "", nil
+		if p.Old != (cluster.TableName{}) && p.New != (cluster.TableName{}) {
+			return [2]cluster.TableName{p.Old, p.New}, "", nil
 		}
 	}
 	return [2]cluster.TableName{table, table}, "", nil
@@ -245,22 +238,22 @@ func (r *recheckRow) undecided(_ context.Context, reason string) {
 }
 
 // settle leads rows through the fence rule.
-func (r *Rechecker) settle(ctx context.Context, p *tablePlan, rows []RowKey) (verdicts []RowVerdict, reason string, err error) {
+func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []RowKey) (verdicts []RowVerdict, reason string, err error) {
 	verdicts = make([]RowVerdict, len(rows))
 	s := r.settler
 	if err = s.old.learnTypes(ctx, p); err != nil {
 		return verdicts, "", err
 	}
 	b := &batch{plan: p}
-	if p.folded {
+	if p.Folded {
 		b.rng = new(chunker.Range)
 	}
 	owners := make([]*recheckRow, len(rows))
 	byKey := make(map[string]*recheckRow, len(rows))
 	for i, row := range rows {
-		key, kerr := p.encodeKey(row)
+		key, kerr := p.EncodeKey(row)
 		if kerr != nil {
-			owners[i] = &recheckRow{reason: fmt.Sprintf("%s: %v", p.name, kerr)}
+			owners[i] = &recheckRow{reason: fmt.Sprintf("%s: %v", p.Name, kerr)}
 			continue
 		}
 		if owners[i] = byKey[string(key)]; owners[i] == nil {
@@ -278,16 +271,16 @@ func (r *Rechecker) settle(ctx context.Context, p *tablePlan, rows []RowKey) (ve
 	}
 	// Without text in the key, a row that the server finds by a key has its bytes. If not, this key's bytes are not what
 	// the server would send, and finding no row means nothing.
-	misread := !p.textKey && s.old.strays+s.new.strays != strays
+	misread := !p.TextKey && s.old.strays+s.new.strays != strays
 	for i, o := range owners {
 		if misread && o.verdict == RowEqual {
-			o.verdict, o.reason = RowUnknown, p.name+": a key's values are not written as the server sends them"
+			o.verdict, o.reason = RowUnknown, p.Name+": a key's values are not written as the server sends them"
 		}
 		if verdicts[i] = o.verdict; reason == "" && o.verdict == RowUnknown {
 			reason = o.reason
 		}
 	}
-	if err == nil && r.strict && len(p.lossy) > 0 {
+	if err == nil && r.strict && len(p.Lossy) > 0 {
 		reason = "compared through a conversion that loses information (strict)"
 		for i, v := range verdicts {
 			if v == RowEqual {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/cluster/rowstream"
 )
@@ -226,7 +227,7 @@ func (s *settler) read(ctx context.Context, from *session, b *batch, see func(i 
 }
 
 // doubts reports whether a range read has the last word on a suspect that its key does not find.
-func (b *batch) doubts(sp *suspect) bool { return b.plan.doubted && b.rng == nil && sp.rng != nil }
+func (b *batch) doubts(sp *suspect) bool { return b.plan.Doubted && b.rng == nil && sp.rng != nil }
 
 // doubt takes back that a lookup found no row where a range read had shown one: that the row is gone since only another
 // such read tells. Of numbers and text nothing is doubted that unsureKeys lets pass.
@@ -249,7 +250,7 @@ func (s *settler) readInstead(ctx context.Context, b *batch, blind []*suspect) {
 	for _, sp := range blind {
 		if sp.rng == nil || b.rng != nil {
 			s.forget(b.plan, sp)
-			sp.owner.undecided(ctx, b.plan.unsureKey(reasonNoText).Error())
+			sp.owner.undecided(ctx, b.plan.UnsureKey(plan.ReasonNoText).Error())
 			continue
 		}
 		byRange[sp.rng] = append(byRange[sp.rng], sp)
@@ -270,16 +271,16 @@ func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found
 	for i, sp := range b.suspects {
 		index[string(sp.key)] = i
 	}
-	side := b.plan.side(from.newSide)
-	query, params := side.scanQuery(), []rowstream.Param(nil)
-	if b.plan.method == methodChunks {
-		query = side.rangeQuery(len(b.rng.Lo), len(b.rng.Hi), false)
+	side := b.plan.Side(from.newSide)
+	query, params := side.ScanQuery(), []rowstream.Param(nil)
+	if b.plan.Method == plan.KeyChunks {
+		query = side.RangeQuery(len(b.rng.Lo), len(b.rng.Hi), false)
 		params = b.rng.Hi.Params(b.rng.Lo.Params(nil))
 	}
 	seen := make([]bool, len(b.suspects))
-	err = from.do(ctx, "read rows of "+b.plan.name, func() error {
+	err = from.do(ctx, "read rows of "+b.plan.Name, func() error {
 		clear(seen)
-		if b.plan.method != methodChunks { // the whole table
+		if b.plan.Method != plan.KeyChunks { // the whole table
 			if xerr := from.liftTimeLimit(); xerr != nil {
 				return xerr
 			}
@@ -294,7 +295,7 @@ func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found
 			return visit(i, more, head, rows)
 		})
 	})
-	if err != nil || !b.plan.textKey {
+	if err != nil || !b.plan.TextKey {
 		return nil, err
 	}
 	var unseen []int

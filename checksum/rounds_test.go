@@ -69,18 +69,18 @@ func TestOneFenceForAllThatIsDue(t *testing.T) {
 		r.settler.fence, r.settler.waited = f, c.waited
 		rows := make([]recheckRow, tables)
 		for i := range rows {
-			plan, why, err := r.plan(t.Context(), fmt.Sprintf("%s.t%d", database, i))
+			p, why, err := r.plan(t.Context(), fmt.Sprintf("%s.t%d", database, i))
 			if err != nil || why != "" {
 				t.Fatal(why, err)
 			}
-			if err = r.settler.old.learnTypes(t.Context(), plan); err != nil {
+			if err = r.settler.old.learnTypes(t.Context(), p); err != nil {
 				t.Fatal(err)
 			}
-			key, err := plan.encodeKey(keyOf("id", "1"))
+			key, err := p.EncodeKey(keyOf("id", "1"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.settler.push(&batch{plan: plan, suspects: []*suspect{{key: key, owner: &rows[i]}}})
+			r.settler.push(&batch{plan: p, suspects: []*suspect{{key: key, owner: &rows[i]}}})
 		}
 		r.settler.finish()
 		if err := r.settler.drain(t.Context()); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
 )
@@ -20,10 +21,10 @@ type wholeScan struct {
 
 // scanWhole reads a table without a usable key in one statement, which may take long: the time limit is lifted. After a
 // lost connection nothing says where to go on, so all rows are visited again.
-func (s *session) scanWhole(ctx context.Context, p *tablePlan, w wholeScan) (bytes int64, err error) {
+func (s *session) scanWhole(ctx context.Context, p *plan.Table, w wholeScan) (bytes int64, err error) {
 	n, shown := int64(0), int64(0)
 	h := newRowHasher(p)
-	err = s.do(ctx, "scan "+p.name, func() error {
+	err = s.do(ctx, "scan "+p.Name, func() error {
 		if n > 0 {
 			w.anew()
 			n, bytes = 0, 0
@@ -31,7 +32,7 @@ func (s *session) scanWhole(ctx context.Context, p *tablePlan, w wholeScan) (byt
 		if xerr := s.liftTimeLimit(); xerr != nil {
 			return xerr
 		}
-		return s.query(ctx, p, p.side(s.newSide).scanQuery(), nil, func(key, head []byte, rows *rowstream.Rows) error {
+		return s.query(ctx, p, p.Side(s.newSide).ScanQuery(), nil, func(key, head []byte, rows *rowstream.Rows) error {
 			large := rows.More()
 			if large { // hashing the remainder overwrites the buffer that key lies in
 				key = bytesOf(key)

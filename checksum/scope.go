@@ -6,15 +6,16 @@ import (
 	"slices"
 	"strings"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 )
 
 // inScope tells whether the patterns choose a pair.
-func (c *checker) inScope(p namePair) bool { return p.inScope(c.opt.Filter, c.folds) }
+func (c *checker) inScope(p plan.NamePair) bool { return p.InScope(c.opt.Filter, c.folds) }
 
 // filter is the filter with a side's letter case.
 func (c *checker) filter(newSide bool) cluster.Filter {
-	return c.opt.Filter.FoldCase(c.folds.side(newSide))
+	return c.opt.Filter.FoldCase(c.folds.Side(newSide))
 }
 
 // visible is what the account of a side may read.
@@ -54,7 +55,7 @@ func (v *visible) refuse(ctx context.Context, p *tablePair, t *cluster.Table) er
 
 // checkScope refuses accounts that can read nothing and patterns that match nothing, and tells what the accounts cannot
 // see: a server leaves tables out of its lists that the account has no privilege on.
-func (c *checker) checkScope(ctx context.Context, names []namePair) ([2]visible, error) {
+func (c *checker) checkScope(ctx context.Context, names []plan.NamePair) ([2]visible, error) {
 	var seen [2]visible
 	unmatched := map[string]int{}
 	for i, s := range []*cluster.Server{c.old, c.new} {
@@ -64,7 +65,7 @@ func (c *checker) checkScope(ctx context.Context, names []namePair) ([2]visible,
 		}
 		var listed []cluster.TableName
 		for _, n := range names {
-			if t := []cluster.TableName{n.old, n.new}[i]; t != (cluster.TableName{}) {
+			if t := []cluster.TableName{n.Old, n.New}[i]; t != (cluster.TableName{}) {
 				listed = append(listed, t)
 			}
 		}
@@ -92,7 +93,7 @@ func (c *checker) checkScope(ctx context.Context, names []namePair) ([2]visible,
 		if err != nil {
 			return seen, err
 		}
-		return seen, c.opt.Filter.FoldCase(c.folds.any()).NoMatch(pattern, slices.Concat(candidates[0], candidates[1]))
+		return seen, c.opt.Filter.FoldCase(c.folds.Any()).NoMatch(pattern, slices.Concat(candidates[0], candidates[1]))
 	}
 	if len(names) == 0 {
 		return seen, fmt.Errorf("%w: neither side shows its account a user table that the filters select; it needs SELECT on the tables", ErrNoTables)
@@ -141,18 +142,18 @@ func (c *checker) addLate(ctx context.Context) error {
 	for _, p := range c.tables {
 		for i, t := range []*cluster.Table{p.old, p.new} {
 			if t != nil {
-				k := known[nameOf(t)]
+				k := known[plan.NameOf(t)]
 				k[i] = true
-				known[nameOf(t)] = k
+				known[plan.NameOf(t)] = k
 			}
 		}
 	}
-	for _, p := range pairNames(now[0], now[1], c.folds) {
-		isOld, isNew := known[p.old][0], known[p.new][1]
+	for _, p := range plan.PairNames(now[0], now[1], c.folds) {
+		isOld, isNew := known[p.Old][0], known[p.New][1]
 		if isOld || isNew || !c.inScope(p) {
 			continue
 		}
-		name := fullName(p.named(c.folds))
+		name := plan.FullName(p.Named(c.folds))
 		r, err := fixed(name, Undecided, "it was not among the tables when the check began, or cannot be opened: run again")(ctx)
 		if err != nil {
 			return err

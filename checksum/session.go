@@ -12,6 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
@@ -150,8 +151,8 @@ func (s *session) stmt(table, query string) (*rowstream.Stmt, error) {
 type visitor func(key, head []byte, rows *rowstream.Rows) error
 
 // query runs one statement of p and hands its rows to visit.
-func (s *session) query(ctx context.Context, p *tablePlan, query string, params []rowstream.Param, visit visitor) error {
-	st, err := s.stmt(p.name, query)
+func (s *session) query(ctx context.Context, p *plan.Table, query string, params []rowstream.Param, visit visitor) error {
+	st, err := s.stmt(p.Name, query)
 	if err != nil {
 		return err
 	}
@@ -159,8 +160,8 @@ func (s *session) query(ctx context.Context, p *tablePlan, query string, params 
 	if err != nil {
 		return err
 	}
-	p.seeTypes(rows.Columns())
-	keys := packet.NewKeySlicer(rows.Columns(), p.nKey)
+	p.SeeTypes(rows.Columns())
+	keys := packet.NewKeySlicer(rows.Columns(), p.NKey)
 	before, n := s.conn.BytesRead(), int64(0)
 	for {
 		head, err := rows.Next()
@@ -183,16 +184,16 @@ func (s *session) query(ctx context.Context, p *tablePlan, query string, params 
 
 // readRange fills list with the rows of r, at most limit of them (0 for all). The last key read, as a bound, is
 // returned when limit was reached, else r.Hi. Rows behind the last key that can be a bound are left to the next range; a
-// *keyError tells that there is none.
-func (s *session) readRange(ctx context.Context, p *tablePlan, r chunker.Range, limit int, list *rowList) (hi chunker.Bound, full bool, err error) {
-	side := p.side(s.newSide)
-	query := side.rangeQuery(len(r.Lo), len(r.Hi), limit > 0)
+// *plan.KeyError tells that there is none.
+func (s *session) readRange(ctx context.Context, p *plan.Table, r chunker.Range, limit int, list *rowList) (hi chunker.Bound, full bool, err error) {
+	side := p.Side(s.newSide)
+	query := side.RangeQuery(len(r.Lo), len(r.Hi), limit > 0)
 	params := r.Hi.Params(r.Lo.Params(nil))
 	if limit > 0 {
 		params = append(params, rowstream.Uint64(uint64(limit)))
 	}
 	h := newRowHasher(p)
-	err = s.do(ctx, "read rows of "+p.name, func() error {
+	err = s.do(ctx, "read rows of "+p.Name, func() error {
 		list.reset()
 		return s.query(ctx, p, query, params, func(key, head []byte, rows *rowstream.Rows) error {
 			if rows.More() { // hashing the remainder overwrites the buffer that key lies in
@@ -210,14 +211,14 @@ func (s *session) readRange(ctx context.Context, p *tablePlan, r chunker.Range, 
 		return r.Hi, false, err
 	}
 	// At the range's own end there is no rest: a range (hi, hi] would stand beside the one that begins there.
-	if last := p.keyBound(list.key(list.len() - 1)); r.Hi != nil && bytes.Equal(last.Encode(), r.Hi.Encode()) {
+	if last := p.KeyBound(list.key(list.len() - 1)); r.Hi != nil && bytes.Equal(last.Encode(), r.Hi.Encode()) {
 		return r.Hi, false, nil
 	}
 	if hi, err = s.cutSure(ctx, p, list); err == nil && hi == nil {
 		if limit < maxUnbound {
 			return s.readRange(ctx, p, r, maxUnbound, list)
 		}
-		err = p.unsureKey(reasonNoBound)
+		err = p.UnsureKey(plan.ReasonNoBound)
 	}
 	return hi, true, err
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
@@ -49,7 +50,7 @@ type suspect struct {
 
 // batch is a group of suspects of one table that go through rounds together.
 type batch struct {
-	plan     *tablePlan
+	plan     *plan.Table
 	suspects []*suspect
 	rng      *chunker.Range // read by range instead of by key
 	due      time.Time
@@ -66,9 +67,9 @@ type settler struct {
 	fence    fence
 	tail     *tail // nil where there is no source to follow
 	capacity *semaphore.Weighted
-	waited   time.Duration        // how long the last fence took
-	spoilt   map[*tablePlan]error // tables whose rows cannot be read any more
-	single   bool                 // it serves one table at a time, whose own error, as when it was dropped, is drain's; else its rows are undecided
+	waited   time.Duration         // how long the last fence took
+	spoilt   map[*plan.Table]error // tables whose rows cannot be read any more
+	single   bool                  // it serves one table at a time, whose own error, as when it was dropped, is drain's; else its rows are undecided
 
 	mu     sync.Mutex
 	queue  []*batch
@@ -83,7 +84,7 @@ func newSettler(old, new *session, f fence, t *tail) *settler {
 	s := &settler{
 		fence: f, tail: t, old: old, new: new,
 		capacity: semaphore.NewWeighted(maxSuspects), wake: make(chan struct{}, 1),
-		spoilt: make(map[*tablePlan]error),
+		spoilt: make(map[*plan.Table]error),
 	}
 	s.old.peer, s.new.peer = s.new, s.old
 	return s
@@ -97,7 +98,7 @@ type rowSeen struct {
 
 // suspects are rows of one part of a table that looked different.
 type suspects struct {
-	plan  *tablePlan
+	plan  *plan.Table
 	rng   *chunker.Range // the part
 	rows  []rowSeen
 	read  int   // the number of rows that both sides' reads of the part returned, 0 if it cannot be read as a key range
@@ -123,7 +124,7 @@ func (s *settler) take(ctx context.Context, of suspects, full error) {
 	if n := float64(len(b.suspects)); of.read > 0 && n > roundKeys/8 && n > dense*float64(of.read) {
 		b.rng = of.rng
 	}
-	if b.plan.folded {
+	if b.plan.Folded {
 		b.rng = of.rng
 	}
 	if full != nil {
@@ -255,7 +256,7 @@ func (s *settler) giveUp(ctx context.Context, b *batch, reason string) {
 }
 
 // forget ends what is done for a suspect that is settled.
-func (s *settler) forget(p *tablePlan, sp *suspect) {
+func (s *settler) forget(p *plan.Table, sp *suspect) {
 	if s.tail != nil {
 		s.tail.unwatch(p, sp)
 	}

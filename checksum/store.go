@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 )
 
@@ -28,7 +29,7 @@ type target struct {
 }
 
 // newTarget returns new's server for the statements of a repair of p's table.
-func newTarget(ctx context.Context, s *cluster.Server, p *tablePlan) *target {
+func newTarget(ctx context.Context, s *cluster.Server, p *plan.Table) *target {
 	t := &target{facts: s.Facts()}
 	if !asks(p) {
 		return t
@@ -66,7 +67,7 @@ func (t *target) encodes(cs string, content []byte) bool {
 		return utf8.Valid(content) && !slices.ContainsFunc([]rune(string(content)), func(r rune) bool { return r > 0xffff })
 	case cs == "ascii":
 		return !slices.ContainsFunc(content, func(b byte) bool { return b >= utf8.RuneSelf })
-	case !multiByte(cs):
+	case !plan.MultiByte(cs):
 		return true
 	}
 	return t.holds(fmt.Sprintf("CONVERT(X'%x' USING %s)", content, cs), content)
@@ -74,52 +75,43 @@ func (t *target) encodes(cs string, content []byte) bool {
 
 // spells reports whether a charset of new's server has all characters of a text in utf8mb4.
 func (t *target) spells(cs string, text []byte) bool {
-	if utf8Bytes(cs) || !utf8.Valid(text) {
+	if plan.UTF8Bytes(cs) || !utf8.Valid(text) {
 		return t.encodes(cs, text)
 	}
 	return t.holds(fmt.Sprintf("CONVERT(CONVERT(_utf8mb4 X'%x' USING %s) USING utf8mb4)", text, cs), text)
 }
 
-// multiByte reports whether not every byte is a character of the charset.
-func multiByte(cs string) bool {
-	switch cs {
-	case "sjis", "cp932", "gbk", "gb2312", "gb18030", "big5", "ujis", "eucjpms", "euckr", "ucs2", "utf16", "utf16le", "utf32":
-		return true
-	}
-	return false
-}
-
 // literal writes old's value so that new's column stores it; why says that it cannot. lax tells that strict mode refuses
 // the literal.
-func (t *target) literal(c planColumn, v stored) (lit string, lax bool, why string) {
+func (t *target) literal(c plan.Column, v stored) (lit string, lax bool, why string) {
 	if v.Null {
-		if !c.new.Nullable && c.new.Generated == cluster.GeneratedNone {
+		if !c.New.Nullable && c.New.Generated == cluster.GeneratedNone {
 			return "", false, "it allows no NULL"
 		}
 		return "NULL", false, ""
 	}
-	switch classOf(c.new) {
-	case classInt, classBit, classYear:
+	switch plan.ClassOf(c.New) {
+	case plan.ClassInt, plan.ClassBit, plan.ClassYear:
 		lit, why = integerLiteral(c, v)
-	case classDecimal:
+	case plan.ClassDecimal:
 		lit, why = decimalLiteral(c, v)
-	case classFloat:
+	case plan.ClassFloat:
 		lit, why = t.floatLiteral(c, v)
-	case classText, classJSON:
+	case plan.ClassText, plan.ClassJSON:
 		lit, why = t.textLiteral(c, v)
-	case classBytes, classFixedBytes:
+	case plan.ClassBytes, plan.ClassFixedBytes:
 		lit, why = t.bytesLiteral(c, v)
-	case classDate, classTime:
+	case plan.ClassDate, plan.ClassTime:
 		lit, why = t.timeLiteral(c, v)
-	case classEnum, classSet:
+	case plan.ClassEnum, plan.ClassSet:
 		lit, why = memberLiteral(c, v)
-		lax = lit == "0" && classOf(c.new) == classEnum
-	case classUUID, classInet:
+		lax = lit == "0" && plan.ClassOf(c.New) == plan.ClassEnum
+	case plan.ClassUUID, plan.ClassInet:
 		lit, why = t.addressLiteral(c, v)
-	case classGeometry:
+	case plan.ClassGeometry:
 		lit, why = geometryLiteral(c, v)
-	case classOther:
-		if why = "crosscheck does not know how it stores values"; c.old.DataType == c.new.DataType {
+	case plan.ClassOther:
+		if why = "crosscheck does not know how it stores values"; c.Old.DataType == c.New.DataType {
 			lit, why = hexLiteral(packet.Content(v.Raw)), ""
 		}
 	}
@@ -130,12 +122,12 @@ func hexLiteral(b []byte) string { return "X'" + hex.EncodeToString(b) + "'" }
 
 // number returns a value of a numeric column.
 func (v stored) number(c *cluster.Column) (*big.Rat, bool) {
-	switch classOf(c) {
-	case classInt, classYear, classDecimal:
+	switch plan.ClassOf(c) {
+	case plan.ClassInt, plan.ClassYear, plan.ClassDecimal:
 		return new(big.Rat).SetString(v.Value.Text)
-	case classBit:
+	case plan.ClassBit:
 		return new(big.Rat).SetInt(new(big.Int).SetBytes(packet.Content(v.Raw))), true
-	case classFloat:
+	case plan.ClassFloat:
 		r := new(big.Rat).SetFloat64(v.float())
 		return r, r != nil
 	default:
@@ -153,51 +145,46 @@ func (v stored) float() float64 {
 
 // utf8 returns a value as text in utf8mb4; ok is false where it has no exact form there.
 func (v stored) utf8(c *cluster.Column) (text []byte, ok bool) {
-	switch cs := charset(c); classOf(c) {
-	case classEnum, classSet:
+	switch cs := plan.Charset(c); plan.ClassOf(c) {
+	case plan.ClassEnum, plan.ClassSet:
 		if v.numbered {
-			return []byte(labels(c.Labels, classOf(c) == classSet, v.Value.Text)), true
+			return []byte(plan.Labels(c.Labels, plan.ClassOf(c) == plan.ClassSet, v.Value.Text)), true
 		}
-		return packet.Content(v.Raw), utf8Bytes(cs)
-	case classText, classJSON:
+		return packet.Content(v.Raw), plan.UTF8Bytes(cs)
+	case plan.ClassText, plan.ClassJSON:
 		raw := packet.Content(v.Raw)
-		if cs == "" || utf8Bytes(cs) {
+		if cs == "" || plan.UTF8Bytes(cs) {
 			return raw, utf8.Valid(raw)
 		}
 		return v.text, v.text != nil
-	case classBytes, classFixedBytes, classGeometry, classUUID, classInet:
+	case plan.ClassBytes, plan.ClassFixedBytes, plan.ClassGeometry, plan.ClassUUID, plan.ClassInet:
 		return packet.Content(v.Raw), true
 	default:
 		return v.text, v.text != nil
 	}
 }
 
-// same reports whether both columns have one type, which holds whatever is in old's.
-func (c planColumn) same() bool {
-	return c.old.ColumnType == c.new.ColumnType && charset(c.old) == charset(c.new)
-}
-
-func integerLiteral(c planColumn, v stored) (lit, why string) {
+func integerLiteral(c plan.Column, v stored) (lit, why string) {
 	n := new(big.Int)
-	if r, ok := v.number(c.old); ok {
+	if r, ok := v.number(c.Old); ok {
 		if !r.IsInt() {
 			return "", "the value is no integer"
 		}
 		n = r.Num()
 	} else {
-		text, ok := v.utf8(c.old)
+		text, ok := v.utf8(c.Old)
 		digits := string(text)
-		if trimmed := strings.TrimLeft(digits, "0"); zerofill(c.new) || c.new.DataType == "year" && len(digits) == 4 {
+		if trimmed := strings.TrimLeft(digits, "0"); plan.ZeroFill(c.New) || c.New.DataType == "year" && len(digits) == 4 {
 			digits = max(trimmed, "0")
 		}
-		if _, isNumber := n.SetString(digits, 10); !ok || !isNumber || n.String() != digits || classOf(c.new) == classBit {
+		if _, isNumber := n.SetString(digits, 10); !ok || !isNumber || n.String() != digits || plan.ClassOf(c.New) == plan.ClassBit {
 			return "", "the value is no integer as the server writes it"
 		}
 	}
-	if c.same() && c.new.ColumnType == "year(2)" { // 70 stands for 1970
+	if c.Same() && c.New.ColumnType == "year(2)" { // 70 stands for 1970
 		return n.String(), ""
 	}
-	if !integerFits(c.new, n) {
+	if !integerFits(c.New, n) {
 		return "", "the value is out of its range"
 	}
 	return n.String(), ""
@@ -226,23 +213,23 @@ func integerFits(c *cluster.Column, n *big.Int) bool {
 	return n.Cmp(least) >= 0 && n.BitLen() <= int(bits-1) || n.Cmp(least) == 0
 }
 
-func decimalLiteral(c planColumn, v stored) (lit, why string) {
-	r, ok := v.number(c.old)
-	text, _ := v.utf8(c.old)
+func decimalLiteral(c plan.Column, v stored) (lit, why string) {
+	r, ok := v.number(c.Old)
+	text, _ := v.utf8(c.Old)
 	if !ok {
-		if r, ok = new(big.Rat).SetString(string(text)); !ok || r.FloatString(c.new.Scale) != string(text) {
+		if r, ok = new(big.Rat).SetString(string(text)); !ok || r.FloatString(c.New.Scale) != string(text) {
 			return "", "the value is no number as the server writes it there"
 		}
 	}
-	lit = r.FloatString(c.new.Scale)
-	if back, _ := new(big.Rat).SetString(lit); back.Cmp(r) != 0 && classOf(c.old) != classFloat {
+	lit = r.FloatString(c.New.Scale)
+	if back, _ := new(big.Rat).SetString(lit); back.Cmp(r) != 0 && plan.ClassOf(c.Old) != plan.ClassFloat {
 		return "", "the value has more digits behind the point"
 	}
 	whole, _, _ := strings.Cut(strings.TrimLeft(lit, "-0"), ".")
-	if len(whole) > c.new.Precision-c.new.Scale || c.new.Unsigned && r.Sign() < 0 {
+	if len(whole) > c.New.Precision-c.New.Scale || c.New.Unsigned && r.Sign() < 0 {
 		return "", "the value is out of its range"
 	}
-	if classOf(c.old) == classFloat { // they are compared as DOUBLE
+	if plan.ClassOf(c.Old) == plan.ClassFloat { // they are compared as DOUBLE
 		if back, _ := strconv.ParseFloat(lit, 64); back != v.float() {
 			return "", "the value has more digits behind the point"
 		}
@@ -250,14 +237,14 @@ func decimalLiteral(c planColumn, v stored) (lit, why string) {
 	return lit, ""
 }
 
-func (t *target) floatLiteral(c planColumn, v stored) (lit, why string) {
+func (t *target) floatLiteral(c plan.Column, v stored) (lit, why string) {
 	var f float64
-	if classOf(c.old) == classFloat {
+	if plan.ClassOf(c.Old) == plan.ClassFloat {
 		f = v.float()
-	} else if r, ok := v.number(c.old); ok {
+	} else if r, ok := v.number(c.Old); ok {
 		f, _ = r.Float64()
 	} else {
-		text, ok := v.utf8(c.old)
+		text, ok := v.utf8(c.Old)
 		var err error
 		if f, err = strconv.ParseFloat(string(text), 64); !ok || err != nil || strconv.FormatFloat(f, 'f', -1, 64) != string(text) {
 			return "", "the value is no number as the server writes it there"
@@ -265,13 +252,13 @@ func (t *target) floatLiteral(c planColumn, v stored) (lit, why string) {
 	}
 	minus := math.Signbit(f)
 	switch {
-	case isFloat32(c.new) && float64(float32(f)) != f, math.IsInf(f, 0):
+	case plan.IsFloat32(c.New) && float64(float32(f)) != f, math.IsInf(f, 0):
 		return "", "the value has more digits"
-	case minus && c.new.Unsigned:
+	case minus && c.New.Unsigned:
 		return "", "the value is out of its range"
 	case minus && f == 0 && t.facts.Flavor == cluster.FlavorMariaDB:
 		return "", "MariaDB stores no -0"
-	case !fitsDigits(c.new, f) && !c.same():
+	case !fitsDigits(c.New, f) && !c.Same():
 		return "", "the value has more digits"
 	}
 	return strconv.FormatFloat(f, 'e', -1, 64), ""
@@ -290,7 +277,7 @@ func fitsDigits(c *cluster.Column, f float64) bool {
 		return false
 	}
 	size := 64
-	if isFloat32(c) {
+	if plan.IsFloat32(c) {
 		size = 32
 	}
 	text := strconv.FormatFloat(f, 'f', scale, size)
@@ -299,29 +286,29 @@ func fitsDigits(c *cluster.Column, f float64) bool {
 	return back == f && len(whole) <= digits-scale
 }
 
-func (t *target) bytesLiteral(c planColumn, v stored) (lit, why string) {
+func (t *target) bytesLiteral(c plan.Column, v stored) (lit, why string) {
 	var content []byte
-	switch raw := packet.Content; classOf(c.old) {
-	case classText, classBytes, classFixedBytes, classGeometry:
+	switch raw := packet.Content; plan.ClassOf(c.Old) {
+	case plan.ClassText, plan.ClassBytes, plan.ClassFixedBytes, plan.ClassGeometry:
 		content = raw(v.Raw)
-	case classUUID, classInet:
-		text, _ := v.utf8(c.old)
-		if content = addressOf(c.old, text); content == nil {
+	case plan.ClassUUID, plan.ClassInet:
+		text, _ := v.utf8(c.Old)
+		if content = addressOf(c.Old, text); content == nil {
 			return "", "the value cannot be read"
 		}
 	default:
-		text, ok := v.utf8(c.old)
-		if content = text; !ok || classOf(c.old) == classBit || classOf(c.new) == classFixedBytes && int64(len(content)) != c.new.OctetLen {
+		text, ok := v.utf8(c.Old)
+		if content = text; !ok || plan.ClassOf(c.Old) == plan.ClassBit || plan.ClassOf(c.New) == plan.ClassFixedBytes && int64(len(content)) != c.New.OctetLen {
 			return "", "the value has no form that it gives back"
 		}
 	}
 	switch {
-	case c.same():
-	case c.new.DataType == "vector":
-		if len(content) == 0 || len(content)%4 != 0 || !vectorFits(t.facts, c.new, len(content)/4) {
+	case c.Same():
+	case c.New.DataType == "vector":
+		if len(content) == 0 || len(content)%4 != 0 || !vectorFits(t.facts, c.New, len(content)/4) {
 			return "", "the value is no vector of its size"
 		}
-	case int64(len(content)) > c.new.OctetLen:
+	case int64(len(content)) > c.New.OctetLen:
 		return "", "the value is too long"
 	}
 	return hexLiteral(content), ""
@@ -338,27 +325,27 @@ func vectorFits(f cluster.Facts, c *cluster.Column, n int) bool {
 }
 
 // memberLiteral writes a value of ENUM or SET as its number.
-func memberLiteral(c planColumn, v stored) (lit, why string) {
-	if !v.numbered && classOf(c.old) == classOf(c.new) { // compared by the bytes of one list of labels
+func memberLiteral(c plan.Column, v stored) (lit, why string) {
+	if !v.numbered && plan.ClassOf(c.Old) == plan.ClassOf(c.New) { // compared by the bytes of one list of labels
 		content := packet.Content(v.Raw)
-		if classOf(c.new) == classEnum && len(content) == 0 && !slices.Contains(c.new.Labels, "") {
+		if plan.ClassOf(c.New) == plan.ClassEnum && len(content) == 0 && !slices.Contains(c.New.Labels, "") {
 			return "0", "" // the value that is no label
 		}
-		return ownText(charset(c.new), content), ""
+		return ownText(plan.Charset(c.New), content), ""
 	}
-	text, ok := v.utf8(c.old)
+	text, ok := v.utf8(c.Old)
 	const none = "the value is none of its labels"
 	if !ok {
 		return "", none
 	}
-	if classOf(c.new) == classEnum {
-		if classOf(c.old) == classEnum && v.Value.Text == "0" {
+	if plan.ClassOf(c.New) == plan.ClassEnum {
+		if plan.ClassOf(c.Old) == plan.ClassEnum && v.Value.Text == "0" {
 			return "0", ""
 		}
-		if i := slices.Index(c.new.Labels, string(text)); i >= 0 {
+		if i := slices.Index(c.New.Labels, string(text)); i >= 0 {
 			return strconv.Itoa(i + 1), ""
 		}
-		if len(text) == 0 && !slices.Contains(c.old.Labels, "") {
+		if len(text) == 0 && !slices.Contains(c.Old.Labels, "") {
 			return "0", ""
 		}
 		return "", none
@@ -366,15 +353,15 @@ func memberLiteral(c planColumn, v stored) (lit, why string) {
 	return setLiteral(c, v, string(text), none)
 }
 
-func setLiteral(c planColumn, v stored, text, none string) (lit, why string) {
+func setLiteral(c plan.Column, v stored, text, none string) (lit, why string) {
 	var held []string
 	switch {
-	case classOf(c.old) == classSet:
+	case plan.ClassOf(c.Old) == plan.ClassSet:
 		all, err := strconv.ParseUint(v.Value.Text, 10, 64)
 		if err != nil {
 			return "", none
 		}
-		for i, l := range c.old.Labels {
+		for i, l := range c.Old.Labels {
 			if all&(1<<i) != 0 {
 				held = append(held, l)
 			}
@@ -384,14 +371,14 @@ func setLiteral(c planColumn, v stored, text, none string) (lit, why string) {
 	}
 	n := uint64(0)
 	for _, l := range held {
-		i := slices.Index(c.new.Labels, l)
+		i := slices.Index(c.New.Labels, l)
 		if i < 0 {
 			return "", none
 		}
 		n |= 1 << i
 	}
 	number := strconv.FormatUint(n, 10)
-	if classOf(c.old) != classSet && labels(c.new.Labels, true, number) != text {
+	if plan.ClassOf(c.Old) != plan.ClassSet && plan.Labels(c.New.Labels, true, number) != text {
 		return "", "it writes the members of the value in another order"
 	}
 	return number, ""
@@ -399,27 +386,27 @@ func setLiteral(c planColumn, v stored, text, none string) (lit, why string) {
 
 // ownText writes text in the bytes of a charset.
 func ownText(cs string, content []byte) string {
-	if cs == "" || utf8Bytes(cs) {
+	if cs == "" || plan.UTF8Bytes(cs) {
 		cs = "utf8mb4"
 	}
 	return "_" + cs + " " + hexLiteral(content)
 }
 
 // addressLiteral writes a UUID or an address as text.
-func (t *target) addressLiteral(c planColumn, v stored) (lit, why string) {
-	content, ok := v.utf8(c.old)
+func (t *target) addressLiteral(c plan.Column, v stored) (lit, why string) {
+	content, ok := v.utf8(c.Old)
 	if !ok {
 		return "", "the value is no text of utf8mb4"
 	}
-	if k := classOf(c.old); k != classBytes && k != classFixedBytes {
-		content = addressOf(c.new, content)
+	if k := plan.ClassOf(c.Old); k != plan.ClassBytes && k != plan.ClassFixedBytes {
+		content = addressOf(c.New, content)
 	}
-	if c.new.DataType == "uuid" {
+	if c.New.DataType == "uuid" {
 		if len(content) != 16 {
 			return "", "the value is no UUID"
 		}
 		text := fmt.Sprintf("%x-%x-%x-%x-%x", content[:4], content[4:6], content[6:8], content[8:10], content[10:])
-		if !c.same() && !t.holds("CAST(CAST('"+text+"' AS UUID) AS CHAR)", []byte(text)) { // of some versions it takes only those of one variant
+		if !c.Same() && !t.holds("CAST(CAST('"+text+"' AS UUID) AS CHAR)", []byte(text)) { // of some versions it takes only those of one variant
 			return "", "new's server takes it for no UUID"
 		}
 		return "'" + text + "'", ""
@@ -428,12 +415,12 @@ func (t *target) addressLiteral(c planColumn, v stored) (lit, why string) {
 	switch {
 	case !ok:
 		return "", "the value is no address"
-	case c.new.DataType == "inet4":
+	case c.New.DataType == "inet4":
 		if a = a.Unmap(); !a.Is4() {
 			return "", "the value is no IPv4 address"
 		}
 	case a.Is4():
-		if k := classOf(c.old); k == classBytes || k == classFixedBytes {
+		if k := plan.ClassOf(c.Old); k == plan.ClassBytes || k == plan.ClassFixedBytes {
 			return "", "the value is no IPv6 address"
 		}
 		return "'::ffff:" + a.String() + "'", ""
@@ -443,7 +430,7 @@ func (t *target) addressLiteral(c planColumn, v stored) (lit, why string) {
 
 // addressOf reads the text of a UUID or an address; nil if it is none.
 func addressOf(c *cluster.Column, text []byte) []byte {
-	if classOf(c) == classUUID {
+	if plan.ClassOf(c) == plan.ClassUUID {
 		b, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))
 		if err != nil || len(b) != 16 {
 			return nil
@@ -457,18 +444,18 @@ func addressOf(c *cluster.Column, text []byte) []byte {
 	return a.AsSlice()
 }
 
-func geometryLiteral(c planColumn, v stored) (lit, why string) {
+func geometryLiteral(c plan.Column, v stored) (lit, why string) {
 	content := packet.Content(v.Raw)
 	const head = 9 // the SRID, the order of bytes, the kind
-	if classOf(c.old) != classGeometry || len(content) < head || content[4] != 1 {
+	if plan.ClassOf(c.Old) != plan.ClassGeometry || len(content) < head || content[4] != 1 {
 		return "", "the value is not known to be a geometry"
 	}
 	kinds := []string{"point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon", "geometrycollection"}
 	kind := int(binary.LittleEndian.Uint32(content[5:])) - 1
-	if srid := c.new.SRID; srid != nil && binary.LittleEndian.Uint32(content) != *srid {
+	if srid := c.New.SRID; srid != nil && binary.LittleEndian.Uint32(content) != *srid {
 		return "", "the value has another SRID"
 	}
-	if want := strings.Replace(c.new.DataType, "geomcollection", "geometrycollection", 1); want != "geometry" &&
+	if want := strings.Replace(c.New.DataType, "geomcollection", "geometrycollection", 1); want != "geometry" &&
 		(kind < 0 || kind >= len(kinds) || kinds[kind] != want) {
 		return "", "the value is of another kind"
 	}

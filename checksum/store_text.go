@@ -7,24 +7,25 @@ import (
 	"unicode/utf8"
 
 	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 )
 
 // textLiteral writes a value for a column of characters or of JSON.
-func (t *target) textLiteral(c planColumn, v stored) (lit, why string) {
+func (t *target) textLiteral(c plan.Column, v stored) (lit, why string) {
 	cs, content, text, why := t.textFor(c, v)
 	switch {
 	case why != "":
 		return "", why
-	case classOf(c.new) == classJSON:
+	case plan.ClassOf(c.New) == plan.ClassJSON:
 		if why = jsonFits(c, text); why != "" {
 			return "", why
 		}
-		if c.new.DataType == "json" {
+		if c.New.DataType == "json" {
 			return "CAST(CONVERT(" + hexLiteral(text) + " USING utf8mb4) AS JSON)", ""
 		}
-	case !c.same():
-		if why = textFits(c.new, content, text); why != "" {
+	case !c.Same():
+		if why = textFits(c.New, content, text); why != "" {
 			return "", why
 		}
 	}
@@ -32,23 +33,23 @@ func (t *target) textLiteral(c planColumn, v stored) (lit, why string) {
 }
 
 // textFor returns what is to be stored: content in the charset cs, and the same in utf8mb4 where that is known.
-func (t *target) textFor(c planColumn, v stored) (cs string, content, text []byte, why string) {
+func (t *target) textFor(c plan.Column, v stored) (cs string, content, text []byte, why string) {
 	const invalid = "the value is no valid text of its charset"
-	own := charset(c.new)
+	own := plan.Charset(c.New)
 	if own == "" {
 		own = "utf8mb4"
 	}
-	k := classOf(c.old)
-	text, ok := v.utf8(c.old)
-	bytes := k == classBytes || k == classFixedBytes || k == classGeometry || k == classBit
-	isText := k == classText || k == classJSON && c.old.DataType != "json"
-	if bytes || isText && charset(c.old) == own && !utf8Bytes(own) {
+	k := plan.ClassOf(c.Old)
+	text, ok := v.utf8(c.Old)
+	bytes := k == plan.ClassBytes || k == plan.ClassFixedBytes || k == plan.ClassGeometry || k == plan.ClassBit
+	isText := k == plan.ClassText || k == plan.ClassJSON && c.Old.DataType != "json"
+	if bytes || isText && plan.Charset(c.Old) == own && !plan.UTF8Bytes(own) {
 		content = packet.Content(v.Raw)
 		if !t.encodes(own, content) {
 			return "", nil, nil, invalid
 		}
 		switch {
-		case utf8Bytes(own):
+		case plan.UTF8Bytes(own):
 			text = content
 		case !ok || bytes:
 			text = nil
@@ -72,7 +73,7 @@ func textFits(c *cluster.Column, content, text []byte) string {
 	chars := len(content)
 	if text != nil {
 		chars = utf8.RuneCount(text)
-	} else if multiByte(charset(c)) {
+	} else if plan.MultiByte(plan.Charset(c)) {
 		chars = 0 // not known: there is more room than in old's column, or converted has it selected
 	}
 	switch c.DataType {
@@ -84,7 +85,7 @@ func textFits(c *cluster.Column, content, text []byte) string {
 			return "CHAR drops the spaces at the end of the value"
 		}
 	default:
-		if int64(max(chars, len(text)*octets(charset(c))/4)) > c.OctetLen {
+		if int64(max(chars, len(text)*octets(plan.Charset(c))/4)) > c.OctetLen {
 			return "the value is too long"
 		}
 	}
@@ -94,7 +95,7 @@ func textFits(c *cluster.Column, content, text []byte) string {
 // octets returns how many bytes a charset needs for what takes four in utf8mb4, at most.
 func octets(cs string) int {
 	switch {
-	case utf8Bytes(cs):
+	case plan.UTF8Bytes(cs):
 		return 4
 	case cs == "utf32":
 		return 16
@@ -111,8 +112,8 @@ const (
 )
 
 // jsonFits says why a text is no JSON for new's column.
-func jsonFits(c planColumn, text []byte) string {
-	if c.same() && c.old.JSONText == c.new.JSONText {
+func jsonFits(c plan.Column, text []byte) string {
+	if c.Same() && c.Old.JSONText == c.New.JSONText {
 		return ""
 	}
 	const invalid = "the value is no JSON that it takes"
@@ -121,7 +122,7 @@ func jsonFits(c planColumn, text []byte) string {
 		return invalid
 	}
 	limit := depthMySQL
-	if c.new.JSONText {
+	if c.New.JSONText {
 		limit = depthMariaDB
 	}
 	if jsonDepth(any) >= limit {
@@ -170,22 +171,22 @@ func loneSurrogate(text []byte) bool {
 }
 
 // timeLiteral writes a date or a time.
-func (t *target) timeLiteral(c planColumn, v stored) (lit, why string) {
+func (t *target) timeLiteral(c plan.Column, v stored) (lit, why string) {
 	text := v.Value.Text
-	if k := classOf(c.old); k != classOf(c.new) {
-		content, ok := v.utf8(c.old)
-		if text = string(content); !ok || !timeText(c.new, text) {
+	if k := plan.ClassOf(c.Old); k != plan.ClassOf(c.New) {
+		content, ok := v.utf8(c.Old)
+		if text = string(content); !ok || !timeText(c.New, text) {
 			return "", "the value is not what the server writes there"
 		}
 	}
-	if c.same() {
+	if c.Same() {
 		return "'" + text + "'", ""
 	}
 	whole, frac, _ := strings.Cut(text, ".")
-	if len(strings.TrimRight(frac, "0")) > c.new.FracSeconds {
+	if len(strings.TrimRight(frac, "0")) > c.New.FracSeconds {
 		return "", "the value has a finer fraction of a second"
 	}
-	switch c.new.DataType {
+	switch c.New.DataType {
 	case "date":
 		if day, clock, ok := strings.Cut(whole, " "); ok {
 			if clock != "00:00:00" {
@@ -198,7 +199,7 @@ func (t *target) timeLiteral(c planColumn, v stored) (lit, why string) {
 			whole += " 00:00:00"
 			text = whole
 		}
-		if c.new.DataType == "timestamp" && !t.timestampFits(whole) {
+		if c.New.DataType == "timestamp" && !t.timestampFits(whole) {
 			return "", "the value is out of its range"
 		}
 	}

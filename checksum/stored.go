@@ -2,6 +2,7 @@ package checksum
 
 import (
 	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster/rowstream"
 )
 
@@ -14,21 +15,21 @@ type stored struct {
 }
 
 // storedValues cuts a packet that bare's plan selected, or p's own where that is all there is, into what the columns hold.
-func storedValues(p *tablePlan, values []packet.Value, columns []rowstream.Column, newSide bool) []stored {
-	out := make([]stored, len(p.columns))
+func storedValues(p *plan.Table, values []packet.Value, columns []rowstream.Column, newSide bool) []stored {
+	out := make([]stored, len(p.Columns))
 	for i := range out {
 		out[i] = stored{Value: values[i], wire: columns[i]}
 	}
-	at, step := len(p.columns), extraOld
+	at, step := len(p.Columns), plan.ExtraOld
 	if newSide {
-		step = extraNew
+		step = plan.ExtraNew
 	}
-	for e, i := range p.extra {
-		c, k := p.columns[i].old, at+e*step
+	for e, i := range p.Extra {
+		c, k := p.Columns[i].Old, at+e*step
 		if newSide {
-			c = p.columns[i].new
+			c = p.Columns[i].New
 		}
-		out[i] = stored{Value: values[k], wire: columns[k], numbered: classOf(c) == classEnum || classOf(c) == classSet}
+		out[i] = stored{Value: values[k], wire: columns[k], numbered: plan.ClassOf(c) == plan.ClassEnum || plan.ClassOf(c) == plan.ClassSet}
 		if !newSide && !values[k+1].Null {
 			out[i].text = packet.Content(values[k+1].Raw)
 		}
@@ -38,13 +39,13 @@ func storedValues(p *tablePlan, values []packet.Value, columns []rowstream.Colum
 
 // bareRow is a row as bare's plan selected it.
 type bareRow struct {
-	plan    *tablePlan
+	plan    *plan.Table
 	packet  []byte
 	columns []rowstream.Column
 }
 
 // storedIn returns what the columns of a row hold, given its compared values; nil for a row without values.
-func storedIn(p *tablePlan, r keptRow, values []packet.Value, newSide bool) ([]stored, error) {
+func storedIn(p *plan.Table, r keptRow, values []packet.Value, newSide bool) ([]stored, error) {
 	if values == nil {
 		return nil, nil
 	}
@@ -60,13 +61,13 @@ func storedIn(p *tablePlan, r keptRow, values []packet.Value, newSide bool) ([]s
 
 // asks reports whether new's server may have to be asked what its columns can hold: nothing but a server knows the
 // characters of its charsets, and which UUIDs it takes.
-func asks(p *tablePlan) bool {
-	for _, c := range p.columns {
-		if classOf(c.new) == classUUID && classOf(c.old) != classUUID {
+func asks(p *plan.Table) bool {
+	for _, c := range p.Columns {
+		if plan.ClassOf(c.New) == plan.ClassUUID && plan.ClassOf(c.Old) != plan.ClassUUID {
 			return true
 		}
-		if k, cs := classOf(c.new), charset(c.new); (k == classText || k == classJSON) && cs != "" && !utf8Bytes(cs) &&
-			(multiByte(cs) || charset(c.old) != cs) {
+		if k, cs := plan.ClassOf(c.New), plan.Charset(c.New); (k == plan.ClassText || k == plan.ClassJSON) && cs != "" && !plan.UTF8Bytes(cs) &&
+			(plan.MultiByte(cs) || plan.Charset(c.Old) != cs) {
 			return true
 		}
 	}
@@ -74,7 +75,7 @@ func asks(p *tablePlan) bool {
 }
 
 // takeBare keeps what the columns hold if the row is still the one that was compared.
-func (r *keptRow) takeBare(bare *tablePlan, row []byte, columns []rowstream.Column) error {
+func (r *keptRow) takeBare(bare *plan.Table, row []byte, columns []rowstream.Column) error {
 	was, err := r.values()
 	if err != nil {
 		return err

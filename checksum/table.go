@@ -10,13 +10,14 @@ import (
 	"sync"
 	"time"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 )
 
 // tableRun is one table on its way: what its finished chunks add up to, and what is still missing.
 type tableRun struct {
 	check   *checker
-	plan    *tablePlan
+	plan    *plan.Table
 	started time.Time
 
 	mu       sync.Mutex
@@ -148,7 +149,7 @@ func (c *chunkRun) settled(ctx context.Context) {
 	c.counts.Chunks = 1
 	if c.counts.Undecided == 0 || len(c.differences) > 0 {
 		done := ProvenChunk{Range: c.rng, Counts: c.counts, Differences: c.differences, At: time.Now()}
-		if err := t.check.opt.Journal.Record(context.WithoutCancel(ctx), t.plan.name, done); err != nil {
+		if err := t.check.opt.Journal.Record(context.WithoutCancel(ctx), t.plan.Name, done); err != nil {
 			t.check.abort(err)
 		}
 	}
@@ -196,20 +197,20 @@ func (t *tableRun) finish() {
 		if r.Reason == "" {
 			r.Reason = t.err.Error()
 		}
-	case t.plan.method == methodChunks:
+	case t.plan.Method == plan.KeyChunks:
 		if err := t.cover.Complete(); err != nil {
 			r.Verdict = r.Verdict.And(Undecided)
 			r.Reason = err.Error()
 		}
 	}
-	if t.plan.schema != "" {
+	if t.plan.Schema != "" {
 		r.Verdict = Different
-		r.Reason = t.check.label + strings.TrimPrefix(t.plan.schema, "new")
+		r.Reason = t.check.label + strings.TrimPrefix(t.plan.Schema, "new")
 	}
-	if t.plan.untold != "" {
+	if t.plan.Untold != "" {
 		r.Verdict = r.Verdict.And(Undecided)
 		if r.Reason == "" {
-			r.Reason = t.plan.untold
+			r.Reason = t.plan.Untold
 		}
 	}
 	if t.check.opt.Strict && len(r.Lossy) > 0 {
@@ -221,7 +222,7 @@ func (t *tableRun) finish() {
 	slices.SortStableFunc(r.Differences, func(a, b Difference) int { return compareKeys(a.Key, b.Key) })
 	result := *r
 	t.mu.Unlock()
-	t.check.confirm.submit(unconfirmed{old: t.plan.old.table, new: t.plan.new.table, plan: t.plan, result: result})
+	t.check.confirm.submit(unconfirmed{old: t.plan.Old.Table, new: t.plan.New.Table, plan: t.plan, result: result})
 }
 
 // compareKeys puts keys into the order in which a person looks for them: numbers by value, then
@@ -249,7 +250,7 @@ func compareKeys(a, b []Field) int {
 
 // count adds a difference. Two suspects whose keys differ in bytes but are equal to the server are one row.
 func (c *chunkRun) count(d Difference) {
-	if c.table.plan.textKey {
+	if c.table.plan.TextKey {
 		if d.Kind == Changed && c.countedBefore(d.Key) {
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
@@ -26,7 +27,7 @@ type tail struct {
 
 // newTail returns the tail of the side that changes come from. With changes from both sides, or none between them, one
 // side's log proves nothing of the other's row.
-func newTail(ctx context.Context, old, new *cluster.Server, m cluster.Mode, pairs [][2]*cluster.Table, opt planOptions, log *slog.Logger) *tail {
+func newTail(ctx context.Context, old, new *cluster.Server, m cluster.Mode, pairs [][2]*cluster.Table, opt plan.Options, log *slog.Logger) *tail {
 	t := &tail{source: old, log: log}
 	switch m {
 	case cluster.OneWay:
@@ -50,10 +51,10 @@ func newTail(ctx context.Context, old, new *cluster.Server, m cluster.Mode, pair
 
 // windowTables lists the tables whose keys may be watched in the log of one side, each with the columns of the key that
 // its rows are matched by: that need not be the key that the side stores its rows in.
-func windowTables(pairs [][2]*cluster.Table, newSide bool, opt planOptions) []binlog.WindowTable {
+func windowTables(pairs [][2]*cluster.Table, newSide bool, opt plan.Options) []binlog.WindowTable {
 	var out []binlog.WindowTable
 	for _, pair := range pairs {
-		key := matchedBy(pair[0], pair[1], opt)
+		key := plan.MatchedBy(pair[0], pair[1], opt)
 		if key == nil {
 			continue
 		}
@@ -62,9 +63,9 @@ func windowTables(pairs [][2]*cluster.Table, newSide bool, opt planOptions) []bi
 			w.Table = *pair[1]
 		}
 		for _, c := range key {
-			name := c.old.Name
+			name := c.Old.Name
 			if newSide {
-				name = c.new.Name
+				name = c.New.Name
 			}
 			w.Key = append(w.Key, name)
 		}
@@ -75,10 +76,10 @@ func windowTables(pairs [][2]*cluster.Table, newSide bool, opt planOptions) []bi
 
 // watch begins to observe those of the suspects that a first round did not settle (most are settled by then), and
 // resets their rounds, which count only under observation. It reports for each suspect whether it is observed.
-func (t *tail) watch(ctx context.Context, p *tablePlan, suspects []*suspect) []bool {
+func (t *tail) watch(ctx context.Context, p *plan.Table, suspects []*suspect) []bool {
 	observed := make([]bool, len(suspects))
 	var from gtid.Position
-	table := p.side(t.newIs).table
+	table := p.Side(t.newIs).Table
 	for i, sp := range suspects {
 		if sp.watched != nil || sp.state.rounds == 0 {
 			observed[i] = sp.watched != nil && t.err == nil
@@ -89,7 +90,7 @@ func (t *tail) watch(ctx context.Context, p *tablePlan, suspects []*suspect) []b
 				return make([]bool, len(suspects))
 			}
 		}
-		key, ok := p.watchKey(sp.key, t.newIs)
+		key, ok := p.WatchKey(sp.key, t.newIs)
 		if !ok {
 			continue
 		}
@@ -137,9 +138,9 @@ func (t *tail) fail(err error) {
 }
 
 // unwatch ends the observation of a suspect.
-func (t *tail) unwatch(p *tablePlan, sp *suspect) {
+func (t *tail) unwatch(p *plan.Table, sp *suspect) {
 	if sp.watched != nil {
-		table := p.side(t.newIs).table
+		table := p.Side(t.newIs).Table
 		t.window.Unwatch(table.Schema, table.Name, sp.watched)
 		sp.watched = nil
 	}
@@ -153,11 +154,11 @@ func (t *tail) close() {
 
 // changes tells what happened to an observed row from the start of its observation up to now. ok is false if that is
 // not known.
-func (t *tail) changes(ctx context.Context, p *tablePlan, sp *suspect, now gtid.Position) (a binlog.Answer, ok bool) {
+func (t *tail) changes(ctx context.Context, p *plan.Table, sp *suspect, now gtid.Position) (a binlog.Answer, ok bool) {
 	if sp.watched == nil || t.err != nil {
 		return a, false
 	}
-	table := p.side(t.newIs).table
+	table := p.Side(t.newIs).Table
 	a, err := t.window.Changed(ctx, table.Schema, table.Name, sp.watched, *sp.from, now)
 	if err != nil && ctx.Err() == nil {
 		t.fail(err)

@@ -4,11 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/go-mysql-org/go-mysql/mysql"
-
-	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
-	"crosscheck/cluster/rowstream"
 )
 
 func intColumns(names ...string) []cluster.Column {
@@ -56,7 +53,7 @@ func TestWindowTables(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got := windowTables([][2]*cluster.Table{{c.old, c.new}}, c.newSide, planOptions{})
+			got := windowTables([][2]*cluster.Table{{c.old, c.new}}, c.newSide, plan.Options{})
 			if c.want == nil {
 				if len(got) != 0 {
 					t.Fatalf("watched by %v", got[0].Key)
@@ -67,31 +64,5 @@ func TestWindowTables(t *testing.T) {
 				t.Fatalf("got %+v, want the key %v", got, c.want)
 			}
 		})
-	}
-}
-
-// A key that is selected as stored is watched by what the log writes for it, or not at all.
-func TestWatchKeyOfStoredText(t *testing.T) {
-	for _, c := range []struct {
-		typ, charset, stored, want string
-		labels                     []string
-		ok                         bool
-	}{
-		{typ: "varchar", charset: "cp1251", stored: "\xcf", want: "П", ok: true},
-		{typ: "varchar", charset: "cp1251", stored: "", want: "", ok: true},
-		{typ: "varchar", charset: "ucs2", stored: "\xd8\x00"},
-		{typ: "varchar", charset: "cp932", stored: "\xee\xe0"},
-		{typ: "enum", charset: "latin1", stored: "\xe9", want: "é", labels: []string{"é", "b"}, ok: true},
-		{typ: "enum", charset: "utf8mb4", stored: "é", want: "é", labels: []string{"é", "b"}, ok: true},
-		{typ: "enum", charset: "utf8mb4", stored: "😀", labels: []string{"?", "b"}},
-	} {
-		col := cluster.Column{Name: "k", DataType: c.typ, ColumnType: c.typ, Charset: c.charset, Collation: c.charset + "_x", Labels: c.labels}
-		p := &tablePlan{nKey: 1, columns: []planColumn{{old: &col, new: &col, proj: projection{old: "`k`", new: "`k`"}}}}
-		wire := []rowstream.Column{{Type: mysql.MYSQL_TYPE_VAR_STRING}}
-		p.seeTypes(wire)
-		key, ok := p.watchKey(packet.WithLength([]byte(c.stored)), false)
-		if ok != c.ok || ok && (string(key[0].Text) != c.want || key[0].IsNull()) {
-			t.Errorf("%s in %s, %q: %v, %v", c.typ, c.charset, c.stored, key, ok)
-		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 	"crosscheck/internal/fault"
 )
@@ -88,7 +89,7 @@ func (w *worker) walkAny(ctx context.Context, l *lane) {
 	}
 	switch {
 	case len(open) == 0:
-	case open[0].plan.method == methodChunks:
+	case open[0].plan.Method == plan.KeyChunks:
 		w.walk(ctx, l, open)
 	default:
 		t := open[0]
@@ -136,7 +137,7 @@ func (w *worker) walk(ctx context.Context, l *lane, tables []*tableRun) {
 
 // readOld cuts the lane into chunks by reading the reference, and hands them on.
 func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, fs *feeds) error {
-	plan := fs.list[0].table.plan
+	p := fs.list[0].table.plan
 	for fs.any() {
 		if err := w.ready(ctx, fs); err != nil {
 			return err
@@ -151,7 +152,7 @@ func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, fs *fe
 			return err
 		}
 		start := time.Now()
-		hi, full, err := w.old.readRange(ctx, plan, l.rng, size.rows(), list)
+		hi, full, err := w.old.readRange(ctx, p, l.rng, size.rows(), list)
 		if err != nil {
 			w.lists <- list
 			if errors.Is(err, errTimeLimit) && size.shrink() {
@@ -169,7 +170,7 @@ func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, fs *fe
 			return nil
 		}
 		if bytes.Equal(hi.Encode(), l.rng.Lo.Encode()) {
-			return plan.unsureKey(reasonNoBound)
+			return p.UnsureKey(plan.ReasonNoBound)
 		}
 		l.rng.Lo = hi
 	}
@@ -218,7 +219,7 @@ func (w *worker) list(ctx context.Context, fs *feeds) (*rowList, error) {
 func (w *copyWorker) compare(ctx context.Context, t *tableRun, job *chunkJob) (chunker.Bound, error) {
 	rest, list := job.rng, job.list
 	if ok, err := w.new.certain(ctx, t.plan, job.rng.Hi); err != nil || !ok {
-		return rest.Lo, cmp.Or[error](err, t.plan.unsureKey(reasonNoBound))
+		return rest.Lo, cmp.Or[error](err, t.plan.UnsureKey(plan.ReasonNoBound))
 	}
 	limit := 2*job.list.len() + maxChunkRows
 	for {
@@ -230,7 +231,7 @@ func (w *copyWorker) compare(ctx context.Context, t *tableRun, job *chunkJob) (c
 			return rest.Lo, w.judge(ctx, t, rest, list, &w.newList)
 		}
 		if ok, err := w.aside.certain(ctx, t.plan, hi); err != nil || !ok {
-			return rest.Lo, cmp.Or[error](err, t.plan.unsureKey(reasonNoBound))
+			return rest.Lo, cmp.Or[error](err, t.plan.UnsureKey(plan.ReasonNoBound))
 		}
 		piece := chunker.Range{Lo: rest.Lo, Hi: hi}
 		var own rowList
@@ -265,7 +266,7 @@ func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, ol
 		RowsOld: int64(old.len()), RowsNew: int64(new.len()), BytesOld: old.bytes, BytesNew: new.bytes,
 	}
 	t.compared(c)
-	w.check.opt.Observer.Progress(t.plan.name, c.counts.RowsOld, c.counts.BytesOld+c.counts.BytesNew)
+	w.check.opt.Observer.Progress(t.plan.Name, c.counts.RowsOld, c.counts.BytesOld+c.counts.BytesNew)
 	if len(rows) > 0 {
 		w.check.settler.take(ctx, c.suspects(rows, old.len()+new.len()), full)
 	}
@@ -276,7 +277,7 @@ func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, ol
 // share cuts the lane in two and gives the upper part away, if it is long enough for that to be worth a statement.
 func (w *worker) share(ctx context.Context, l *lane, rows int) error {
 	lead := l.tables[0]
-	if l.rng.Lo == nil || rows < maxChunkRows/8 && lead.plan.old.table.EstRows < maxChunkRows {
+	if l.rng.Lo == nil || rows < maxChunkRows/8 && lead.plan.Old.Table.EstRows < maxChunkRows {
 		return nil // the first chunk is not read yet, or the table is too small to share
 	}
 	hi := l.rng.Hi
@@ -298,7 +299,7 @@ func (w *worker) share(ctx context.Context, l *lane, rows int) error {
 
 // cut finds a bound between lo and hi. Where arithmetic cannot be sure of the server's order, the server confirms
 // that rows lie on both sides of it.
-func (w *worker) cut(ctx context.Context, p *tablePlan, lo, hi chunker.Bound) (chunker.Bound, error) {
+func (w *worker) cut(ctx context.Context, p *plan.Table, lo, hi chunker.Bound) (chunker.Bound, error) {
 	proposals, sure := chunker.Cuts(lo, hi)
 	for _, cut := range proposals {
 		if sure {
@@ -337,7 +338,7 @@ func (w *worker) lastKey(ctx context.Context, t *tableRun) (chunker.Bound, error
 	}
 	last, err := w.old.lastKey(ctx, t.plan)
 	if err != nil {
-		return nil, fmt.Errorf("find the last key of %s: %w", t.plan.name, err)
+		return nil, fmt.Errorf("find the last key of %s: %w", t.plan.Name, err)
 	}
 	t.last, t.lastRead = last, true
 	return last, nil

@@ -1,4 +1,4 @@
-package checksum
+package plan
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 // sets compares two SET columns by the names of their members: a value is the sorted list of the members that it holds,
 // so that the order of the definition does not count. Members are told by their bit, since a collation may call the names
 // of two members equal; the empty name stands as a zero byte, so that a set that holds it is not the empty set.
-func sets(o, n *cluster.Column) projection {
+func sets(o, n *cluster.Column) Projection {
 	all := slices.Concat(o.Labels, n.Labels)
 	slices.Sort(all)
 	all = slices.Compact(all)
@@ -25,7 +25,7 @@ func sets(o, n *cluster.Column) projection {
 		}
 		return fmt.Sprintf("IF(%s IS NULL,NULL,CONCAT_WS(',',%s))", col, strings.Join(parts, ","))
 	}
-	return projection{old: one(o), new: one(n)}
+	return Projection{Old: one(o), New: one(n)}
 }
 
 // membersTold reports whether the definitions of two SET columns say which members of both are one. Where the columns

@@ -1,4 +1,4 @@
-package checksum
+package plan
 
 import (
 	"fmt"
@@ -8,27 +8,27 @@ import (
 	"crosscheck/cluster"
 )
 
-// namePair is a table's name on both sides; the zero name where a side has none.
-type namePair struct {
-	old, new cluster.TableName
-	// clash is why nobody can tell which table of the other side the name stands for there: it is not compared.
-	clash string
-	// shared is the same of a pair with equal names: it is compared, but rows that differ may be those of a namesake.
-	shared string
+// NamePair is a table's name on both sides; the zero name where a side has none.
+type NamePair struct {
+	Old, New cluster.TableName
+	// Clash is why nobody can tell which table of the other side the name stands for there: it is not compared.
+	Clash string
+	// Shared is the same of a pair with equal names: it is compared, but rows that differ may be those of a namesake.
+	Shared string
 }
 
-// folding tells which sides do not tell the letter case of names apart (lower_case_table_names).
-type folding struct{ old, new bool }
+// Folding tells which sides do not tell the letter case of names apart (lower_case_table_names).
+type Folding struct{ old, new bool }
 
-func foldingOf(old, new *cluster.Server) folding {
-	return folding{old: old.Facts().LowerCaseTableNames != 0, new: new.Facts().LowerCaseTableNames != 0}
+func FoldingOf(old, new *cluster.Server) Folding {
+	return Folding{old: old.Facts().LowerCaseTableNames != 0, new: new.Facts().LowerCaseTableNames != 0}
 }
 
-func (f folding) any() bool   { return f.old || f.new }
-func (f folding) mixed() bool { return f.old != f.new }
+func (f Folding) Any() bool   { return f.old || f.new }
+func (f Folding) Mixed() bool { return f.old != f.new }
 
-// side tells whether a side folds.
-func (f folding) side(newSide bool) bool {
+// Side tells whether a side folds.
+func (f Folding) Side(newSide bool) bool {
 	if newSide {
 		return f.new
 	}
@@ -36,7 +36,7 @@ func (f folding) side(newSide bool) bool {
 }
 
 // sides names the sides that fold.
-func (f folding) sides() string {
+func (f Folding) sides() string {
 	switch {
 	case f.old && f.new:
 		return "old and new take"
@@ -46,10 +46,10 @@ func (f folding) sides() string {
 	return "new takes"
 }
 
-// pairNames pairs the names of both sides. Equal names are pairs before all others. Where a side folds letter case, names
+// PairNames pairs the names of both sides. Equal names are pairs before all others. Where a side folds letter case, names
 // that differ by nothing else are a pair if each side has one of them; where one has more, those without a namesake of
 // equal spelling clash.
-func pairNames(olds, news []cluster.TableName, f folding) []namePair {
+func PairNames(olds, news []cluster.TableName, f Folding) []NamePair {
 	there := make(map[cluster.TableName]bool, len(news))
 	for _, n := range news {
 		there[n] = true
@@ -58,7 +58,7 @@ func pairNames(olds, news []cluster.TableName, f folding) []namePair {
 	var order []*namesakes
 	group := func(n cluster.TableName) *namesakes {
 		id := n
-		if f.any() {
+		if f.Any() {
 			id = lower(n)
 		}
 		g := groups[id]
@@ -84,7 +84,7 @@ func pairNames(olds, news []cluster.TableName, f folding) []namePair {
 			g.new = append(g.new, n)
 		}
 	}
-	var out []namePair
+	var out []NamePair
 	for _, g := range order {
 		out = append(out, g.pairs(f)...)
 	}
@@ -97,43 +97,43 @@ type namesakes struct {
 	old, new []cluster.TableName // on one side only
 }
 
-func (g *namesakes) pairs(f folding) []namePair {
-	var out []namePair
+func (g *namesakes) pairs(f Folding) []NamePair {
+	var out []NamePair
 	why := g.clash(f)
 	for _, n := range g.exact {
-		p := namePair{old: n, new: n, shared: why}
+		p := NamePair{Old: n, New: n, Shared: why}
 		if g.several(f) && n != lower(n) { // asked for it, the side that folds reads its namesake in lower case
-			p.clash, p.shared = why, ""
+			p.Clash, p.Shared = why, ""
 		}
 		out = append(out, p)
 	}
 	if why == "" && len(g.old) == 1 && len(g.new) == 1 {
-		return append(out, namePair{old: g.old[0], new: g.new[0]})
+		return append(out, NamePair{Old: g.old[0], New: g.new[0]})
 	}
 	for _, o := range g.old {
-		out = append(out, namePair{old: o, clash: why})
+		out = append(out, NamePair{Old: o, Clash: why})
 	}
 	for _, n := range g.new {
-		out = append(out, namePair{new: n, clash: why})
+		out = append(out, NamePair{New: n, Clash: why})
 	}
 	return out
 }
 
 // several tells whether a side that folds shows more than one of the names, as after its setting was changed.
-func (g *namesakes) several(f folding) bool {
+func (g *namesakes) several(f Folding) bool {
 	return f.old && len(g.exact)+len(g.old) > 1 || f.new && len(g.exact)+len(g.new) > 1
 }
 
 // clash says why names cannot be told apart, "" if they can: one side has more of them than the other.
-func (g *namesakes) clash(f folding) string {
+func (g *namesakes) clash(f Folding) string {
 	onOld, onNew := len(g.exact)+len(g.old), len(g.exact)+len(g.new)
 	unlike := len(g.old)+len(g.new) > 0
-	if !f.any() || !unlike && !g.several(f) || onOld == 0 || onNew == 0 || onOld == 1 && onNew == 1 {
+	if !f.Any() || !unlike && !g.several(f) || onOld == 0 || onNew == 0 || onOld == 1 && onNew == 1 {
 		return ""
 	}
 	var names []string
 	for _, n := range slices.Concat(g.exact, g.old, g.new) {
-		if full := fullName(n); !slices.Contains(names, full) {
+		if full := FullName(n); !slices.Contains(names, full) {
 			names = append(names, full)
 		}
 	}
@@ -146,28 +146,28 @@ func lower(n cluster.TableName) cluster.TableName {
 	return cluster.TableName{Schema: strings.ToLower(n.Schema), Name: strings.ToLower(n.Name)}
 }
 
-func fullName(n cluster.TableName) string {
+func FullName(n cluster.TableName) string {
 	return (&cluster.Table{Schema: n.Schema, Name: n.Name}).FullName()
 }
 
-// named is the pair's name as both sides understand it: in the spelling of the side that tells letter case apart.
-func (p namePair) named(f folding) cluster.TableName {
+// Named is the pair's name as both sides understand it: in the spelling of the side that tells letter case apart.
+func (p NamePair) Named(f Folding) cluster.TableName {
 	switch {
-	case p.old == (cluster.TableName{}), p.new != (cluster.TableName{}) && f.old && !f.new:
-		return p.new
+	case p.Old == (cluster.TableName{}), p.New != (cluster.TableName{}) && f.old && !f.new:
+		return p.New
 	}
-	return p.old
+	return p.Old
 }
 
-// inScope tells whether patterns choose a pair: one side's name is enough to be named, and a pair is left out only if the
+// InScope tells whether patterns choose a pair: one side's name is enough to be named, and a pair is left out only if the
 // names of all sides that have it are. Each side's letter case counts as that side counts it.
-func (p namePair) inScope(patterns cluster.Filter, f folding) bool {
+func (p NamePair) InScope(patterns cluster.Filter, f Folding) bool {
 	included, left := false, false
-	for i, n := range []cluster.TableName{p.old, p.new} {
+	for i, n := range []cluster.TableName{p.Old, p.New} {
 		if n == (cluster.TableName{}) {
 			continue
 		}
-		own := patterns.FoldCase(f.side(i == 1))
+		own := patterns.FoldCase(f.Side(i == 1))
 		included = included || own.Includes(n.Schema, n.Name)
 		left = left || !own.Excludes(n.Schema, n.Name)
 	}

@@ -1,4 +1,4 @@
-package checksum
+package plan
 
 import (
 	"strings"
@@ -15,9 +15,9 @@ func TestPairNames(t *testing.T) {
 		}
 		return out
 	}
-	plain, onOld, onNew, both := folding{}, folding{old: true}, folding{new: true}, folding{true, true}
+	plain, onOld, onNew, both := Folding{}, Folding{old: true}, Folding{new: true}, Folding{true, true}
 	for _, c := range []struct {
-		f         folding
+		f         Folding
 		old, new  string
 		want      string // "old=new", "old=" or "=new"; ! for a clash, ~ for a pair whose name is shared
 		wantNamed string
@@ -40,17 +40,17 @@ func TestPairNames(t *testing.T) {
 		{onNew, "s.e\u0301", "s.\u00e9", "s.e\u0301= =s.\u00e9", "s.e\u0301 s.\u00e9"}, // one character or two: two names
 	} {
 		var got, named []string
-		for _, p := range pairNames(names(c.old), names(c.new), c.f) {
-			text := strings.Trim(fullName(p.old), ".") + "=" + strings.Trim(fullName(p.new), ".")
+		for _, p := range PairNames(names(c.old), names(c.new), c.f) {
+			text := strings.Trim(FullName(p.Old), ".") + "=" + strings.Trim(FullName(p.New), ".")
 			switch {
-			case p.clash != "" && p.shared != "":
+			case p.Clash != "" && p.Shared != "":
 				t.Errorf("%+v: both a clash and shared", p)
-			case p.clash != "":
+			case p.Clash != "":
 				text = "!" + text
-			case p.shared != "":
+			case p.Shared != "":
 				text = "~" + text
 			}
-			got, named = append(got, text), append(named, fullName(p.named(c.f)))
+			got, named = append(got, text), append(named, FullName(p.Named(c.f)))
 		}
 		if s := strings.Join(got, " "); s != c.want || strings.Join(named, " ") != c.wantNamed {
 			t.Errorf("%+v: %q against %q gives %q named %q, want %q named %q", c.f, c.old, c.new, s, named, c.want, c.wantNamed)

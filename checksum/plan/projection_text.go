@@ -1,4 +1,4 @@
-package checksum
+package plan
 
 import (
 	"fmt"
@@ -10,21 +10,21 @@ import (
 )
 
 // trimmed compares byte strings without the zero bytes with which BINARY(n) is padded.
-func trimmed(o, n *cluster.Column) projection {
+func trimmed(o, n *cluster.Column) Projection {
 	one := func(c *cluster.Column) string { return "TRIM(TRAILING X'00' FROM " + cluster.Quote(c.Name) + ")" }
-	return projection{
-		old: one(o), new: one(n),
-		lossy: fmt.Sprintf("%s: %s and %s are compared without zero bytes at the end", o.Name, o.ColumnType, n.ColumnType),
+	return Projection{
+		Old: one(o), New: one(n),
+		Lossy: fmt.Sprintf("%s: %s and %s are compared without zero bytes at the end", o.Name, o.ColumnType, n.ColumnType),
 	}
 }
 
 // padded compares BINARY of two lengths: the shorter value as the longer column would hold it.
-func padded(o, n *cluster.Column) projection {
+func padded(o, n *cluster.Column) Projection {
 	p := bare(o, n)
 	if o.CharLen < n.CharLen {
-		p.old = fmt.Sprintf("RPAD(%s,%d,X'00')", p.old, n.CharLen)
+		p.Old = fmt.Sprintf("RPAD(%s,%d,X'00')", p.Old, n.CharLen)
 	} else {
-		p.new = fmt.Sprintf("RPAD(%s,%d,X'00')", p.new, o.CharLen)
+		p.New = fmt.Sprintf("RPAD(%s,%d,X'00')", p.New, o.CharLen)
 	}
 	return p
 }
@@ -32,12 +32,12 @@ func padded(o, n *cluster.Column) projection {
 // asText selects a column as the server writes it in utf8mb4, and one of bytes as these: as text, a server would change those
 // that are none. Of a VECTOR no server makes text: it says so, and the table is undecided.
 func asText(c *cluster.Column) string {
-	switch k := classOf(c); {
-	case k == classText:
+	switch k := ClassOf(c); {
+	case k == ClassText:
 		return inUTF8(c)
-	case k == classFixedBytes, k == classBytes && c.DataType != "vector":
+	case k == ClassFixedBytes, k == ClassBytes && c.DataType != "vector":
 		return cluster.Quote(c.Name)
-	case k == classBit:
+	case k == ClassBit:
 		return "CAST(" + cluster.Quote(c.Name) + " AS BINARY)"
 	}
 	return "CAST(" + cluster.Quote(c.Name) + " AS CHAR)"
@@ -46,10 +46,10 @@ func asText(c *cluster.Column) string {
 // addressBytes selects a UUID or an address as its bytes, and other columns as they are.
 func addressBytes(c *cluster.Column) string {
 	text := "CAST(" + cluster.Quote(c.Name) + " AS CHAR)"
-	switch classOf(c) {
-	case classUUID:
+	switch ClassOf(c) {
+	case ClassUUID:
 		return "UNHEX(REPLACE(" + text + ",'-',''))"
-	case classInet:
+	case ClassInet:
 		return "INET6_ATON(" + text + ")"
 	default:
 		return cluster.Quote(c.Name)
@@ -63,8 +63,8 @@ func mappedAddress(address string) string {
 
 // canonicalTexts compares text with a UUID or an address, which the server writes in its own way: without regard to
 // case and dashes, and addresses by the bytes that they stand for. Text that is no address stays itself.
-func canonicalTexts(o, n *cluster.Column) projection {
-	inet := classOf(o) == classInet || classOf(n) == classInet
+func canonicalTexts(o, n *cluster.Column) Projection {
+	inet := ClassOf(o) == ClassInet || ClassOf(n) == ClassInet
 	one := func(c *cluster.Column) string {
 		text := asText(c)
 		if inet {
@@ -72,32 +72,32 @@ func canonicalTexts(o, n *cluster.Column) projection {
 		}
 		return "REPLACE(LOWER(" + text + "),'-','')"
 	}
-	return projection{
-		old: one(o), new: one(n),
-		lossy: fmt.Sprintf("%s: %s and %s are compared without regard to how the value is written", o.Name, o.ColumnType, n.ColumnType),
+	return Projection{
+		Old: one(o), New: one(n),
+		Lossy: fmt.Sprintf("%s: %s and %s are compared without regard to how the value is written", o.Name, o.ColumnType, n.ColumnType),
 	}
 }
 
 // documents compares MySQL's JSON type, which keeps neither spaces nor the order of members, with JSON text.
-func documents(o, n *cluster.Column, p projection) projection {
-	p.json = true
-	p.lossy = fmt.Sprintf("%s: %s and %s are compared as JSON: numbers that are no integers as floating point numbers, the last of "+
+func documents(o, n *cluster.Column, p Projection) Projection {
+	p.JSON = true
+	p.Lossy = fmt.Sprintf("%s: %s and %s are compared as JSON: numbers that are no integers as floating point numbers, the last of "+
 		"several members of one name", o.Name, o.ColumnType, n.ColumnType)
 	return p
 }
 
 // texts selects character columns as stored where their charsets agree, else both as utf8mb4.
-func texts(o, n *cluster.Column) projection {
+func texts(o, n *cluster.Column) Projection {
 	p := bare(o, n)
-	so, sn := charset(o), charset(n)
-	p.ordered = classOf(o) == classOf(n) && sameOrder(o, n)
-	if so == sn || utf8Bytes(so) && utf8Bytes(sn) {
+	so, sn := Charset(o), Charset(n)
+	p.Ordered = ClassOf(o) == ClassOf(n) && sameOrder(o, n)
+	if so == sn || UTF8Bytes(so) && UTF8Bytes(sn) {
 		return p
 	}
-	p.old, p.new = inUTF8(o), inUTF8(n)
+	p.Old, p.New = inUTF8(o), inUTF8(n)
 	for _, c := range []*cluster.Column{o, n} {
-		if cs := charset(c); !utf8Bytes(cs) && !losslessInUTF8(cs) {
-			p.lossy = lossyCharset(c, cs)
+		if cs := Charset(c); !UTF8Bytes(cs) && !LosslessInUTF8(cs) {
+			p.Lossy = lossyCharset(c, cs)
 		}
 	}
 	return p
@@ -111,8 +111,8 @@ func lossyCharset(c *cluster.Column, cs string) string {
 // byte.
 func inUTF8(c *cluster.Column) string {
 	col := cluster.Quote(c.Name)
-	cs := charset(c)
-	if cs == "binary" || utf8Bytes(cs) {
+	cs := Charset(c)
+	if cs == "binary" || UTF8Bytes(cs) {
 		return col
 	}
 	text, whole := convertedText(col)
@@ -132,20 +132,20 @@ func convertedText(col string) (text, whole string) {
 
 // enums compares ENUM columns by label. The value that strict servers refuse, number 0, reads as the empty string: it is
 // kept apart where that is a label, too.
-func enums(o, n *cluster.Column) projection {
+func enums(o, n *cluster.Column) Projection {
 	p := texts(o, n)
 	if !slices.Contains(o.Labels, "") && !slices.Contains(n.Labels, "") {
 		return p
 	}
 	one := func(c *cluster.Column) string {
-		return fmt.Sprintf("IF(%s=0,_utf8mb4 X'00',CONVERT(%s USING utf8mb4))", wholeNumber(c), cluster.Quote(c.Name))
+		return fmt.Sprintf("IF(%s=0,_utf8mb4 X'00',CONVERT(%s USING utf8mb4))", WholeNumber(c), cluster.Quote(c.Name))
 	}
-	p.old, p.new = one(o), one(n)
+	p.Old, p.New = one(o), one(n)
 	return p
 }
 
-// charset returns the charset of a column's stored characters, with MySQL's old name of utf8mb3 made new.
-func charset(c *cluster.Column) string {
+// Charset returns the charset of a column's stored characters, with MySQL's old name of utf8mb3 made new.
+func Charset(c *cluster.Column) string {
 	switch {
 	case c.DataType == "uuid" || c.DataType == "inet4" || c.DataType == "inet6":
 		return "ascii"
@@ -157,22 +157,22 @@ func charset(c *cluster.Column) string {
 	return c.Charset
 }
 
-// utf8Bytes reports whether text of the charset is stored as UTF-8.
-func utf8Bytes(cs string) bool { return cs == "utf8mb4" || cs == "utf8mb3" || cs == "ascii" }
+// UTF8Bytes reports whether text of the charset is stored as UTF-8.
+func UTF8Bytes(cs string) bool { return cs == "utf8mb4" || cs == "utf8mb3" || cs == "ascii" }
 
-// losslessInUTF8 reports whether inUTF8 gives every text of the charset its own bytes.
-func losslessInUTF8(cs string) bool {
+// LosslessInUTF8 reports whether inUTF8 gives every text of the charset its own bytes.
+func LosslessInUTF8(cs string) bool {
 	switch cs {
 	case "latin1", "ucs2", "utf16", "utf16le", "utf32":
 		return true
 	}
-	return utf8Bytes(cs)
+	return UTF8Bytes(cs)
 }
 
 // sameOrder reports whether two character columns sort alike. utf8mb3 and utf8mb4 collations of one name do, for
 // all characters that both can hold.
 func sameOrder(o, n *cluster.Column) bool {
-	if classOf(o) == classEnum {
+	if ClassOf(o) == ClassEnum {
 		return equalLabels(o.Labels, n.Labels) // by position in the list
 	}
 	family := func(collation string) string {
@@ -188,6 +188,15 @@ func sameOrder(o, n *cluster.Column) bool {
 
 func equalLabels(a, b []string) bool { return slices.Equal(a, b) }
 
-func isASCII(b []byte) bool {
+func IsASCII(b []byte) bool {
 	return !slices.ContainsFunc(b, func(c byte) bool { return c >= utf8.RuneSelf })
+}
+
+// MultiByte reports whether not every byte is a character of the charset.
+func MultiByte(cs string) bool {
+	switch cs {
+	case "sjis", "cp932", "gbk", "gb2312", "gb18030", "big5", "ujis", "eucjpms", "euckr", "ucs2", "utf16", "utf16le", "utf32":
+		return true
+	}
+	return false
 }

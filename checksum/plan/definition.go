@@ -1,4 +1,4 @@
-package checksum
+package plan
 
 import (
 	"fmt"
@@ -8,16 +8,16 @@ import (
 	"crosscheck/cluster"
 )
 
-// definitionChanged compares the definitions that a table was compared by with those of now, nil for a table that is gone,
+// DefinitionChanged compares the definitions that a table was compared by with those of now, nil for a table that is gone,
 // and says what happened; "" if nothing that matters did. p is nil where rows were not compared.
-func definitionChanged(was, now [2]*cluster.Table, p *tablePlan, names [2]string, opt planOptions) string {
+func DefinitionChanged(was, now [2]*cluster.Table, p *Table, names [2]string, opt Options) string {
 	const again = " while it was compared: run again"
 	if now[0] == nil || now[1] == nil {
 		return "it was dropped or renamed, or hidden from the account, on " + sidesOf(now[0] == nil, now[1] == nil, names) + again
 	}
 	oldChanged, newChanged := columnsText(was[0]) != columnsText(now[0]), columnsText(was[1]) != columnsText(now[1])
 	if !oldChanged && !newChanged {
-		if p == nil || p.fingerprint() == newPlan(now[0], now[1], opt).fingerprint() {
+		if p == nil || p.Fingerprint() == New(now[0], now[1], opt).Fingerprint() {
 			return ""
 		}
 		oldChanged, newChanged = keysText(was[0]) != keysText(now[0]), keysText(was[1]) != keysText(now[1])
@@ -52,7 +52,7 @@ func columnsText(t *cluster.Table) string {
 			c.Nullable, c.Generated, c.GenerationExpr, srid, c.System, c.JSONText)
 	}
 	slices.Sort(lines)
-	return fmt.Sprintf("%q %q\n%s", kindOf(t), strings.ToUpper(t.Engine), strings.Join(lines, "\n"))
+	return fmt.Sprintf("%q %q\n%s", KindOf(t), strings.ToUpper(t.Engine), strings.Join(lines, "\n"))
 }
 
 // keysText writes the keys that rows can be matched by.
@@ -67,6 +67,6 @@ func keysText(t *cluster.Table) string {
 	return strings.Join(lines, "\n")
 }
 
-func nameOf(t *cluster.Table) cluster.TableName {
+func NameOf(t *cluster.Table) cluster.TableName {
 	return cluster.TableName{Schema: t.Schema, Name: t.Name}
 }

@@ -1,4 +1,4 @@
-package checksum
+package plan
 
 import (
 	"slices"
@@ -10,19 +10,19 @@ import (
 // rowKey is a key that both sides have, so that rows can be matched by it.
 type rowKey struct {
 	old, new *cluster.Key
-	columns  []planColumn // projected, in the order of old's key
-	ordered  bool         // both sides sort by it alike: bounds of one side hold on the other
-	paged    bool         // each side can read its rows in the key's order by an index
-	loose    bool         // keys that differ in bytes may be equal to a server
-	mixed    bool         // and the two servers need not agree on which are
-	folded   bool         // rows are found by it only by reading the table
-	doubted  bool         // that a lookup finds nothing is doubted of a row that was seen
+	columns  []Column // projected, in the order of old's key
+	ordered  bool     // both sides sort by it alike: bounds of one side hold on the other
+	paged    bool     // each side can read its rows in the key's order by an index
+	loose    bool     // keys that differ in bytes may be equal to a server
+	mixed    bool     // and the two servers need not agree on which are
+	folded   bool     // rows are found by it only by reading the table
+	doubted  bool     // that a lookup finds nothing is doubted of a row that was seen
 }
 
 // findKey returns the key that rows are matched by: of old's keys without NULLs, the primary key first, the first one
 // over whose columns new has such a key too, and whose values can be sent back as parameters. It returns nil if there
 // is none.
-func findKey(o, n *cluster.Table, pairs []planColumn) *rowKey {
+func findKey(o, n *cluster.Table, pairs []Column) *rowKey {
 	walk := o.WalkKey()
 	keys := make([]*cluster.Key, 0, len(o.Keys)+1)
 	if walk != nil {
@@ -43,9 +43,9 @@ func findKey(o, n *cluster.Table, pairs []planColumn) *rowKey {
 	return nil
 }
 
-// matchedBy returns the columns of the key that rows of two tables are matched by, nil if there is none.
-func matchedBy(o, n *cluster.Table, opt planOptions) []planColumn {
-	var p tablePlan
+// MatchedBy returns the columns of the key that rows of two tables are matched by, nil if there is none.
+func MatchedBy(o, n *cluster.Table, opt Options) []Column {
+	var p Table
 	if key := findKey(o, n, p.pair(o, n, opt)); key != nil {
 		return key.columns
 	}
@@ -71,10 +71,10 @@ func notNull(t *cluster.Table, column string) bool {
 }
 
 // keyColumns returns the column pairs of a key, nil if one of them is not compared.
-func keyColumns(k *cluster.Key, pairs []planColumn) []planColumn {
-	out := make([]planColumn, 0, len(k.Parts))
+func keyColumns(k *cluster.Key, pairs []Column) []Column {
+	out := make([]Column, 0, len(k.Parts))
 	for _, part := range k.Parts {
-		i := slices.IndexFunc(pairs, func(c planColumn) bool { return strings.EqualFold(c.old.Name, part.Column) })
+		i := slices.IndexFunc(pairs, func(c Column) bool { return strings.EqualFold(c.Old.Name, part.Column) })
 		if i < 0 {
 			return nil
 		}
@@ -84,7 +84,7 @@ func keyColumns(k *cluster.Key, pairs []planColumn) []planColumn {
 }
 
 // matchKey finds new's key over the same columns, in the same order if there is one.
-func matchKey(n *cluster.Table, k *cluster.Key, columns []planColumn) *rowKey {
+func matchKey(n *cluster.Table, k *cluster.Key, columns []Column) *rowKey {
 	found := &rowKey{old: k, columns: columns, ordered: true, paged: indexed(k)}
 	sameOrder := false
 	for i := range n.Keys {
@@ -107,21 +107,21 @@ func matchKey(n *cluster.Table, k *cluster.Key, columns []planColumn) *rowKey {
 	found.paged = found.paged && sameOrder && indexed(found.new)
 	for i := range found.columns {
 		c := &found.columns[i]
-		c.key = true
+		c.Key = true
 		lookup, pages := keyProjection(c, i == 0)
 		if !lookup {
 			return nil
 		}
 		found.paged = found.paged && pages
-		found.ordered = found.ordered && c.proj.ordered
-		found.folded = found.folded || c.proj.folded
-		k := classOf(c.old)
-		found.doubted = found.doubted || k != classInt && k != classText || classOf(c.new) != k
+		found.ordered = found.ordered && c.Proj.Ordered
+		found.folded = found.folded || c.Proj.Folded
+		k := ClassOf(c.Old)
+		found.doubted = found.doubted || k != ClassInt && k != ClassText || ClassOf(c.New) != k
 		switch {
-		case k == classText || classOf(c.new) == classText:
+		case k == ClassText || ClassOf(c.New) == ClassText:
 			found.loose = true
 			found.mixed = found.mixed || !sameOrderOf(c)
-		case k == classFloat: // −0.0 = 0.0
+		case k == ClassFloat: // −0.0 = 0.0
 			found.loose = true
 		}
 	}
@@ -131,22 +131,22 @@ func matchKey(n *cluster.Table, k *cluster.Key, columns []planColumn) *rowKey {
 	return found
 }
 
-func isColumn(part cluster.KeyPart, c planColumn) bool {
-	return strings.EqualFold(part.Column, c.new.Name)
+func isColumn(part cluster.KeyPart, c Column) bool {
+	return strings.EqualFold(part.Column, c.New.Name)
 }
 
 // sameColumns reports whether a key consists of the columns in whatever order.
-func sameColumns(parts []cluster.KeyPart, columns []planColumn) bool {
+func sameColumns(parts []cluster.KeyPart, columns []Column) bool {
 	for _, part := range parts {
-		if !slices.ContainsFunc(columns, func(c planColumn) bool { return isColumn(part, c) }) {
+		if !slices.ContainsFunc(columns, func(c Column) bool { return isColumn(part, c) }) {
 			return false
 		}
 	}
 	return true
 }
 
-func sameOrderOf(c *planColumn) bool {
-	return classOf(c.old) == classText && classOf(c.new) == classText && sameOrder(c.old, c.new)
+func sameOrderOf(c *Column) bool {
+	return ClassOf(c.Old) == ClassText && ClassOf(c.New) == ClassText && sameOrder(c.Old, c.New)
 }
 
 // indexed reports whether an index can be forced and read in key order.
@@ -157,42 +157,42 @@ func indexed(k *cluster.Key) bool {
 
 // keyProjection projects a key column so that a selected value, sent back as a parameter, finds the rows that have it
 // (lookup) and compares with the bare column in the column's own order (pages).
-func keyProjection(c *planColumn, first bool) (lookup, pages bool) {
-	o, n := c.old, c.new
-	co, cn := classOf(o), classOf(n)
-	c.proj = project(o, n)
+func keyProjection(c *Column, first bool) (lookup, pages bool) {
+	o, n := c.Old, c.New
+	co, cn := ClassOf(o), ClassOf(n)
+	c.Proj = Project(o, n)
 	switch {
 	case co != cn:
 		return keyOfTwoClasses(c, co, cn)
-	case co == classEnum || co == classSet:
+	case co == ClassEnum || co == ClassSet:
 		return keyMembers(c, first)
-	case co == classBit:
-		c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true}
-	case co == classText:
+	case co == ClassBit:
+		c.Proj = Projection{Old: WholeNumber(o), New: WholeNumber(n), Ordered: true, Number: true}
+	case co == ClassText:
 		keyText(c)
-	case co == classInet && o.DataType != n.DataType, co == classYear && (shortYear(o) || shortYear(n)):
-		c.proj.folded = true // a server compares them in a way of its own
-	case co == classFixedBytes:
+	case co == ClassInet && o.DataType != n.DataType, co == ClassYear && (shortYear(o) || shortYear(n)):
+		c.Proj.Folded = true // a server compares them in a way of its own
+	case co == ClassFixedBytes:
 		return o.CharLen == n.CharLen, true
-	case co == classDate && o.DataType != n.DataType && (o.DataType == "date" || n.DataType == "date"):
+	case co == ClassDate && o.DataType != n.DataType && (o.DataType == "date" || n.DataType == "date"):
 		// One type of parameter must suit both columns; a selected DATE would make it lose the time of day.
 		as := func(c *cluster.Column) string { return "CAST(" + cluster.Quote(c.Name) + " AS DATETIME(6))" }
-		c.proj.old, c.proj.new = as(o), as(n)
-	case co == classDecimal && max(integerDigits(o), integerDigits(n))+max(o.Scale, n.Scale) > maxDigits:
+		c.Proj.Old, c.Proj.New = as(o), as(n)
+	case co == ClassDecimal && max(integerDigits(o), integerDigits(n))+max(o.Scale, n.Scale) > maxDigits:
 		return false, false // selected as text, which compares with a decimal as floating point
-	case co == classJSON || co == classGeometry || co == classOther:
+	case co == ClassJSON || co == ClassGeometry || co == ClassOther:
 		return false, false
 	}
-	return true, !c.proj.folded
+	return true, !c.Proj.Folded
 }
 
 // keyMembers projects an ENUM or SET of a key. Members sort by their number, but no server finds its place in an index by
 // a number: behind other columns that does not matter, while a key that begins with one is better read in one statement
 // and its rows found by label, if a label is the same text in every character set.
-func keyMembers(c *planColumn, first bool) (lookup, pages bool) {
-	o, n := c.old, c.new
+func keyMembers(c *Column, first bool) (lookup, pages bool) {
+	o, n := c.Old, c.New
 	same := equalLabels(o.Labels, n.Labels)
-	set := classOf(o) == classSet
+	set := ClassOf(o) == ClassSet
 	told := labelsTold(o) && labelsTold(n)
 	switch {
 	case set && (!told || !same || len(o.Labels) > 63): // servers take the number of a SET for a signed one when they compare it
@@ -202,25 +202,25 @@ func keyMembers(c *planColumn, first bool) (lookup, pages bool) {
 			return false, false
 		}
 	case first || !same || !told:
-		c.proj.ordered = false
-		c.proj.folded = !plainLabels(o) || !plainLabels(n)
+		c.Proj.Ordered = false
+		c.Proj.Folded = !plainLabels(o) || !plainLabels(n)
 		return true, false
 	}
 	const number = "CAST(? AS UNSIGNED)" // MySQL 5.6 takes a parameter for a label where labels are in UCS-2 and its kin
-	c.proj = projection{old: wholeNumber(o), new: wholeNumber(n), ordered: true, number: true, oldMark: number, newMark: number}
+	c.Proj = Projection{Old: WholeNumber(o), New: WholeNumber(n), Ordered: true, Number: true, OldMark: number, NewMark: number}
 	return true, true
 }
 
 // keyOfTwoClasses tells which pairs of different classes can be keys: those whose values have one form that both
 // columns compare with exactly.
-func keyOfTwoClasses(c *planColumn, co, cn class) (lookup, pages bool) {
+func keyOfTwoClasses(c *Column, co, cn class) (lookup, pages bool) {
 	switch [2]class{min(co, cn), max(co, cn)} {
-	case [2]class{classInt, classDecimal}, [2]class{classInt, classBit}:
+	case [2]class{ClassInt, ClassDecimal}, [2]class{ClassInt, ClassBit}:
 		return true, true
-	case [2]class{classText, classUUID}, [2]class{classText, classInet}:
-		c.proj.folded = true
+	case [2]class{ClassText, ClassUUID}, [2]class{ClassText, ClassInet}:
+		c.Proj.Folded = true
 		return true, false
-	case [2]class{classFixedBytes, classUUID}:
+	case [2]class{ClassFixedBytes, ClassUUID}:
 		return true, false
 	}
 	return false, false
@@ -229,30 +229,30 @@ func keyOfTwoClasses(c *planColumn, co, cn class) (lookup, pages bool) {
 // keyText selects the text of a key so that it can be sent back. A text parameter is taken for UTF-8, which is as good as
 // the stored bytes where every text of the column has one form in it. Else the stored bytes are sent, which needs columns
 // of one character set: between others, keys that look alike in UTF-8 may be several.
-func keyText(c *planColumn) {
-	o, n := c.old, c.new
-	so, sn := charset(o), charset(n)
+func keyText(c *Column) {
+	o, n := c.Old, c.New
+	so, sn := Charset(o), Charset(n)
 	switch {
 	case so == sn && (so == "ascii" || !oneFormInUTF8(so)): // columns of ASCII may hold other bytes
-		c.proj.oldMark, c.proj.newMark = storedText(o), storedText(n)
-		c.proj.bytes = true
-	case utf8Bytes(so) && utf8Bytes(sn):
+		c.Proj.OldMark, c.Proj.NewMark = storedText(o), storedText(n)
+		c.Proj.Bytes = true
+	case UTF8Bytes(so) && UTF8Bytes(sn):
 	case oneFormInUTF8(so) && oneFormInUTF8(sn):
-		c.proj.old, c.proj.new = inUTF8(o), inUTF8(n)
+		c.Proj.Old, c.Proj.New = inUTF8(o), inUTF8(n)
 	default:
-		c.proj.folded = true
+		c.Proj.Folded = true
 	}
 }
 
 // oneFormInUTF8 reports whether each text of the charset has one form in UTF-8, from which the server leads back to it.
-func oneFormInUTF8(cs string) bool { return cs == "latin1" || utf8Bytes(cs) }
+func oneFormInUTF8(cs string) bool { return cs == "latin1" || UTF8Bytes(cs) }
 
 // labelsTold reports whether the labels of an ENUM or SET tell which is which. The catalogs of servers hold a question
 // mark for each character that they have no room for, such as those outside the BMP.
 func labelsTold(c *cluster.Column) bool {
 	seen := make(map[string]bool, len(c.Labels))
 	for _, l := range c.Labels {
-		if seen[l] || strings.Contains(l, "?") && !narrow(charset(c)) {
+		if seen[l] || strings.Contains(l, "?") && !narrow(Charset(c)) {
 			return false
 		}
 		seen[l] = true
@@ -265,20 +265,20 @@ func narrow(cs string) bool {
 	return cs == "ascii" || cs == "latin1" || cs == "utf8mb3" || cs == "ucs2"
 }
 
-// wideUnits reports whether the charset has several bytes for each character of ASCII.
-func wideUnits(cs string) bool {
+// WideUnits reports whether the charset has several bytes for each character of ASCII.
+func WideUnits(cs string) bool {
 	return strings.HasPrefix(cs, "utf16") || cs == "utf32" || cs == "ucs2"
 }
 
 // plainLabels reports whether a server finds each label of an ENUM by its text.
 func plainLabels(c *cluster.Column) bool {
-	if wideUnits(charset(c)) {
+	if WideUnits(Charset(c)) {
 		return false // not as the text of the labels arrives
 	}
 	seen := make(map[string]bool, len(c.Labels))
 	for _, l := range c.Labels {
 		folded := strings.TrimRight(strings.ToLower(l), " ")
-		if seen[folded] || !isASCII([]byte(l)) {
+		if seen[folded] || !IsASCII([]byte(l)) {
 			return false
 		}
 		seen[folded] = true
@@ -288,20 +288,20 @@ func plainLabels(c *cluster.Column) bool {
 
 // learn keeps what new's definition, beyond the columns that are compared, says of rows that a repair writes: the unique
 // keys besides the one that rows are matched by, and columns that old lacks.
-func (p *tablePlan) learn(key *rowKey) {
-	n := p.new.table
-	compared := make(map[string]bool, len(p.columns))
-	for _, c := range p.columns {
-		compared[strings.ToLower(c.new.Name)] = true
+func (p *Table) learn(key *rowKey) {
+	n := p.New.Table
+	compared := make(map[string]bool, len(p.Columns))
+	for _, c := range p.Columns {
+		compared[strings.ToLower(c.New.Name)] = true
 	}
 	for i := range n.Columns {
 		c := &n.Columns[i]
 		if c.System || c.Generated != cluster.GeneratedNone || compared[strings.ToLower(c.Name)] {
 			continue
 		}
-		p.newOnly = true
-		if c.Default == nil && !c.DefaultExpr && !c.Nullable && !c.AutoIncrement && p.needs == "" {
-			p.needs = c.Name
+		p.NewOnly = true
+		if c.Default == nil && !c.DefaultExpr && !c.Nullable && !c.AutoIncrement && p.Needs == "" {
+			p.Needs = c.Name
 		}
 	}
 	for i := range n.Keys {
@@ -310,17 +310,17 @@ func (p *tablePlan) learn(key *rowKey) {
 		if !k.Unique && !k.Primary || key != nil && k == key.new || !whole {
 			continue
 		}
-		if p.uniques == nil {
-			p.uniques = make(map[string][]keyShare)
+		if p.Uniques == nil {
+			p.Uniques = make(map[string][]KeyShare)
 		}
 		for _, part := range k.Parts {
 			name := strings.ToLower(part.Column)
-			p.uniques[name] = append(p.uniques[name], keyShare{key: k.Name, prefix: part.Prefix})
+			p.Uniques[name] = append(p.Uniques[name], KeyShare{Key: k.Name, Prefix: part.Prefix})
 		}
 	}
 }
 
-// isUnique reports whether a column is part of a unique key of new, besides the one that rows are matched by.
-func (p *tablePlan) isUnique(c *cluster.Column) bool {
-	return p.uniques[strings.ToLower(c.Name)] != nil
+// IsUnique reports whether a column is part of a unique key of new, besides the one that rows are matched by.
+func (p *Table) IsUnique(c *cluster.Column) bool {
+	return p.Uniques[strings.ToLower(c.Name)] != nil
 }

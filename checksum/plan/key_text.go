@@ -1,4 +1,4 @@
-package checksum
+package plan
 
 import (
 	"encoding/binary"
@@ -23,95 +23,95 @@ var (
 	errKeyFolded = errors.New("the two sides write its values in forms that no index leads from one to the other")
 )
 
-// encodeKey writes a key as the plan's statements select it: the inverse of watchKey.
-func (p *tablePlan) encodeKey(row RowKey) ([]byte, error) {
-	if len(row.Columns) != p.nKey || len(row.Values) != p.nKey {
+// EncodeKey writes a key as the plan's statements select it: the inverse of WatchKey.
+func (p *Table) EncodeKey(row RowKey) ([]byte, error) {
+	if len(row.Columns) != p.NKey || len(row.Values) != p.NKey {
 		return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(row.Columns, ", "))
 	}
 	var key []byte
-	for i, wire := range p.keyTypes() {
-		c := &p.columns[i]
-		at := slices.IndexFunc(row.Columns, func(name string) bool { return strings.EqualFold(name, c.old.Name) })
+	for i, wire := range p.KeyTypes() {
+		c := &p.Columns[i]
+		at := slices.IndexFunc(row.Columns, func(name string) bool { return strings.EqualFold(name, c.Old.Name) })
 		if at < 0 {
 			return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(row.Columns, ", "))
 		}
 		v := row.Values[at]
 		if v.IsNull() || !v.Known() {
-			return nil, fmt.Errorf("key column %s: its value is not known", c.old.Name)
+			return nil, fmt.Errorf("key column %s: its value is not known", c.Old.Name)
 		}
 		raw, err := c.encode(wire, v.Text)
 		if err != nil {
-			return nil, fmt.Errorf("key column %s: %w", c.old.Name, err)
+			return nil, fmt.Errorf("key column %s: %w", c.Old.Name, err)
 		}
 		key = append(key, raw...)
 	}
 	return key, nil
 }
 
-func (p *tablePlan) keyNames() []string {
-	names := make([]string, p.nKey)
+func (p *Table) keyNames() []string {
+	names := make([]string, p.NKey)
 	for i := range names {
-		names[i] = p.columns[i].old.Name
+		names[i] = p.Columns[i].Old.Name
 	}
 	return names
 }
 
 // encode writes a key value in the form of package binlog as it stands in a row packet.
-func (c *planColumn) encode(wire rowstream.Column, text []byte) ([]byte, error) {
-	co, cn := classOf(c.old), classOf(c.new)
+func (c *Column) encode(wire rowstream.Column, text []byte) ([]byte, error) {
+	co, cn := ClassOf(c.Old), ClassOf(c.New)
 	if co != cn {
 		return c.encodeMixed(wire, text)
 	}
 	switch {
-	case c.proj.folded:
+	case c.Proj.Folded:
 		return nil, errKeyFolded
-	case c.proj.bytes:
-		stored, ok := binlog.StoredText(charset(c.old), text)
+	case c.Proj.Bytes:
+		stored, ok := binlog.StoredText(Charset(c.Old), text)
 		if !ok {
-			return nil, fmt.Errorf("text in %s cannot be looked up by what the log says of it", charset(c.old))
+			return nil, fmt.Errorf("text in %s cannot be looked up by what the log says of it", Charset(c.Old))
 		}
 		return packet.WithLength(stored), nil
-	case c.proj.number && co == classBit:
+	case c.Proj.Number && co == ClassBit:
 		if len(text) > 8 {
 			return nil, packet.ErrForm
 		}
 		var full [8]byte
 		copy(full[8-len(text):], text)
 		return packet.EncodeInteger(wire, binary.BigEndian.Uint64(full[:]))
-	case c.proj.number:
-		n, ok := memberNumber(c.old.Labels, co == classSet, string(text))
+	case c.Proj.Number:
+		n, ok := memberNumber(c.Old.Labels, co == ClassSet, string(text))
 		if !ok {
 			return nil, fmt.Errorf("%w: no such label", packet.ErrForm)
 		}
 		return packet.EncodeInteger(wire, n)
-	case co == classEnum || co == classSet:
-		for _, side := range []*cluster.Column{c.old, c.new} {
-			if !utf8Bytes(charset(side)) && !isASCII(text) {
-				return nil, fmt.Errorf("labels in %s cannot be looked up", charset(side))
+	case co == ClassEnum || co == ClassSet:
+		for _, side := range []*cluster.Column{c.Old, c.New} {
+			if !UTF8Bytes(Charset(side)) && !IsASCII(text) {
+				return nil, fmt.Errorf("labels in %s cannot be looked up", Charset(side))
 			}
 		}
-	case co == classFloat && isFloat32(c.old) != isFloat32(c.new), co == classInet && c.old.DataType != c.new.DataType:
+	case co == ClassFloat && IsFloat32(c.Old) != IsFloat32(c.New), co == ClassInet && c.Old.DataType != c.New.DataType:
 		return nil, errKeyTwoWay
-	case co == classDecimal && zerofill(c.old) && c.proj.old == cluster.Quote(c.old.Name):
+	case co == ClassDecimal && ZeroFill(c.Old) && c.Proj.Old == cluster.Quote(c.Old.Name):
 		whole, _, _ := strings.Cut(string(text), ".")
-		text = append([]byte(strings.Repeat("0", max(0, integerDigits(c.old)-len(whole)))), text...)
+		text = append([]byte(strings.Repeat("0", max(0, integerDigits(c.Old)-len(whole)))), text...)
 		return packet.WithLength(text), nil
 	}
 	return packet.Encode(wire, text)
 }
 
 // encodeMixed is encode for columns of two classes, where both sides' forms lead to one value.
-func (c *planColumn) encodeMixed(wire rowstream.Column, text []byte) ([]byte, error) {
-	co, cn := classOf(c.old), classOf(c.new)
+func (c *Column) encodeMixed(wire rowstream.Column, text []byte) ([]byte, error) {
+	co, cn := ClassOf(c.Old), ClassOf(c.New)
 	switch [2]class{min(co, cn), max(co, cn)} {
-	case [2]class{classInt, classDecimal}:
+	case [2]class{ClassInt, ClassDecimal}:
 		return packet.Encode(wire, text)
-	case [2]class{classText, classUUID}: // as canonicalTexts does
-		if !isASCII(text) {
+	case [2]class{ClassText, ClassUUID}: // as canonicalTexts does
+		if !IsASCII(text) {
 			return nil, packet.ErrForm
 		}
 		return packet.WithLength([]byte(strings.ReplaceAll(strings.ToLower(string(text)), "-", ""))), nil
-	case [2]class{classFixedBytes, classUUID}:
+	case [2]class{ClassFixedBytes, ClassUUID}:
 		if len(text) == 36 { // the UUID's side of the pair
 			b, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))
 			if err != nil {
@@ -144,11 +144,11 @@ func memberNumber(all []string, set bool, text string) (uint64, bool) {
 	return n, true
 }
 
-// watchKey writes a sliced key in the form of package binlog. ok is false where the key is selected through a
+// WatchKey writes a sliced key in the form of package binlog. ok is false where the key is selected through a
 // conversion that cannot be undone here.
-func (p *tablePlan) watchKey(key []byte, newSide bool) ([]binlog.Value, bool) {
-	out := make([]binlog.Value, 0, p.nKey)
-	for i, wire := range p.keyTypes() {
+func (p *Table) WatchKey(key []byte, newSide bool) ([]binlog.Value, bool) {
+	out := make([]binlog.Value, 0, p.NKey)
+	for i, wire := range p.KeyTypes() {
 		size := wire.Size(key)
 		text, ok := p.logText(i, newSide, wire, key[:size])
 		if !ok {
@@ -161,22 +161,22 @@ func (p *tablePlan) watchKey(key []byte, newSide bool) ([]binlog.Value, bool) {
 }
 
 // logText writes an encoded value of a column as package binlog writes it.
-func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []byte) ([]byte, bool) {
-	c, expr := p.columns[i].old, p.columns[i].proj.old
+func (p *Table) logText(i int, newSide bool, wire rowstream.Column, raw []byte) ([]byte, bool) {
+	c, expr := p.Columns[i].Old, p.Columns[i].Proj.Old
 	if newSide {
-		c, expr = p.columns[i].new, p.columns[i].proj.new
+		c, expr = p.Columns[i].New, p.Columns[i].Proj.New
 	}
 	bare := expr == cluster.Quote(c.Name)
 	text, _ := packet.Decode(wire, raw)
-	switch k := classOf(c); {
-	case (k == classEnum || k == classSet) && p.columns[i].proj.number:
-		return []byte(labels(c.Labels, k == classSet, text)), true
-	case (k == classEnum || k == classSet) && bare:
+	switch k := ClassOf(c); {
+	case (k == ClassEnum || k == ClassSet) && p.Columns[i].Proj.Number:
+		return []byte(Labels(c.Labels, k == ClassSet, text)), true
+	case (k == ClassEnum || k == ClassSet) && bare:
 		if !labelsTold(c) {
 			return nil, false
 		}
-		return binlog.LogText(charset(c), packet.Content(raw))
-	case k == classBit && p.columns[i].proj.number:
+		return binlog.LogText(Charset(c), packet.Content(raw))
+	case k == ClassBit && p.Columns[i].Proj.Number:
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
 			return nil, false
@@ -187,23 +187,23 @@ func (p *tablePlan) logText(i int, newSide bool, wire rowstream.Column, raw []by
 		return []byte(binlog.FormatFloat32(math.Float32frombits(binary.LittleEndian.Uint32(raw)))), true
 	case wire.Type == mysql.MYSQL_TYPE_DOUBLE && bare:
 		return []byte(binlog.FormatFloat64(math.Float64frombits(binary.LittleEndian.Uint64(raw)))), true
-	case k == classBytes || k == classFixedBytes || k == classGeometry || k == classBit:
+	case k == ClassBytes || k == ClassFixedBytes || k == ClassGeometry || k == ClassBit:
 		return packet.Content(raw), bare
-	case k == classText:
-		if cs := charset(c); bare && !utf8Bytes(cs) { // stands in the column's own charset
+	case k == ClassText:
+		if cs := Charset(c); bare && !UTF8Bytes(cs) { // stands in the column's own charset
 			return binlog.LogText(cs, packet.Content(raw))
 		}
 		return packet.Content(raw), true
-	case !bare && k != classInt:
+	case !bare && k != ClassInt:
 		return nil, false
 	}
 	normal, err := binlog.NormalizeText(c, []byte(text))
 	return normal, err == nil
 }
 
-// matches reports whether a row image equals what a change left behind; nil stands for no row. known is false where
+// Matches reports whether a row image equals what a change left behind; nil stands for no row. known is false where
 // a value of either cannot be compared.
-func (p *tablePlan) matches(newSide bool, columns []rowstream.Column, values []packet.Value, ch binlog.Change) (same, known bool) {
+func (p *Table) Matches(newSide bool, columns []rowstream.Column, values []packet.Value, ch binlog.Change) (same, known bool) {
 	if values == nil || ch.After == nil {
 		return values == nil && ch.After == nil, true
 	}
@@ -211,9 +211,9 @@ func (p *tablePlan) matches(newSide bool, columns []rowstream.Column, values []p
 		return false, false
 	}
 	for i, v := range values {
-		name := p.columns[i].old.Name
+		name := p.Columns[i].Old.Name
 		if newSide {
-			name = p.columns[i].new.Name
+			name = p.Columns[i].New.Name
 		}
 		at := ch.Def.Index(name)
 		if at < 0 || at >= len(ch.After) {
@@ -237,8 +237,8 @@ func (p *tablePlan) matches(newSide bool, columns []rowstream.Column, values []p
 	return true, true
 }
 
-// labels writes the number of an ENUM or SET value as its label or labels.
-func labels(all []string, set bool, number string) string {
+// Labels writes the number of an ENUM or SET value as its label or labels.
+func Labels(all []string, set bool, number string) string {
 	var n uint64
 	for _, r := range number {
 		if r < '0' || r > '9' {
@@ -259,4 +259,11 @@ func labels(all []string, set bool, number string) string {
 		}
 	}
 	return strings.Join(held, ",")
+}
+
+// RowKey names a row by the columns of its key. Values are in the text form of package binlog. Columns may stand in
+// any order.
+type RowKey struct {
+	Columns []string
+	Values  []binlog.Value
 }

@@ -1,7 +1,6 @@
-package checksum
+package plan
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,12 +8,8 @@ import (
 	"crosscheck/cluster"
 )
 
-func compareNames(a, b cluster.TableName) int {
-	return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
-}
-
-// kindOf names what a table is; MariaDB's versioned tables count as tables: their current rows are compared.
-func kindOf(t *cluster.Table) string {
+// KindOf names what a table is; MariaDB's versioned tables count as tables: their current rows are compared.
+func KindOf(t *cluster.Table) string {
 	switch t.Kind {
 	case cluster.TableView:
 		return "view"
@@ -25,8 +20,8 @@ func kindOf(t *cluster.Table) string {
 	}
 }
 
-// unreadable reports whether an engine's rows are somewhere else, or nowhere.
-func unreadable(engine string) bool {
+// Unreadable reports whether an engine's rows are somewhere else, or nowhere.
+func Unreadable(engine string) bool {
 	switch strings.ToUpper(engine) {
 	case "BLACKHOLE", "FEDERATED", "CONNECT", "SPIDER", "MRG_MYISAM":
 		return true
@@ -34,8 +29,8 @@ func unreadable(engine string) bool {
 	return false
 }
 
-// viewColumns compares the columns of a view by name.
-func viewColumns(o, n *cluster.Table, sides [2]string) string {
+// ViewColumns compares the columns of a view by name.
+func ViewColumns(o, n *cluster.Table, sides [2]string) string {
 	names := func(t *cluster.Table) []string {
 		var out []string
 		for _, c := range t.Columns {
