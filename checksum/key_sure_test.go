@@ -57,7 +57,7 @@ func TestTextKeys(t *testing.T) {
 			}
 			must("INSERT INTO samples VALUES " + strings.Join(values, ","))
 			side := openSide(t, srv, "old")
-			s := &session{server: side, pace: newPace(0, 0), log: slog.New(slog.DiscardHandler), retry: time.Second}
+			s := newSession(side, false, newPace(0, 0), time.Second, slog.New(slog.DiscardHandler))
 			defer s.close()
 			for _, cs := range charsets(t, srv) {
 				name := "k_" + cs.collation
@@ -117,7 +117,7 @@ func findEachKey(t *testing.T, s *session, p *plan.Table) {
 			t.Fatalf("%s behind row %d: %v", p.Name, at, err)
 		}
 		r.Hi = hi
-		if own := rangeOf(ctx, t, s, p, r); !bytes.Equal(own.arena, part.arena) {
+		if own := rangeOf(ctx, t, s, p, r); !own.equal(&part) {
 			t.Fatalf("%s: the range that ends at %X holds %d rows, not %d", p.Name, hi.Encode(), own.len(), part.len())
 		}
 		for i := range part.len() {

@@ -2,6 +2,7 @@ package checksum
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -207,27 +208,21 @@ func (m *multiset) scanBare(ctx context.Context, s *session, bare *plan.Table, w
 	packets := make(map[xxh3.Uint128][]byte)
 	var columns []rowstream.Column
 	h := newRowHasher(m.plan)
-	err := s.do(ctx, "scan "+m.plan.Name, func() error {
-		clear(packets)
-		if err := s.liftTimeLimit(); err != nil {
+	err := s.eachRow(ctx, bare, func() { clear(packets) }, func(_, head []byte, rows *rowstream.Rows) error {
+		if rows.More() { // none of those that samples are kept of
+			return rows.Rest(func([]byte) {})
+		}
+		columns = append(columns[:0], rows.Columns()...)
+		sum, err := h.projected(bare, head, columns)
+		if err != nil || !wanted[sum] {
 			return err
 		}
-		return s.query(ctx, bare, bare.Side(s.newSide).ScanQuery(), nil, func(_, head []byte, rows *rowstream.Rows) error {
-			if rows.More() { // none of those that samples are kept of
-				return rows.Rest(func([]byte) {})
-			}
-			columns = append(columns[:0], rows.Columns()...)
-			sum, err := h.projected(bare, head, columns)
-			if err != nil || !wanted[sum] {
-				return err
-			}
-			if was, ok := packets[sum]; ok && string(was) != string(head) {
-				packets[sum] = nil // several forms
-			} else if !ok {
-				packets[sum] = bytesOf(head)
-			}
-			return nil
-		})
+		if was, ok := packets[sum]; ok && string(was) != string(head) {
+			packets[sum] = nil // several forms
+		} else if !ok {
+			packets[sum] = slices.Clone(head)
+		}
+		return nil
 	})
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 	if s.fence.reversed() {
 		source, replica = s.new, s.old
 	}
-	read := func(b *batch, from *session, at func(*round) *image) error {
+	one := func(b *batch, from *session, at func(*round) *image) error {
 		if len(b.suspects) == 0 { // given up
 			return nil
 		}
@@ -67,7 +67,7 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 	}
 	all := func(from *session, at func(*round) *image) error {
 		for _, b := range group {
-			if err = read(b, from, at); err != nil {
+			if err = one(b, from, at); err != nil {
 				return err
 			}
 		}
@@ -80,7 +80,7 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 		if s.tail != nil {
 			b.observed = s.tail.watch(ctx, b.plan, b.suspects)
 		}
-		if err = read(b, source, func(r *round) *image { return &r.source }); err != nil {
+		if err = one(b, source, func(r *round) *image { return &r.source }); err != nil {
 			return group, err
 		}
 		rows += len(b.suspects)
@@ -271,29 +271,15 @@ func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found
 	for i, sp := range b.suspects {
 		index[string(sp.key)] = i
 	}
-	side := b.plan.Side(from.newSide)
-	query, params := side.ScanQuery(), []rowstream.Param(nil)
-	if b.plan.Method == plan.KeyChunks {
-		query = side.RangeQuery(len(b.rng.Lo), len(b.rng.Hi), false)
-		params = b.rng.Hi.Params(b.rng.Lo.Params(nil))
-	}
 	seen := make([]bool, len(b.suspects))
-	err = from.do(ctx, "read rows of "+b.plan.Name, func() error {
-		clear(seen)
-		if b.plan.Method != plan.KeyChunks { // the whole table
-			if xerr := from.liftTimeLimit(); xerr != nil {
-				return xerr
-			}
+	err = from.eachRowOf(ctx, b.plan, *b.rng, func() { clear(seen) }, func(key, head []byte, rows *rowstream.Rows) error {
+		i, ok := index[string(key)]
+		if !ok {
+			return nil
 		}
-		return from.query(ctx, b.plan, query, params, func(key, head []byte, rows *rowstream.Rows) error {
-			i, ok := index[string(key)]
-			if !ok {
-				return nil
-			}
-			more := seen[i]
-			seen[i] = true
-			return visit(i, more, head, rows)
-		})
+		more := seen[i]
+		seen[i] = true
+		return visit(i, more, head, rows)
 	})
 	if err != nil || !b.plan.TextKey {
 		return nil, err

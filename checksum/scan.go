@@ -2,10 +2,12 @@ package checksum
 
 import (
 	"context"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
 )
@@ -24,41 +26,61 @@ type wholeScan struct {
 func (s *session) scanWhole(ctx context.Context, p *plan.Table, w wholeScan) (bytes int64, err error) {
 	n, shown := int64(0), int64(0)
 	h := newRowHasher(p)
-	err = s.do(ctx, "scan "+p.Name, func() error {
+	anew := func() {
 		if n > 0 {
 			w.anew()
 			n, bytes = 0, 0
 		}
-		if xerr := s.liftTimeLimit(); xerr != nil {
-			return xerr
+	}
+	err = s.eachRow(ctx, p, anew, func(key, head []byte, rows *rowstream.Rows) error {
+		large := rows.More()
+		if large { // hashing the remainder overwrites the buffer that key lies in
+			key = slices.Clone(key)
 		}
-		return s.query(ctx, p, p.Side(s.newSide).ScanQuery(), nil, func(key, head []byte, rows *rowstream.Rows) error {
-			large := rows.More()
-			if large { // hashing the remainder overwrites the buffer that key lies in
-				key = bytesOf(key)
+		sum, size, herr := h.hash(head, rows)
+		if herr != nil {
+			return herr
+		}
+		w.visit(key, sum, func() ([]byte, []rowstream.Column) {
+			if large {
+				return nil, nil
 			}
-			sum, size, herr := h.hash(head, rows)
-			if herr != nil {
-				return herr
-			}
-			w.visit(key, sum, func() ([]byte, []rowstream.Column) {
-				if large {
-					return nil, nil
-				}
-				return bytesOf(head), rows.Columns()
-			})
-			bytes += size
-			if n++; n >= shown+maxChunkRows {
-				w.progress(maxChunkRows)
-				shown += maxChunkRows
-			}
-			return nil
+			return slices.Clone(head), rows.Columns()
 		})
+		bytes += size
+		if n++; n >= shown+maxChunkRows {
+			w.progress(maxChunkRows)
+			shown += maxChunkRows
+		}
+		return nil
 	})
 	return bytes, err
 }
 
-func bytesOf(b []byte) []byte { return append([]byte{}, b...) }
+// eachRow hands all rows of a table to visit, in the order that is cheapest for the server. anew is called before the first
+// one, and again when all are going to be visited once more.
+func (s *session) eachRow(ctx context.Context, p *plan.Table, anew func(), visit visitor) error {
+	return s.do(ctx, "scan "+p.Name, func() error {
+		anew()
+		if err := s.liftTimeLimit(); err != nil {
+			return err
+		}
+		return s.query(ctx, p, p.Side(s.newSide).ScanQuery(), nil, visit)
+	})
+}
+
+// eachRowOf is eachRow for the rows of a range, or for all where the table cannot be read in ranges.
+func (s *session) eachRowOf(ctx context.Context, p *plan.Table, r chunker.Range, anew func(), visit visitor) error {
+	if p.Method != plan.KeyChunks {
+		return s.eachRow(ctx, p, anew, visit)
+	}
+	query := p.Side(s.newSide).RangeQuery(len(r.Lo), len(r.Hi), false)
+	params := r.Hi.Params(r.Lo.Params(nil))
+	return s.do(ctx, "read rows of "+p.Name, func() error {
+		anew()
+		return s.query(ctx, p, query, params, visit)
+	})
+}
 
 // liftTimeLimit takes the limit off the statements of the connection.
 func (s *session) liftTimeLimit() error {

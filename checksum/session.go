@@ -45,6 +45,12 @@ func newSession(s *cluster.Server, newSide bool, p *pace, retry time.Duration, l
 	return &session{server: s, newSide: newSide, pace: p, log: log, retry: retry}
 }
 
+// linkPeers lets each of two sides' sessions ask the other one about keys.
+func linkPeers(a, b *session) { a.peer, b.peer = b, a }
+
+// atMost bounds the rows of a statement so that a paced run's statements stay short.
+func (s *session) atMost(rows int) int { return s.pace.maxRows(rows) }
+
 func (s *session) close() {
 	if s.conn != nil {
 		_ = s.conn.Close()

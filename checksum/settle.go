@@ -86,7 +86,7 @@ func newSettler(old, new *session, f fence, t *tail) *settler {
 		capacity: semaphore.NewWeighted(maxSuspects), wake: make(chan struct{}, 1),
 		spoilt: make(map[*plan.Table]error),
 	}
-	s.old.peer, s.new.peer = s.new, s.old
+	linkPeers(old, new)
 	return s
 }
 

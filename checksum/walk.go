@@ -103,7 +103,7 @@ func (w *worker) walkAny(ctx context.Context, l *lane) {
 // of their own.
 func (w *worker) walk(ctx context.Context, l *lane, tables []*tableRun) {
 	size := &sharedSizer{Sizer: chunker.Sizer{
-		Target: chunkTarget, MaxRows: w.old.pace.maxRows(maxChunkRows), MaxBytes: maxChunkBytes,
+		Target: chunkTarget, MaxRows: w.old.atMost(maxChunkRows), MaxBytes: maxChunkBytes,
 	}}
 	if len(tables) > 1 {
 		w.want(listsForMany)
