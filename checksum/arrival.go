@@ -3,6 +3,8 @@ package checksum
 import (
 	"context"
 	"sync"
+
+	"crosscheck/checksum/read"
 )
 
 // arrival tells whether new's definitions are those that old had when the run listed its tables: a table that was made,
@@ -16,13 +18,13 @@ type arrival struct {
 
 // wait returns "" once the fence has passed, else why it did not. What it did is remembered, failures too: a replica that
 // is hours behind is not waited for by each of its tables.
-func (a *arrival) wait(ctx context.Context, s *session, f fence) (late string, err error) {
+func (a *arrival) wait(ctx context.Context, s *read.Session, f fence) (late string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.done {
 		return a.late, nil
 	}
-	err = s.do(ctx, "wait for replication", func() error {
+	err = s.Do(ctx, "wait for replication", func() error {
 		if perr := f.pass(ctx); perr != nil {
 			return perr
 		}

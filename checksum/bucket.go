@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/cluster/rowstream"
 	"crosscheck/internal/fault"
@@ -22,7 +23,7 @@ const (
 )
 
 // buckets are one side's digests.
-type buckets [nBuckets]Digest
+type buckets [nBuckets]read.Digest
 
 // rowVisit is called with a row's bucket, its key (empty without one) and its hash.
 type rowVisit func(bucket int, key []byte, sum xxh3.Uint128)
@@ -32,9 +33,9 @@ func (w *copyWorker) bucket(ctx context.Context, t *tableRun) error {
 	c := t.newChunk(chunker.Range{})
 	defer c.drop(ctx)
 	olds, news := new(buckets), new(buckets)
-	err := w.both(ctx, func(ctx context.Context, s *session) error {
+	err := w.both(ctx, func(ctx context.Context, s *read.Session) error {
 		into, rows, bytes := olds, &c.counts.RowsOld, &c.counts.BytesOld
-		if s.newSide {
+		if s.NewSide {
 			into, rows, bytes = news, &c.counts.RowsNew, &c.counts.BytesNew
 		}
 		n, err := scan(ctx, s, t, func() { clear(into[:]); *rows = 0 }, func(b int, _ []byte, sum xxh3.Uint128) {
@@ -61,7 +62,7 @@ func (w *copyWorker) bucket(ctx context.Context, t *tableRun) error {
 }
 
 // both runs read for both sides at the same time.
-func (w *copyWorker) both(ctx context.Context, read func(context.Context, *session) error) error {
+func (w *copyWorker) both(ctx context.Context, read func(context.Context, *read.Session) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer fault.Guard()
@@ -108,9 +109,9 @@ func (w *copyWorker) drill(ctx context.Context, t *tableRun, c *chunkRun, group 
 		m := &multiset{old: w.old, new: w.new, fence: w.check.fence, plan: t.plan, progress: t.read}
 		return m.settle(ctx, values, valuesOf{c})
 	}
-	var lists [2]map[string]Digest // by key: several rows of a side may have keys that are selected alike
-	err := w.both(ctx, func(ctx context.Context, s *session) error {
-		seen := make(map[string]Digest)
+	var lists [2]map[string]read.Digest // by key: several rows of a side may have keys that are selected alike
+	err := w.both(ctx, func(ctx context.Context, s *read.Session) error {
+		seen := make(map[string]read.Digest)
 		lists[sideIndex(s)] = seen
 		_, err := scan(ctx, s, t, func() { clear(seen) }, func(b int, key []byte, sum xxh3.Uint128) {
 			if group[b] {
@@ -144,8 +145,8 @@ func (w *copyWorker) drill(ctx context.Context, t *tableRun, c *chunkRun, group 
 	return nil
 }
 
-func sideIndex(s *session) int {
-	if s.newSide {
+func sideIndex(s *read.Session) int {
+	if s.NewSide {
 		return 1
 	}
 	return 0
@@ -154,38 +155,38 @@ func sideIndex(s *session) int {
 func bucketOf(h uint64) int { return int(h >> (64 - bucketBits)) }
 
 // pageRows is how many rows one statement of a paged scan reads.
-const pageRows = maxChunkRows
+const pageRows = read.MaxChunkRows
 
 // scan reads the whole table in the side's own order, in pages where it has a key, else in one statement, and returns
 // the bytes read. anew is called when all rows visited so far are going to be visited once more.
-func scan(ctx context.Context, s *session, t *tableRun, anew func(), visit rowVisit) (bytes int64, err error) {
+func scan(ctx context.Context, s *read.Session, t *tableRun, anew func(), visit rowVisit) (bytes int64, err error) {
 	if t.plan.Method == plan.RowMultiset {
-		return s.scanWhole(ctx, t.plan, wholeScan{anew, t.read(s), func(_ []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
+		return s.ScanWhole(ctx, t.plan, read.Scan{Anew: anew, Progress: t.read(s), Visit: func(_ []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
 			visit(bucketOf(sum.Lo), nil, sum)
 		}})
 	}
 	if t.plan.Unpaged {
-		return s.scanWhole(ctx, t.plan, wholeScan{anew, t.read(s), func(key []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
+		return s.ScanWhole(ctx, t.plan, read.Scan{Anew: anew, Progress: t.read(s), Visit: func(key []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
 			visit(bucketOf(xxh3.Hash(key)), key, sum)
 		}})
 	}
-	var list rowList
+	var list read.List
 	r := chunker.Range{}
 	for {
 		if err := t.check.ready(ctx); err != nil {
 			return bytes, err
 		}
-		hi, full, err := s.readRange(ctx, t.plan, r, pageRows, &list)
+		hi, full, err := s.ReadRange(ctx, t.plan, r, pageRows, &list)
 		if err != nil {
 			return bytes, err
 		}
-		for i, sum := range list.hashes {
-			key := list.key(i)
+		for i, sum := range list.Hashes {
+			key := list.Key(i)
 			visit(bucketOf(xxh3.Hash(key)), key, sum)
 		}
-		bytes += list.bytes
-		if !s.newSide {
-			t.check.opt.Observer.Progress(t.plan.Name, int64(list.len()), list.bytes)
+		bytes += list.Bytes
+		if !s.NewSide {
+			t.check.opt.Observer.Progress(t.plan.Name, int64(list.Len()), list.Bytes)
 		}
 		if !full {
 			return bytes, nil
@@ -195,9 +196,9 @@ func scan(ctx context.Context, s *session, t *tableRun, anew func(), visit rowVi
 }
 
 // read returns what shows that rows of the table were read by a session: the reference's count.
-func (t *tableRun) read(s *session) func(rows int64) {
+func (t *tableRun) read(s *read.Session) func(rows int64) {
 	return func(rows int64) {
-		if !s.newSide {
+		if !s.NewSide {
 			t.check.opt.Observer.Progress(t.plan.Name, rows, 0)
 		}
 	}
@@ -206,7 +207,7 @@ func (t *tableRun) read(s *session) func(rows int64) {
 // suspectValues returns the row values of some buckets whose numbers differ.
 func (w *copyWorker) suspectValues(ctx context.Context, t *tableRun, group map[int]bool) ([]xxh3.Uint128, error) {
 	var counts [2]map[xxh3.Uint128]int64
-	err := w.both(ctx, func(ctx context.Context, s *session) error {
+	err := w.both(ctx, func(ctx context.Context, s *read.Session) error {
 		n := make(map[xxh3.Uint128]int64)
 		counts[sideIndex(s)] = n
 		_, err := scan(ctx, s, t, func() { clear(n) }, func(b int, _ []byte, sum xxh3.Uint128) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 )
@@ -23,8 +24,8 @@ type checker struct {
 	twin     bool // see Copy
 	opt      Options
 	old, new *cluster.Server // the reference and the copy
-	paceOld  *pace
-	paceNew  *pace
+	paceOld  *read.Pace
+	paceNew  *read.Pace
 	throttle throttle
 	fence    fence
 	settler  *settler
@@ -98,7 +99,7 @@ func (t *tableRun) failed(err error) {
 		return
 	}
 	t.fail(err)
-	if endsRun(err) {
+	if read.EndsRun(err) {
 		c.abort(err)
 		return
 	}
@@ -111,7 +112,7 @@ var errInterrupted = errors.New("interrupted before the whole table was compared
 // judge decides a table whose rows are not compared.
 func (c *checker) judge(ctx context.Context, pair tablePair) error {
 	r, err := pair.verdict(ctx)
-	if err != nil && ctx.Err() == nil && !endsRun(err) {
+	if err != nil && ctx.Err() == nil && !read.EndsRun(err) {
 		r = TableResult{Table: pair.name, Method: string(plan.Definition), Reason: err.Error()}
 		err = nil
 	}
@@ -161,8 +162,8 @@ func (c *checker) beginTable(ctx context.Context, pair tablePair) (t *tableRun, 
 	gaps = []chunker.Range{{}}
 	if len(proven) > 0 {
 		s := c.session(false)
-		defer s.close()
-		gaps, err = t.cover.Gaps(func(b []chunker.Bound) ([]chunker.Bound, error) { return s.sortBounds(ctx, p, b) })
+		defer s.Close()
+		gaps, err = t.cover.Gaps(func(b []chunker.Bound) ([]chunker.Bound, error) { return s.SortBounds(ctx, p, b) })
 		if err != nil {
 			t.failed(err)
 			return t, nil, nil
@@ -192,11 +193,11 @@ func (c *checker) firstChunk() {
 }
 
 // session returns a session of one side that connects when it is first used.
-func (c *checker) session(newSide bool) *session {
+func (c *checker) session(newSide bool) *read.Session {
 	if newSide {
-		return newSession(c.new, true, c.paceNew, c.opt.RetryFor, c.opt.Log)
+		return read.NewSession(c.new, true, c.paceNew, c.opt.RetryFor, c.opt.Log)
 	}
-	return newSession(c.old, false, c.paceOld, c.opt.RetryFor, c.opt.Log)
+	return read.NewSession(c.old, false, c.paceOld, c.opt.RetryFor, c.opt.Log)
 }
 
 // ready waits until neither the reference nor the copy is too busy. A copy that others do not wait for any more does so

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/cluster/gtid"
 	"crosscheck/cluster/rowstream"
 )
@@ -32,7 +33,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 		return nil, err
 	}
 	for _, side := range []struct {
-		from *session
+		from *read.Session
 		rows []rowImage
 	}{{s.old, oldRows}, {s.new, newRows}} {
 		if err := s.readBare(ctx, side.from, view, side.rows); err != nil {
@@ -40,7 +41,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 		}
 	}
 	now := s.sourcePosition(ctx)
-	to := newTarget(ctx, s.new.server, b.plan)
+	to := newTarget(ctx, s.new.Server, b.plan)
 	var open []*suspect
 	for i, sp := range proven {
 		o, n := oldRows[i], newRows[i]
@@ -133,7 +134,7 @@ func (s *settler) cool(ctx context.Context, b *batch, hot []*suspect) (map[*susp
 			continue
 		}
 		for _, seen := range a.Changes {
-			if same, _ := b.plan.Matches(replica.newSide, rows[i].columns, values, seen.Change); same {
+			if same, _ := b.plan.Matches(replica.NewSide, rows[i].columns, values, seen.Change); same {
 				calmed[sp] = true
 				s.forget(b.plan, sp)
 				sp.owner.same(ctx)
@@ -162,13 +163,13 @@ func kindOfRows(o, n image) Kind {
 }
 
 // packets reads the rows of a batch in full.
-func (s *settler) packets(ctx context.Context, from *session, b *batch) ([]rowImage, error) {
+func (s *settler) packets(ctx context.Context, from *read.Session, b *batch) ([]rowImage, error) {
 	out := make([]rowImage, len(b.suspects))
-	h := newRowHasher(b.plan)
+	h := read.NewHasher(b.plan)
 	var columns []rowstream.Column
 	kept := 0
 	blind, err := s.rows(ctx, from, b, func(i int, more bool, head []byte, rows *rowstream.Rows) error {
-		sum, packet, err := h.hashKeep(head, rows, max(0, min(maxImage, maxImages-kept)))
+		sum, packet, err := h.HashKeep(head, rows, max(0, min(maxImage, maxImages-kept)))
 		kept += len(packet)
 		if columns == nil {
 			columns = append(columns, rows.Columns()...)
@@ -190,7 +191,7 @@ func (s *settler) packets(ctx context.Context, from *session, b *batch) ([]rowIm
 
 // readBare reads the rows' own values on one side. Of a row that no longer has the packet that was read before, moved is
 // set.
-func (s *settler) readBare(ctx context.Context, from *session, b *batch, rows []rowImage) error {
+func (s *settler) readBare(ctx context.Context, from *read.Session, b *batch, rows []rowImage) error {
 	bare := b.plan.Bare()
 	if bare == nil {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/cluster"
 	"crosscheck/internal/fault"
 )
@@ -46,7 +47,7 @@ func (u unconfirmed) byDefinition() bool {
 // concurrently; run by one goroutine.
 type confirmer struct {
 	check    *checker
-	old, new *session
+	old, new *read.Session
 	wake     chan struct{} // holds a token while there is something to take
 	closed   chan struct{}
 
@@ -78,8 +79,8 @@ func (d *confirmer) finish() { close(d.closed) }
 // run confirms tables until finish was called and none is left. After an error, which is its result, the tables that
 // remain are delivered unconfirmed.
 func (d *confirmer) run(ctx context.Context) error {
-	defer d.old.close()
-	defer d.new.close()
+	defer d.old.Close()
+	defer d.new.Close()
 	var failed error
 	for more := true; more; {
 		select {
@@ -99,7 +100,7 @@ func (d *confirmer) run(ctx context.Context) error {
 		if err == nil {
 			err = d.confirm(ctx, batch)
 		}
-		if err != nil && ctx.Err() == nil && !endsRun(err) {
+		if err != nil && ctx.Err() == nil && !read.EndsRun(err) {
 			err = d.apart(ctx, batch)
 		}
 		if err != nil {
@@ -124,7 +125,7 @@ func (d *confirmer) apart(ctx context.Context, batch []unconfirmed) error {
 	for i := range batch {
 		one := batch[i : i+1]
 		if err := d.confirm(ctx, one); err != nil {
-			if ctx.Err() != nil || endsRun(err) {
+			if ctx.Err() != nil || read.EndsRun(err) {
 				return err
 			}
 			d.unread(one, err)
@@ -198,11 +199,11 @@ func (d *confirmer) load(ctx context.Context, batch []unconfirmed) (olds, news m
 	}
 	var found [2]map[cluster.TableName]*cluster.Table
 	g, ctx := errgroup.WithContext(ctx)
-	for i, s := range []*session{d.old, d.new} {
+	for i, s := range []*read.Session{d.old, d.new} {
 		g.Go(func() error {
 			defer fault.Guard()
-			return s.do(ctx, "read definitions again", func() (err error) {
-				found[i], err = cluster.LoadNamed(ctx, s.server, names[i])
+			return s.Do(ctx, "read definitions again", func() (err error) {
+				found[i], err = cluster.LoadNamed(ctx, s.Server, names[i])
 				return err
 			})
 		})

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/cluster"
 )
 
@@ -121,14 +122,14 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 		lacks = c.names()[0]
 	}
 	there, here := c.session(!onNew), c.session(onNew)
-	defer there.close()
-	defer here.close()
+	defer there.Close()
+	defer here.Close()
 	late, err := c.arrival.wait(ctx, there, c.fence)
 	if err != nil {
 		return r, err
 	}
 	var access cluster.Access
-	err = there.do(ctx, "look for "+t.FullName(), func() (err error) {
+	err = there.Do(ctx, "look for "+t.FullName(), func() (err error) {
 		access, err = other.TableAccess(ctx, t.Schema, t.Name)
 		return err
 	})
@@ -153,8 +154,8 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 	if t.Kind == cluster.TableView || plan.Unreadable(t.Engine) {
 		return r, nil
 	}
-	rows, err := here.countRows(ctx, t)
-	if err != nil && ctx.Err() == nil && !endsRun(err) { // it is not even on the side that had it
+	rows, err := here.CountRows(ctx, t)
+	if err != nil && ctx.Err() == nil && !read.EndsRun(err) { // it is not even on the side that had it
 		r.Verdict, r.Reason = Undecided, err.Error()
 		return r, nil
 	}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/zeebo/xxh3"
+
+	"crosscheck/checksum/read"
 )
 
 // round is one pass of the fence rule over one row. With replication from a source to a replica, source was read
@@ -121,7 +123,7 @@ type image struct {
 // add takes in a row: of several that a key stands for the hashes are summed up.
 func (im *image) add(more bool, h xxh3.Uint128) {
 	if more {
-		d := Digest{Hi: im.hash.Hi, Lo: im.hash.Lo}
+		d := read.Digest{Hi: im.hash.Hi, Lo: im.hash.Lo}
 		d.Add(h)
 		h = xxh3.Uint128{Hi: d.Hi, Lo: d.Lo}
 	}

@@ -44,8 +44,8 @@ func (p *pass) lanes(g *laneGroup) []*lane {
 		return lanes
 	}
 	s := p.session()
-	defer s.close()
-	sorted, err := s.sortBounds(p.ctx, g.tables[0].plan, bounds)
+	defer s.Close()
+	sorted, err := s.SortBounds(p.ctx, g.tables[0].plan, bounds)
 	if err != nil {
 		p.failed(g.tables, err)
 		return nil

@@ -8,16 +8,17 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/cluster/rowstream"
 )
 
 // multiset settles row values of a table without a key by the fence rule: a value's image is the number of its
 // occurrences, and each read is a scan.
 type multiset struct {
-	old, new *session
+	old, new *read.Session
 	fence    fence
 	plan     *plan.Table
-	progress func(*session) func(rows int64) // what shows that rows were read by a session
+	progress func(*read.Session) func(rows int64) // what shows that rows were read by a session
 }
 
 // rowCount is a row value that occurs so many times on each side.
@@ -111,13 +112,13 @@ func (m *multiset) look(ctx context.Context, values []*rowCount) (*multisetLooks
 	if looks.source, err = m.scan(ctx, source, looks, values); err != nil {
 		return nil, err
 	}
-	if err = replica.do(ctx, "wait for replication", func() error { return m.fence.pass(ctx) }); err != nil {
+	if err = replica.Do(ctx, "wait for replication", func() error { return m.fence.pass(ctx) }); err != nil {
 		return nil, err
 	}
 	if looks.replica, err = m.scan(ctx, replica, looks, values); err != nil {
 		return nil, err
 	}
-	if err = source.do(ctx, "wait for commits", func() error { return m.fence.committed(ctx) }); err != nil {
+	if err = source.Do(ctx, "wait for commits", func() error { return m.fence.committed(ctx) }); err != nil {
 		return nil, err
 	}
 	if looks.sourceAgain, err = m.scan(ctx, source, looks, values); err != nil || !m.fence.bothSides() {
@@ -131,7 +132,7 @@ func (m *multiset) look(ctx context.Context, values []*rowCount) (*multisetLooks
 const maxSamples = 10000
 
 // scan counts the values on one side and keeps a row of each.
-func (m *multiset) scan(ctx context.Context, s *session, looks *multisetLooks, values []*rowCount) (tally, error) {
+func (m *multiset) scan(ctx context.Context, s *read.Session, looks *multisetLooks, values []*rowCount) (tally, error) {
 	n := make(tally, len(values))
 	for _, v := range values {
 		n[v.hash] = 0
@@ -151,7 +152,7 @@ func (m *multiset) scan(ctx context.Context, s *session, looks *multisetLooks, v
 			looks.samples[sum] = keptRow{packet: packet, columns: append([]rowstream.Column{}, columns...)}
 		}
 	}
-	_, err := s.scanWhole(ctx, m.plan, wholeScan{anew: anew, progress: m.progress(s), visit: visit})
+	_, err := s.ScanWhole(ctx, m.plan, read.Scan{Anew: anew, Progress: m.progress(s), Visit: visit})
 	return n, err
 }
 
@@ -160,7 +161,7 @@ func (m *multiset) proven(ctx context.Context, looks *multisetLooks, proven []*r
 	if err := m.bareSamples(ctx, looks, proven); err != nil {
 		return err
 	}
-	to := newTarget(ctx, m.new.server, m.plan)
+	to := newTarget(ctx, m.new.Server, m.plan)
 	for _, v := range proven {
 		d := Difference{Kind: Missing, Proof: m.fence.proof()}
 		onOld, onNew := looks.numbers(v.hash)
@@ -201,19 +202,19 @@ func (m *multiset) bareSamples(ctx context.Context, looks *multisetLooks, proven
 }
 
 // scanBare reads a side once more for what the rows of some values hold.
-func (m *multiset) scanBare(ctx context.Context, s *session, bare *plan.Table, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]keptRow) error {
+func (m *multiset) scanBare(ctx context.Context, s *read.Session, bare *plan.Table, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]keptRow) error {
 	if len(wanted) == 0 {
 		return nil
 	}
 	packets := make(map[xxh3.Uint128][]byte)
 	var columns []rowstream.Column
-	h := newRowHasher(m.plan)
-	err := s.eachRow(ctx, bare, func() { clear(packets) }, func(_, head []byte, rows *rowstream.Rows) error {
+	h := read.NewHasher(m.plan)
+	err := s.EachRow(ctx, bare, func() { clear(packets) }, func(_, head []byte, rows *rowstream.Rows) error {
 		if rows.More() { // none of those that samples are kept of
 			return rows.Rest(func([]byte) {})
 		}
 		columns = append(columns[:0], rows.Columns()...)
-		sum, err := h.projected(bare, head, columns)
+		sum, err := h.Projected(bare, head, columns)
 		if err != nil || !wanted[sum] {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/cluster"
 	"crosscheck/internal/fault"
 )
@@ -32,7 +33,7 @@ type Copy struct {
 type pass struct {
 	opt      Options
 	ref      *cluster.Server
-	pace     *pace
+	pace     *read.Pace
 	throttle throttle // by the reference's load
 	schedule *schedule
 	copies   []*checker
@@ -68,7 +69,7 @@ func Run(ctx context.Context, old, new *cluster.Server, v Survey, opt Options) (
 // Options.Keys are not used.
 func RunCopies(ctx context.Context, ref *cluster.Server, copies []Copy, opt Options) ([]Result, error) {
 	opt.defaults()
-	p := &pass{opt: opt, ref: ref, pace: newPace(opt.MaxRows, opt.MaxBytes)}
+	p := &pass{opt: opt, ref: ref, pace: read.NewPace(opt.MaxRows, opt.MaxBytes)}
 	p.throttle.threads = opt.MaxThreads
 	p.ctx, p.abort = context.WithCancelCause(ctx)
 	defer p.abort(nil)
@@ -147,7 +148,7 @@ const (
 func (p *pass) newChecker(of Copy) *checker {
 	c := &checker{
 		pass: p, label: of.Label, twin: of.Twin, opt: p.opt, old: p.ref, new: of.Server, folds: plan.FoldingOf(p.ref, of.Server), started: p.opt.Started,
-		paceOld: p.pace, paceNew: newPace(p.opt.MaxRows, p.opt.MaxBytes),
+		paceOld: p.pace, paceNew: read.NewPace(p.opt.MaxRows, p.opt.MaxBytes),
 	}
 	c.opt.Journal, c.opt.Keys = of.Journal, of.Keys
 	if len(p.copies) > 0 {
@@ -438,7 +439,7 @@ func (p *pass) failed(tables []*tableRun, err error) {
 	}
 	switch {
 	case ended:
-	case endsRun(err):
+	case read.EndsRun(err):
 		p.abort(err)
 	default:
 		p.opt.Log.Warn("a table cannot be compared to its end", "table", tables[0].plan.Name, "err", err)
@@ -446,8 +447,8 @@ func (p *pass) failed(tables []*tableRun, err error) {
 }
 
 // session returns a session of the reference.
-func (p *pass) session() *session {
-	return newSession(p.ref, false, p.pace, p.opt.RetryFor, p.opt.Log)
+func (p *pass) session() *read.Session {
+	return read.NewSession(p.ref, false, p.pace, p.opt.RetryFor, p.opt.Log)
 }
 
 // catalog keeps the reference's definitions, which are read once for all copies.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 )
@@ -64,8 +65,8 @@ func newRechecker(old, new *cluster.Server, rel cluster.Relation, opt RecheckOpt
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	session := func(s *cluster.Server) *session {
-		return newSession(s, s == new, newPace(0, 0), opt.RetryFor, opt.Log)
+	session := func(s *cluster.Server) *read.Session {
+		return read.NewSession(s, s == new, read.NewPace(0, 0), opt.RetryFor, opt.Log)
 	}
 	s := newSettler(session(old), session(new), newFence(old, new, rel, opt.FenceTimeout), nil)
 	s.single = true
@@ -80,8 +81,8 @@ func newRechecker(old, new *cluster.Server, rel cluster.Relation, opt RecheckOpt
 func (r *Rechecker) Close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.settler.old.close()
-	r.settler.new.close()
+	r.settler.old.Close()
+	r.settler.new.Close()
 }
 
 // Recheck compares rows of a table, named as "db.name" (cluster.Table.FullName), and returns one verdict per row, with
@@ -98,7 +99,7 @@ func (r *Rechecker) Recheck(ctx context.Context, table string, rows []RowKey) (v
 			return r.outcome(ctx, unknown, why, err)
 		}
 		verdicts, why, err = r.settle(ctx, p, rows)
-		if err != nil && endsRun(err) {
+		if err != nil && read.EndsRun(err) {
 			return r.outcome(ctx, verdicts, why, err)
 		}
 		if err == nil && !anyDiffers(verdicts) {
@@ -135,7 +136,7 @@ func (r *Rechecker) outcome(ctx context.Context, verdicts []RowVerdict, reason s
 		return make([]RowVerdict, len(verdicts)), "interrupted", ctx.Err()
 	case err == nil:
 		return verdicts, reason, nil
-	case cluster.IsTransient(err), !endsRun(err):
+	case cluster.IsTransient(err), !read.EndsRun(err):
 		return verdicts, err.Error(), nil
 	}
 	return make([]RowVerdict, len(verdicts)), err.Error(), err
@@ -153,17 +154,17 @@ func (r *Rechecker) plan(ctx context.Context, table string) (p *plan.Table, reas
 		return nil, reason, err
 	}
 	var tables [2]*cluster.Table
-	for i, s := range []*session{r.settler.old, r.settler.new} {
-		err := s.do(ctx, "read the definition of "+table, func() error {
+	for i, s := range []*read.Session{r.settler.old, r.settler.new} {
+		err := s.Do(ctx, "read the definition of "+table, func() error {
 			var err error
-			tables[i], err = cluster.LoadTable(ctx, s.server, names[i].Schema, names[i].Name)
+			tables[i], err = cluster.LoadTable(ctx, s.Server, names[i].Schema, names[i].Name)
 			return err
 		})
 		if err != nil {
 			return nil, "", err
 		}
 		if tables[i] == nil {
-			return nil, fmt.Sprintf("%s is not there on %s, or the account may not see it", table, s.server.Label()), nil
+			return nil, fmt.Sprintf("%s is not there on %s, or the account may not see it", table, s.Server.Label()), nil
 		}
 	}
 	o, n := tables[0], tables[1]
@@ -202,9 +203,9 @@ func (r *Rechecker) names(ctx context.Context, table cluster.TableName) (names [
 		return [2]cluster.TableName{table, table}, "", nil
 	}
 	var lists [2][]cluster.TableName
-	for i, s := range []*session{r.settler.old, r.settler.new} {
-		err = s.do(ctx, "list the tables", func() (err error) {
-			lists[i], err = cluster.ListTables(ctx, s.server)
+	for i, s := range []*read.Session{r.settler.old, r.settler.new} {
+		err = s.Do(ctx, "list the tables", func() (err error) {
+			lists[i], err = cluster.ListTables(ctx, s.Server)
 			return err
 		})
 		if err != nil {
@@ -241,7 +242,7 @@ func (r *recheckRow) undecided(_ context.Context, reason string) {
 func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []RowKey) (verdicts []RowVerdict, reason string, err error) {
 	verdicts = make([]RowVerdict, len(rows))
 	s := r.settler
-	if err = s.old.learnTypes(ctx, p); err != nil {
+	if err = s.old.LearnTypes(ctx, p); err != nil {
 		return verdicts, "", err
 	}
 	b := &batch{plan: p}
@@ -262,7 +263,7 @@ func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []RowKey) (v
 			b.suspects = append(b.suspects, &suspect{key: key, owner: owners[i]})
 		}
 	}
-	strays := s.old.strays + s.new.strays
+	strays := s.old.Strays + s.new.Strays
 	if len(b.suspects) > 0 {
 		s.push(b)
 		s.finish()
@@ -271,7 +272,7 @@ func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []RowKey) (v
 	}
 	// Without text in the key, a row that the server finds by a key has its bytes. If not, this key's bytes are not what
 	// the server would send, and finding no row means nothing.
-	misread := !p.TextKey && s.old.strays+s.new.strays != strays
+	misread := !p.TextKey && s.old.Strays+s.new.Strays != strays
 	for i, o := range owners {
 		if misread && o.verdict == RowEqual {
 			o.verdict, o.reason = RowUnknown, p.Name+": a key's values are not written as the server sends them"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/cluster/rowstream"
 )
@@ -39,7 +40,7 @@ func (s *settler) round(ctx context.Context, first *batch) error {
 // spare keeps a table's own error from the other tables: its batch is given up, and nil is returned. So are its later
 // batches: others need not wait for the same lock once more with each.
 func (s *settler) spare(ctx context.Context, b *batch, err error) error {
-	if err == nil || ctx.Err() != nil || s.single || endsRun(err) {
+	if err == nil || ctx.Err() != nil || s.single || read.EndsRun(err) {
 		return err
 	}
 	s.spoilt[b.plan] = err
@@ -56,7 +57,7 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 	if s.fence.reversed() {
 		source, replica = s.new, s.old
 	}
-	one := func(b *batch, from *session, at func(*round) *image) error {
+	one := func(b *batch, from *read.Session, at func(*round) *image) error {
 		if len(b.suspects) == 0 { // given up
 			return nil
 		}
@@ -65,7 +66,7 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 		}
 		return s.spare(ctx, b, s.read(ctx, from, b, func(i int, im image) { *at(&b.rounds[i]) = im }))
 	}
-	all := func(from *session, at func(*round) *image) error {
+	all := func(from *read.Session, at func(*round) *image) error {
 		for _, b := range group {
 			if err = one(b, from, at); err != nil {
 				return err
@@ -88,7 +89,7 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 			b, _ = s.next()
 		}
 	}
-	err = replica.do(ctx, "wait for replication", func() error {
+	err = replica.Do(ctx, "wait for replication", func() error {
 		begun := time.Now()
 		defer func() { s.waited = time.Since(begun) }()
 		return s.fence.pass(ctx)
@@ -110,13 +111,13 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 
 // committed waits until the source shows what the replica was read with, should any row look different. If it does not,
 // the rows that look alike are settled all the same.
-func (s *settler) committed(ctx context.Context, source *session, group []*batch) error {
+func (s *settler) committed(ctx context.Context, source *read.Session, group []*batch) error {
 	for _, b := range group {
 		for i := range b.suspects {
 			if !s.apart(b, i) {
 				continue
 			}
-			err := source.do(ctx, "wait for commits", func() error { return s.fence.committed(ctx) })
+			err := source.Do(ctx, "wait for commits", func() error { return s.fence.committed(ctx) })
 			if fenceFailure(err) != "" {
 				s.keep(ctx, group)
 			}
@@ -206,11 +207,11 @@ func (s *settler) judge(ctx context.Context, b *batch) error {
 }
 
 // read hashes the rows of a batch on one side; rows that do not exist are not reported.
-func (s *settler) read(ctx context.Context, from *session, b *batch, see func(i int, im image)) error {
-	h := newRowHasher(b.plan)
+func (s *settler) read(ctx context.Context, from *read.Session, b *batch, see func(i int, im image)) error {
+	h := read.NewHasher(b.plan)
 	images := make([]image, len(b.suspects))
 	blind, err := s.rows(ctx, from, b, func(i int, more bool, head []byte, rows *rowstream.Rows) error {
-		sum, _, err := h.hash(head, rows)
+		sum, _, err := h.Hash(head, rows)
 		images[i].add(more, sum)
 		return err
 	})
@@ -263,16 +264,16 @@ func (s *settler) readInstead(ctx context.Context, b *batch, blind []*suspect) {
 }
 
 // rows reads the rows of a batch on one side, by range or by key. It returns the suspects that it can say nothing of.
-func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found) (blind []int, err error) {
+func (s *settler) rows(ctx context.Context, from *read.Session, b *batch, visit read.Found) (blind []int, err error) {
 	if b.rng == nil {
-		return from.lookup(ctx, b.plan, b.keys(), visit)
+		return from.Lookup(ctx, b.plan, b.keys(), visit)
 	}
 	index := make(map[string]int, len(b.suspects))
 	for i, sp := range b.suspects {
 		index[string(sp.key)] = i
 	}
 	seen := make([]bool, len(b.suspects))
-	err = from.eachRowOf(ctx, b.plan, *b.rng, func() { clear(seen) }, func(key, head []byte, rows *rowstream.Rows) error {
+	err = from.EachRowOf(ctx, b.plan, *b.rng, func() { clear(seen) }, func(key, head []byte, rows *rowstream.Rows) error {
 		i, ok := index[string(key)]
 		if !ok {
 			return nil
@@ -290,7 +291,7 @@ func (s *settler) rows(ctx context.Context, from *session, b *batch, visit found
 			unseen = append(unseen, i)
 		}
 	}
-	_, err = from.lookupAll(ctx, b.plan, b.keys(), unseen, visit)
+	_, err = from.LookupAll(ctx, b.plan, b.keys(), unseen, visit)
 	return nil, err
 }
 

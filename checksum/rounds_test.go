@@ -73,7 +73,7 @@ func TestOneFenceForAllThatIsDue(t *testing.T) {
 			if err != nil || why != "" {
 				t.Fatal(why, err)
 			}
-			if err = r.settler.old.learnTypes(t.Context(), p); err != nil {
+			if err = r.settler.old.LearnTypes(t.Context(), p); err != nil {
 				t.Fatal(err)
 			}
 			key, err := p.EncodeKey(keyOf("id", "1"))

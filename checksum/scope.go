@@ -120,11 +120,11 @@ func (c *checker) hidden(ctx context.Context, s *cluster.Server, f cluster.Filte
 func (c *checker) listAll(ctx context.Context) (names [2][]cluster.TableName, err error) {
 	for i, newSide := range []bool{false, true} {
 		s := c.session(newSide)
-		err = s.do(ctx, "list the tables", func() (err error) {
-			names[i], err = cluster.ListTables(ctx, s.server)
+		err = s.Do(ctx, "list the tables", func() (err error) {
+			names[i], err = cluster.ListTables(ctx, s.Server)
 			return err
 		})
-		s.close()
+		s.Close()
 		if err != nil {
 			return names, err
 		}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/gtid"
@@ -63,7 +64,7 @@ type batch struct {
 
 // settler takes rows that looked different and settles each: the same, different, or undecided with a reason.
 type settler struct {
-	old, new *session
+	old, new *read.Session
 	fence    fence
 	tail     *tail // nil where there is no source to follow
 	capacity *semaphore.Weighted
@@ -80,13 +81,13 @@ type settler struct {
 }
 
 // newSettler returns a settler that reads on two sessions of its own. t is nil where no log is to be followed.
-func newSettler(old, new *session, f fence, t *tail) *settler {
+func newSettler(old, new *read.Session, f fence, t *tail) *settler {
 	s := &settler{
 		fence: f, tail: t, old: old, new: new,
 		capacity: semaphore.NewWeighted(maxSuspects), wake: make(chan struct{}, 1),
 		spoilt: make(map[*plan.Table]error),
 	}
-	linkPeers(old, new)
+	read.LinkPeers(old, new)
 	return s
 }
 
@@ -170,8 +171,8 @@ func (s *settler) finish() {
 
 // run is drain, and closes what the settler opened.
 func (s *settler) run(ctx context.Context) error {
-	defer s.old.close()
-	defer s.new.close()
+	defer s.old.Close()
+	defer s.new.Close()
 	if s.tail != nil {
 		defer s.tail.close()
 	}

@@ -1,4 +1,4 @@
-package checksum
+package read
 
 import (
 	"context"
@@ -10,11 +10,11 @@ import (
 	"crosscheck/cluster/rowstream"
 )
 
-// sortBounds lets old sort bounds of a table by their place in its key order. An empty selection of the table itself
+// SortBounds lets old sort bounds of a table by their place in its key order. An empty selection of the table itself
 // gives the columns of the list their types and collations. A bound on fewer columns than the key has lies behind
 // all rows that begin with it, so that missing values sort last.
-func (s *session) sortBounds(ctx context.Context, p *plan.Table, bounds []chunker.Bound) ([]chunker.Bound, error) {
-	side := p.Side(s.newSide)
+func (s *Session) SortBounds(ctx context.Context, p *plan.Table, bounds []chunker.Bound) ([]chunker.Bound, error) {
+	side := p.Side(s.NewSide)
 	var b strings.Builder
 	var names, order []string
 	for i := range side.Keys {
@@ -41,7 +41,7 @@ func (s *session) sortBounds(ctx context.Context, p *plan.Table, bounds []chunke
 	b.WriteString(") x ORDER BY " + strings.Join(order, ", "))
 
 	var sorted []chunker.Bound
-	err := s.do(ctx, "sort the recorded key bounds of "+p.Name, func() error {
+	err := s.Do(ctx, "sort the recorded key bounds of "+p.Name, func() error {
 		sorted = sorted[:0]
 		st, err := s.stmt(p.Name, b.String())
 		if err != nil {
@@ -59,12 +59,12 @@ func (s *session) sortBounds(ctx context.Context, p *plan.Table, bounds []chunke
 	return sorted, err
 }
 
-// learnTypes asks how the selected columns stand in row packets, before any row was read.
-func (s *session) learnTypes(ctx context.Context, p *plan.Table) error {
+// LearnTypes asks how the selected columns stand in row packets, before any row was read.
+func (s *Session) LearnTypes(ctx context.Context, p *plan.Table) error {
 	if p.TypesKnown() {
 		return nil
 	}
-	return s.do(ctx, "read columns of "+p.Name, func() error {
-		return s.query(ctx, p, p.Side(s.newSide).ScanQuery()+" WHERE 1=0", nil, nil)
+	return s.Do(ctx, "read columns of "+p.Name, func() error {
+		return s.query(ctx, p, p.Side(s.NewSide).ScanQuery()+" WHERE 1=0", nil, nil)
 	})
 }

@@ -1,4 +1,4 @@
-package checksum
+package read
 
 import (
 	"context"
@@ -6,22 +6,22 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// pace keeps what a run reads from one side below the limits the user set. A nil limiter does not limit.
-type pace struct{ rows, bytes *rate.Limiter }
+// Pace keeps what a run reads from one side below the limits the user set. A nil limiter does not limit.
+type Pace struct{ rows, bytes *rate.Limiter }
 
-// newPace returns a pace of so many rows and bytes a second; 0 means no limit.
-func newPace(rows, bytes int64) *pace {
+// NewPace returns a pace of so many rows and bytes a second; 0 means no limit.
+func NewPace(rows, bytes int64) *Pace {
 	limiter := func(perSecond int64) *rate.Limiter {
 		if perSecond <= 0 {
 			return nil
 		}
 		return rate.NewLimiter(rate.Limit(perSecond), int(perSecond)) // one second's worth may come at once
 	}
-	return &pace{rows: limiter(rows), bytes: limiter(bytes)}
+	return &Pace{rows: limiter(rows), bytes: limiter(bytes)}
 }
 
 // spent accounts for what a statement read and waits until the next one may begin.
-func (p *pace) spent(ctx context.Context, rows, bytes int64) error {
+func (p *Pace) spent(ctx context.Context, rows, bytes int64) error {
 	for _, s := range []struct {
 		limiter *rate.Limiter
 		n       int64
@@ -38,7 +38,7 @@ func (p *pace) spent(ctx context.Context, rows, bytes int64) error {
 }
 
 // maxRows bounds a chunk so that a paced run's statements stay short.
-func (p *pace) maxRows(n int) int {
+func (p *Pace) maxRows(n int) int {
 	if p.rows != nil {
 		n = min(n, max(1, p.rows.Burst()))
 	}

@@ -1,4 +1,6 @@
-package checksum
+// Package read reads one side's rows over a raw connection: ranges in key order, rows by their keys, whole tables; and says
+// of keys whether the server reads them as what they are. Rows come as packets, keys and hashes, none is decoded.
+package read
 
 import (
 	"bytes"
@@ -18,49 +20,50 @@ import (
 	"crosscheck/cluster/rowstream"
 )
 
-// errTimeLimit reports that a statement was ended by a time limit of the server: the caller asks for less.
-var errTimeLimit = errors.New("statement ended by the server's time limit")
+// ErrTimeLimit reports that a statement was ended by a time limit of the server: the caller asks for less.
+var ErrTimeLimit = errors.New("statement ended by the server's time limit")
 
-// session reads one side's rows on one raw connection, which it opens when it is first needed and opens again when it
+// Session reads one side's rows on one raw connection, which it opens when it is first needed and opens again when it
 // breaks. It belongs to one goroutine.
-type session struct {
-	server  *cluster.Server
-	newSide bool
-	pace    *pace
+type Session struct {
+	Server  *cluster.Server
+	NewSide bool // of plans: it reads new's part
+	pace    *Pace
 	log     *slog.Logger
 	retry   time.Duration // how long a lost server is tried again before the error counts
 
 	conn   *rowstream.Conn
 	narrow bool     // a connection was lost over rowstream's Widen
-	peer   *session // of the other side, for questions about keys; nil where none come up
+	peer   *Session // of the other side, for questions about keys; nil where none come up
 
-	strays int64 // rows that a lookup found although their key is none of those asked for; see Rechecker
+	Strays int64 // rows that a lookup found although their key is none of those asked for; see Rechecker
 
 	table string // the table that stmts are for
 	stmts map[string]*rowstream.Stmt
 }
 
-// newSession returns a session that connects when it is first used.
-func newSession(s *cluster.Server, newSide bool, p *pace, retry time.Duration, log *slog.Logger) *session {
-	return &session{server: s, newSide: newSide, pace: p, log: log, retry: retry}
+// NewSession returns a session that connects when it is first used.
+func NewSession(s *cluster.Server, newSide bool, p *Pace, retry time.Duration, log *slog.Logger) *Session {
+	return &Session{Server: s, NewSide: newSide, pace: p, log: log, retry: retry}
 }
 
-// linkPeers lets each of two sides' sessions ask the other one about keys.
-func linkPeers(a, b *session) { a.peer, b.peer = b, a }
+// LinkPeers lets each of two sides' sessions ask the other one about keys.
+func LinkPeers(a, b *Session) { a.peer, b.peer = b, a }
 
-// atMost bounds the rows of a statement so that a paced run's statements stay short.
-func (s *session) atMost(rows int) int { return s.pace.maxRows(rows) }
+// AtMost bounds the rows of a statement so that a paced run's statements stay short.
+func (s *Session) AtMost(rows int) int { return s.pace.maxRows(rows) }
 
-func (s *session) close() {
+// Close closes the connection; the session opens another one when it is used again.
+func (s *Session) Close() {
 	if s.conn != nil {
 		_ = s.conn.Close()
 	}
 	s.conn, s.stmts = nil, nil
 }
 
-// do runs op, and again after transient failures, on a fresh connection where the old one broke. op must start from
+// Do runs op, and again after transient failures, on a fresh connection where the old one broke. op must start from
 // scratch each time. The server that answers must be the one the run began with.
-func (s *session) do(ctx context.Context, what string, op func() error) error {
+func (s *Session) Do(ctx context.Context, what string, op func() error) error {
 	var deadline time.Time
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 50*time.Millisecond, 3*time.Second
@@ -70,15 +73,15 @@ func (s *session) do(ctx context.Context, what string, op func() error) error {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
-			s.close()
+			s.Close()
 			return ctx.Err()
 		case cluster.IsTimeout(err):
-			return fmt.Errorf("%w: %w", errTimeLimit, err)
+			return fmt.Errorf("%w: %w", ErrTimeLimit, err)
 		case !cluster.IsTransient(err):
 			if cluster.ErrorNumber(err) == 0 {
-				s.close() // an answer that was not read to its end; the next table begins on another connection
+				s.Close() // an answer that was not read to its end; the next table begins on another connection
 			}
-			return s.server.Explain(what, err)
+			return s.Server.Explain(what, err)
 		}
 		now := time.Now()
 		if deadline.IsZero() {
@@ -87,11 +90,11 @@ func (s *session) do(ctx context.Context, what string, op func() error) error {
 			if !cluster.EndsRun(err) {
 				message = "the server refuses for now, trying again"
 			}
-			s.log.Warn(message, "side", s.server.Label(), "while", what, "err", err, "for", s.retry)
+			s.log.Warn(message, "side", s.Server.Label(), "while", what, "err", err, "for", s.retry)
 		}
-		s.close()
+		s.Close()
 		if now.After(deadline) {
-			err = s.server.Explain(what, err)
+			err = s.Server.Explain(what, err)
 			return fmt.Errorf("gave up after %s: %w", s.retry, err)
 		}
 		select {
@@ -102,7 +105,7 @@ func (s *session) do(ctx context.Context, what string, op func() error) error {
 	}
 }
 
-func (s *session) once(ctx context.Context, op func() error) error {
+func (s *Session) once(ctx context.Context, op func() error) error {
 	if s.conn == nil || s.conn.Broken() {
 		if err := s.connect(ctx); err != nil {
 			return err
@@ -113,9 +116,9 @@ func (s *session) once(ctx context.Context, op func() error) error {
 	return op()
 }
 
-func (s *session) connect(ctx context.Context) error {
-	s.close()
-	c, err := s.server.DialSame(ctx)
+func (s *Session) connect(ctx context.Context) error {
+	s.Close()
+	c, err := s.Server.DialSame(ctx)
 	if err != nil {
 		return err
 	}
@@ -125,13 +128,13 @@ func (s *session) connect(ctx context.Context) error {
 	}
 	release := s.conn.Guard(ctx)
 	defer release()
-	err = s.conn.Widen(s.server.Facts().MaxAllowedPacket)
+	err = s.conn.Widen(s.Server.Facts().MaxAllowedPacket)
 	s.narrow = err != nil // the next connection does without
 	return err
 }
 
 // stmt returns the prepared statement for query. Statements of the table before are freed when another table begins.
-func (s *session) stmt(table, query string) (*rowstream.Stmt, error) {
+func (s *Session) stmt(table, query string) (*rowstream.Stmt, error) {
 	if s.table != table {
 		for _, st := range s.stmts {
 			if err := st.Close(); err != nil {
@@ -152,12 +155,12 @@ func (s *session) stmt(table, query string) (*rowstream.Stmt, error) {
 	return st, nil
 }
 
-// visitor is called for each row with its key, its packet's beginning and the rows it belongs to; for a row that is
+// Visitor is called for each row with its key, its packet's beginning and the rows it belongs to; for a row that is
 // larger than the read buffer it must call rows.Rest or rows.Whole if it needs the remainder.
-type visitor func(key, head []byte, rows *rowstream.Rows) error
+type Visitor func(key, head []byte, rows *rowstream.Rows) error
 
 // query runs one statement of p and hands its rows to visit.
-func (s *session) query(ctx context.Context, p *plan.Table, query string, params []rowstream.Param, visit visitor) error {
+func (s *Session) query(ctx context.Context, p *plan.Table, query string, params []rowstream.Param, visit Visitor) error {
 	st, err := s.stmt(p.Name, query)
 	if err != nil {
 		return err
@@ -188,41 +191,41 @@ func (s *session) query(ctx context.Context, p *plan.Table, query string, params
 	}
 }
 
-// readRange fills list with the rows of r, at most limit of them (0 for all). The last key read, as a bound, is
+// ReadRange fills list with the rows of r, at most limit of them (0 for all). The last key read, as a bound, is
 // returned when limit was reached, else r.Hi. Rows behind the last key that can be a bound are left to the next range; a
 // *plan.KeyError tells that there is none.
-func (s *session) readRange(ctx context.Context, p *plan.Table, r chunker.Range, limit int, list *rowList) (hi chunker.Bound, full bool, err error) {
-	side := p.Side(s.newSide)
+func (s *Session) ReadRange(ctx context.Context, p *plan.Table, r chunker.Range, limit int, list *List) (hi chunker.Bound, full bool, err error) {
+	side := p.Side(s.NewSide)
 	query := side.RangeQuery(len(r.Lo), len(r.Hi), limit > 0)
 	params := r.Hi.Params(r.Lo.Params(nil))
 	if limit > 0 {
 		params = append(params, rowstream.Uint64(uint64(limit)))
 	}
-	h := newRowHasher(p)
-	err = s.do(ctx, "read rows of "+p.Name, func() error {
+	h := NewHasher(p)
+	err = s.Do(ctx, "read rows of "+p.Name, func() error {
 		list.reset()
 		return s.query(ctx, p, query, params, func(key, head []byte, rows *rowstream.Rows) error {
 			if rows.More() { // hashing the remainder overwrites the buffer that key lies in
 				key = bytes.Clone(key)
 			}
-			sum, size, herr := h.hash(head, rows)
+			sum, size, herr := h.Hash(head, rows)
 			if herr != nil {
 				return herr
 			}
-			list.add(key, sum, size)
+			list.Add(key, sum, size)
 			return nil
 		})
 	})
-	if err != nil || limit == 0 || list.len() < limit {
+	if err != nil || limit == 0 || list.Len() < limit {
 		return r.Hi, false, err
 	}
 	// At the range's own end there is no rest: a range (hi, hi] would stand beside the one that begins there.
-	if last := p.KeyBound(list.key(list.len() - 1)); r.Hi != nil && bytes.Equal(last.Encode(), r.Hi.Encode()) {
+	if last := p.KeyBound(list.Key(list.Len() - 1)); r.Hi != nil && bytes.Equal(last.Encode(), r.Hi.Encode()) {
 		return r.Hi, false, nil
 	}
 	if hi, err = s.cutSure(ctx, p, list); err == nil && hi == nil {
 		if limit < maxUnbound {
-			return s.readRange(ctx, p, r, maxUnbound, list)
+			return s.ReadRange(ctx, p, r, maxUnbound, list)
 		}
 		err = p.UnsureKey(plan.ReasonNoBound)
 	}
@@ -230,7 +233,7 @@ func (s *session) readRange(ctx context.Context, p *plan.Table, r chunker.Range,
 }
 
 // maxUnbound is how many rows are read at once where fewer hold no key that can be a bound.
-const maxUnbound = 2 * maxChunkRows
+const maxUnbound = 2 * MaxChunkRows
 
 // eachUint reads a result of one BIGINT UNSIGNED column.
 func eachUint(rows *rowstream.Rows, visit func(uint64)) error {
@@ -264,8 +267,8 @@ func littleEndian(raw []byte) uint64 {
 	return v
 }
 
-// endsRun reports whether an error, met while one table was read, ends the run: the server or the account is lost, or the
+// EndsRun reports whether an error, met while one table was read, ends the run: the server or the account is lost, or the
 // run itself has ended. Every other one is the table's own.
-func endsRun(err error) bool {
+func EndsRun(err error) bool {
 	return cluster.EndsRun(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -1,4 +1,4 @@
-package checksum
+package read
 
 import (
 	"github.com/zeebo/xxh3"
@@ -8,16 +8,16 @@ import (
 	"crosscheck/cluster/rowstream"
 )
 
-// rowHasher hashes whole rows, large ones piece by piece, JSON in canonical form where the plan asks for it.
-type rowHasher struct {
+// Hasher hashes whole rows, large ones piece by piece, JSON in canonical form where the plan asks for it.
+type Hasher struct {
 	plan   *plan.Table
 	stream *xxh3.Hasher
 	buf    []byte
 }
 
-func newRowHasher(p *plan.Table) *rowHasher { return &rowHasher{plan: p} }
+func NewHasher(p *plan.Table) *Hasher { return &Hasher{plan: p} }
 
-func (h *rowHasher) hash(head []byte, rows *rowstream.Rows) (xxh3.Uint128, int64, error) {
+func (h *Hasher) Hash(head []byte, rows *rowstream.Rows) (xxh3.Uint128, int64, error) {
 	switch {
 	case len(h.plan.JSON) > 0:
 		whole := head
@@ -47,8 +47,8 @@ func (h *rowHasher) hash(head []byte, rows *rowstream.Rows) (xxh3.Uint128, int64
 	}
 }
 
-// hashKeep hashes a row and also returns its packet, or nil where that is larger than limit bytes.
-func (h *rowHasher) hashKeep(head []byte, rows *rowstream.Rows, limit int) (xxh3.Uint128, []byte, error) {
+// HashKeep hashes a row and also returns its packet, or nil where that is larger than limit bytes.
+func (h *Hasher) HashKeep(head []byte, rows *rowstream.Rows, limit int) (xxh3.Uint128, []byte, error) {
 	if len(h.plan.JSON) > 0 || !rows.More() {
 		whole, err := rows.Whole(head)
 		if err != nil {
@@ -74,8 +74,8 @@ func (h *rowHasher) hashKeep(head []byte, rows *rowstream.Rows, limit int) (xxh3
 	return stream.Sum128(), keep, err
 }
 
-// projected hashes the compared columns of a packet that bare's plan selected.
-func (h *rowHasher) projected(bare *plan.Table, row []byte, columns []rowstream.Column) (xxh3.Uint128, error) {
+// Projected hashes the compared columns of a packet that bare's plan selected.
+func (h *Hasher) Projected(bare *plan.Table, row []byte, columns []rowstream.Column) (xxh3.Uint128, error) {
 	n := len(bare.Columns)
 	values, err := packet.Split(row, columns)
 	if err != nil {

@@ -1,4 +1,4 @@
-package checksum
+package read
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 // the server tells how it reads them.
 
 // unsureKeys returns those of the keys that the side cannot be asked for.
-func (s *session) unsureKeys(ctx context.Context, p *plan.Table, keys [][]byte, which []int) ([]int, error) {
+func (s *Session) unsureKeys(ctx context.Context, p *plan.Table, keys [][]byte, which []int) ([]int, error) {
 	var out, ask []int
 	for _, i := range which {
 		switch s.sureBound(p, p.KeyBound(keys[i])) {
@@ -49,10 +49,10 @@ func (s *session) unsureKeys(ctx context.Context, p *plan.Table, keys [][]byte, 
 }
 
 // sureBound is plan.Column.sure for all values of a bound.
-func (s *session) sureBound(p *plan.Table, b chunker.Bound) plan.Sureness {
+func (s *Session) sureBound(p *plan.Table, b chunker.Bound) plan.Sureness {
 	all := plan.Sure
 	for i, v := range b {
-		switch p.Columns[i].Sure(s.newSide, v.Value) {
+		switch p.Columns[i].Sure(s.NewSide, v.Value) {
 		case plan.Unsure:
 			return plan.Unsure
 		case plan.AskServer:
@@ -63,8 +63,8 @@ func (s *session) sureBound(p *plan.Table, b chunker.Bound) plan.Sureness {
 	return all
 }
 
-// certain reports whether the side reads the bound as what it is.
-func (s *session) certain(ctx context.Context, p *plan.Table, b chunker.Bound) (bool, error) {
+// Certain reports whether the side reads the bound as what it is.
+func (s *Session) Certain(ctx context.Context, p *plan.Table, b chunker.Bound) (bool, error) {
 	how := s.sureBound(p, b)
 	if how != plan.AskServer {
 		return how == plan.Sure, nil
@@ -74,8 +74,8 @@ func (s *session) certain(ctx context.Context, p *plan.Table, b chunker.Bound) (
 }
 
 // readBack reports for each bound whether the server, asked for the values that are sent as bytes, gives these bytes.
-func (s *session) readBack(ctx context.Context, p *plan.Table, bounds []chunker.Bound) ([]bool, error) {
-	marks := p.Side(s.newSide).Marks
+func (s *Session) readBack(ctx context.Context, p *plan.Table, bounds []chunker.Bound) ([]bool, error) {
+	marks := p.Side(s.NewSide).Marks
 	var list []string
 	var params []rowstream.Param
 	var of []int
@@ -87,7 +87,7 @@ func (s *session) readBack(ctx context.Context, p *plan.Table, bounds []chunker.
 		}
 	}
 	same := make([]bool, len(bounds))
-	err := s.do(ctx, "read keys of "+p.Name+" back", func() error {
+	err := s.Do(ctx, "read keys of "+p.Name+" back", func() error {
 		st, err := s.stmt(p.Name, "SELECT "+strings.Join(list, ","))
 		if err != nil {
 			return err
@@ -119,10 +119,10 @@ func (s *session) readBack(ctx context.Context, p *plan.Table, bounds []chunker.
 			}
 		}
 	})
-	if notInCharset(err) && len(bounds) == 1 {
+	if NotInCharset(err) && len(bounds) == 1 {
 		return same, nil
 	}
-	if notInCharset(err) {
+	if NotInCharset(err) {
 		for i := range bounds {
 			one, oerr := s.readBack(ctx, p, bounds[i:i+1])
 			if oerr != nil {
@@ -140,16 +140,16 @@ const maxUnsure = 256
 
 // cutSure shortens a list that a limit ended so that it ends with a key that is sure, and returns that key; nil if there
 // is none.
-func (s *session) cutSure(ctx context.Context, p *plan.Table, list *rowList) (chunker.Bound, error) {
+func (s *Session) cutSure(ctx context.Context, p *plan.Table, list *List) (chunker.Bound, error) {
 	asked := 0
-	for n := list.len(); n > 0; n-- {
-		b := p.KeyBound(list.key(n - 1))
+	for n := list.Len(); n > 0; n-- {
+		b := p.KeyBound(list.Key(n - 1))
 		how := s.sureBound(p, b)
 		if how == plan.AskServer {
 			if asked++; asked > maxUnsure {
 				return nil, nil
 			}
-			ok, err := s.certain(ctx, p, b)
+			ok, err := s.Certain(ctx, p, b)
 			if err != nil {
 				return nil, err
 			}

@@ -1,4 +1,4 @@
-package checksum
+package read
 
 import (
 	"math/bits"
