@@ -4,12 +4,12 @@ import (
 	"crosscheck/checksum/read"
 )
 
-// lookahead is how far diff searches for a key before it gives up on the common order and uses a map.
+// lookahead is how far compareLists searches for a key before it gives up on the common order and uses a map.
 const lookahead = 32
 
-// diff calls report once for each row that is not the same in both lists, with the row's key. Both lists are in key
+// compareLists calls report once for each row that is not the same in both lists, with the row's key. Both lists are in key
 // order, so that equal rows meet; where they do not meet within lookahead rows the rest is matched by a map.
-func diff(old, new *read.List, report func(kind Kind, key []byte)) {
+func compareLists(old, new *read.List, report func(kind Kind, key []byte)) {
 	i, j := 0, 0
 	for i < old.Len() && j < new.Len() {
 		ki, kj := old.Key(i), new.Key(j)
@@ -25,7 +25,7 @@ func diff(old, new *read.List, report func(kind Kind, key []byte)) {
 		switch {
 		case skipNew < 0 && skipOld < 0:
 			if i+1 == old.Len() || j+1 == new.Len() || string(old.Key(i+1)) != string(new.Key(j+1)) {
-				diffByMap(old, new, i, j, report)
+				compareByMap(old, new, i, j, report)
 				return
 			}
 			report(Missing, ki)
@@ -62,8 +62,8 @@ func find(l *read.List, from int, key []byte) int {
 	return -1
 }
 
-// diffByMap matches the rows from i and j on without regard to order.
-func diffByMap(old, new *read.List, i, j int, report func(kind Kind, key []byte)) {
+// compareByMap matches the rows from i and j on without regard to order.
+func compareByMap(old, new *read.List, i, j int, report func(kind Kind, key []byte)) {
 	rest := make(map[string]int, new.Len()-j)
 	for ; j < new.Len(); j++ {
 		rest[string(new.Key(j))] = j

@@ -24,7 +24,7 @@ func listOf(rows map[string]uint64) *read.List {
 	return l
 }
 
-// diff names exactly the rows that differ, for any two sets of rows, however far apart they are.
+// compareLists names exactly the rows that differ, for any two sets of rows, however far apart they are.
 func TestDiffIsExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		olds, news := map[string]uint64{}, map[string]uint64{}
@@ -53,7 +53,7 @@ func TestDiffIsExact(t *testing.T) {
 		}
 		got := map[string]Kind{}
 		o, n := listOf(olds), listOf(news)
-		diff(o, n, func(kind Kind, key []byte) {
+		compareLists(o, n, func(kind Kind, key []byte) {
 			if _, twice := got[string(key)]; twice {
 				t.Fatalf("%s reported twice", key)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"crosscheck/checksum/diff"
 	"crosscheck/checksum/plan"
 	"crosscheck/checksum/read"
 	"crosscheck/cluster/gtid"
@@ -41,7 +42,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 		}
 	}
 	now := s.sourcePosition(ctx)
-	to := newTarget(ctx, s.new.Server, b.plan)
+	to := diff.NewTarget(ctx, s.new.Server, b.plan)
 	var open []*suspect
 	for i, sp := range proven {
 		o, n := oldRows[i], newRows[i]
@@ -50,7 +51,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 			wasOld, wasNew = wasNew, wasOld
 		}
 		proof, still := s.proof(ctx, b.plan, sp, now)
-		if !still || o.image != wasOld || n.image != wasNew || o.moved || n.moved {
+		if !still || o.image != wasOld || n.image != wasNew || o.Moved || n.Moved {
 			sp.state.disturbed()
 			proof = ""
 		}
@@ -58,7 +59,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 			open = append(open, sp)
 			continue
 		}
-		d, err := packed(b.plan, to, kindOfRows(o.image, n.image), o.keptRow, n.keptRow, sp.key)
+		d, err := diff.Pack(b.plan, to, kindOfRows(o.image, n.image), o.Row, n.Row, sp.key)
 		s.forget(b.plan, sp)
 		if err != nil {
 			sp.owner.undecided(ctx, err.Error())
@@ -129,12 +130,12 @@ func (s *settler) cool(ctx context.Context, b *batch, hot []*suspect) (map[*susp
 		if !ok {
 			break
 		}
-		values, err := rows[i].values()
+		values, err := rows[i].Values()
 		if err != nil {
 			continue
 		}
 		for _, seen := range a.Changes {
-			if same, _ := b.plan.Matches(replica.NewSide, rows[i].columns, values, seen.Change); same {
+			if same, _ := b.plan.Matches(replica.NewSide, rows[i].Columns, values, seen.Change); same {
 				calmed[sp] = true
 				s.forget(b.plan, sp)
 				sp.owner.same(ctx)
@@ -148,7 +149,7 @@ func (s *settler) cool(ctx context.Context, b *batch, hot []*suspect) (map[*susp
 // rowImage is what one read of a row saw, and the row.
 type rowImage struct {
 	image image
-	keptRow
+	diff.Row
 }
 
 // kindOfRows tells how two rows that differ do so.
@@ -178,7 +179,7 @@ func (s *settler) packets(ctx context.Context, from *read.Session, b *batch) ([]
 			packet = nil
 		}
 		out[i].image.add(more, sum)
-		out[i].packet, out[i].columns = packet, columns
+		out[i].Packet, out[i].Columns = packet, columns
 		return err
 	})
 	for i := range out {
@@ -197,18 +198,18 @@ func (s *settler) readBare(ctx context.Context, from *read.Session, b *batch, ro
 		return nil
 	}
 	for i := range rows {
-		rows[i].moved = rows[i].packet != nil
+		rows[i].Moved = rows[i].Packet != nil
 	}
 	_, err := s.rows(ctx, from, &batch{plan: bare, suspects: b.suspects, rng: b.rng},
 		func(i int, _ bool, head []byte, more *rowstream.Rows) error {
-			if rows[i].packet == nil {
+			if rows[i].Packet == nil {
 				return nil
 			}
 			packet, err := more.Whole(head)
 			if err != nil {
 				return err
 			}
-			return rows[i].takeBare(bare, packet, more.Columns())
+			return rows[i].TakeBare(bare, packet, more.Columns())
 		})
 	return err
 }

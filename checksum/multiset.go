@@ -7,6 +7,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"crosscheck/checksum/diff"
 	"crosscheck/checksum/plan"
 	"crosscheck/checksum/read"
 	"crosscheck/cluster/rowstream"
@@ -80,7 +81,7 @@ func (m *multiset) settle(ctx context.Context, values []xxh3.Uint128, o owner) e
 // multisetLooks is one round's scans, as read from the source and the replica of the fence.
 type multisetLooks struct {
 	source, replica, sourceAgain, replicaAgain tally
-	samples                                    map[xxh3.Uint128]keptRow
+	samples                                    map[xxh3.Uint128]diff.Row
 	reversed                                   bool
 }
 
@@ -107,7 +108,7 @@ func (m *multiset) look(ctx context.Context, values []*rowCount) (*multisetLooks
 	if m.fence.reversed() {
 		source, replica = m.new, m.old
 	}
-	looks := &multisetLooks{samples: make(map[xxh3.Uint128]keptRow), reversed: m.fence.reversed()}
+	looks := &multisetLooks{samples: make(map[xxh3.Uint128]diff.Row), reversed: m.fence.reversed()}
 	var err error
 	if looks.source, err = m.scan(ctx, source, looks, values); err != nil {
 		return nil, err
@@ -149,7 +150,7 @@ func (m *multiset) scan(ctx context.Context, s *read.Session, looks *multisetLoo
 		n[sum]++
 		if _, have := looks.samples[sum]; !have && len(looks.samples) < maxSamples {
 			packet, columns := whole()
-			looks.samples[sum] = keptRow{packet: packet, columns: append([]rowstream.Column{}, columns...)}
+			looks.samples[sum] = diff.Row{Packet: packet, Columns: append([]rowstream.Column{}, columns...)}
 		}
 	}
 	_, err := s.ScanWhole(ctx, m.plan, read.Scan{Anew: anew, Progress: m.progress(s), Visit: visit})
@@ -161,14 +162,14 @@ func (m *multiset) proven(ctx context.Context, looks *multisetLooks, proven []*r
 	if err := m.bareSamples(ctx, looks, proven); err != nil {
 		return err
 	}
-	to := newTarget(ctx, m.new.Server, m.plan)
+	to := diff.NewTarget(ctx, m.new.Server, m.plan)
 	for _, v := range proven {
 		d := Difference{Kind: Missing, Proof: m.fence.proof()}
 		onOld, onNew := looks.numbers(v.hash)
 		if d.Count = onOld - onNew; d.Count < 0 {
 			d.Kind, d.Count = Extra, -d.Count
 		}
-		if err := withoutKey(m.plan, to, &d, looks.samples[v.hash]); err != nil {
+		if err := diff.WithoutKey(m.plan, to, &d, looks.samples[v.hash]); err != nil {
 			return err
 		}
 		o.different(ctx, d)
@@ -189,8 +190,8 @@ func (m *multiset) bareSamples(ctx context.Context, looks *multisetLooks, proven
 		if onOld, onNew := looks.numbers(v.hash); onNew > onOld {
 			wanted = onlyNew
 		}
-		if sample, ok := looks.samples[v.hash]; ok && sample.packet != nil {
-			sample.moved = true
+		if sample, ok := looks.samples[v.hash]; ok && sample.Packet != nil {
+			sample.Moved = true
 			looks.samples[v.hash] = sample
 			wanted[v.hash] = true
 		}
@@ -202,7 +203,7 @@ func (m *multiset) bareSamples(ctx context.Context, looks *multisetLooks, proven
 }
 
 // scanBare reads a side once more for what the rows of some values hold.
-func (m *multiset) scanBare(ctx context.Context, s *read.Session, bare *plan.Table, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]keptRow) error {
+func (m *multiset) scanBare(ctx context.Context, s *read.Session, bare *plan.Table, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]diff.Row) error {
 	if len(wanted) == 0 {
 		return nil
 	}
@@ -233,7 +234,7 @@ func (m *multiset) scanBare(ctx context.Context, s *read.Session, bare *plan.Tab
 			continue
 		}
 		sample := samples[sum]
-		if err := sample.takeBare(bare, packet, columns); err != nil {
+		if err := sample.TakeBare(bare, packet, columns); err != nil {
 			return err
 		}
 		samples[sum] = sample

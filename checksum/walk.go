@@ -256,7 +256,7 @@ func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, ol
 	var rows []rowSeen
 	var full error
 	if !old.Equal(new) {
-		diff(old, new, func(kind Kind, key []byte) { rows = append(rows, rowSeen{append([]byte{}, key...), kind}) })
+		compareLists(old, new, func(kind Kind, key []byte) { rows = append(rows, rowSeen{append([]byte{}, key...), kind}) })
 		if full = w.check.settler.reserve(ctx, len(rows)); full != nil && w.check.ctx.Err() == nil {
 			return full
 		}

@@ -1,4 +1,4 @@
-package checksum
+package diff
 
 import (
 	"testing"
@@ -36,7 +36,7 @@ func TestCellOfNoLabel(t *testing.T) {
 		if c.number != "" { // as it is selected where the sides' labels differ
 			wire = stored{Value: packet.Value{Text: c.number}, numbered: true}
 		}
-		got := oldCell(p, &target{}, &p.Columns[0], wire)
+		got := oldCell(p, &Target{}, &p.Columns[0], wire)
 		if got.Literal != c.literal || got.Lax != c.lax {
 			t.Errorf("%q of %q: %s, lax %t", c.raw, c.labels, got.Literal, got.Lax)
 		}

@@ -1,4 +1,4 @@
-package checksum
+package diff
 
 import (
 	"encoding/json"
@@ -12,7 +12,7 @@ import (
 )
 
 // textLiteral writes a value for a column of characters or of JSON.
-func (t *target) textLiteral(c plan.Column, v stored) (lit, why string) {
+func (t *Target) textLiteral(c plan.Column, v stored) (lit, why string) {
 	cs, content, text, why := t.textFor(c, v)
 	switch {
 	case why != "":
@@ -33,7 +33,7 @@ func (t *target) textLiteral(c plan.Column, v stored) (lit, why string) {
 }
 
 // textFor returns what is to be stored: content in the charset cs, and the same in utf8mb4 where that is known.
-func (t *target) textFor(c plan.Column, v stored) (cs string, content, text []byte, why string) {
+func (t *Target) textFor(c plan.Column, v stored) (cs string, content, text []byte, why string) {
 	const invalid = "the value is no valid text of its charset"
 	own := plan.Charset(c.New)
 	if own == "" {
@@ -171,7 +171,7 @@ func loneSurrogate(text []byte) bool {
 }
 
 // timeLiteral writes a date or a time.
-func (t *target) timeLiteral(c plan.Column, v stored) (lit, why string) {
+func (t *Target) timeLiteral(c plan.Column, v stored) (lit, why string) {
 	text := v.Value.Text
 	if k := plan.ClassOf(c.Old); k != plan.ClassOf(c.New) {
 		content, ok := v.utf8(c.Old)
@@ -223,7 +223,7 @@ func timeText(c *cluster.Column, text string) bool {
 }
 
 // timestampFits reports whether TIMESTAMP holds a time of UTC.
-func (t *target) timestampFits(text string) bool {
+func (t *Target) timestampFits(text string) bool {
 	const zero = "0000-00-00 00:00:00"
 	if text == zero {
 		return true

@@ -1,4 +1,4 @@
-package checksum
+package diff
 
 import (
 	"crypto/sha256"
@@ -23,7 +23,7 @@ const maxPlainGuard = 256
 // images writes a difference's rows as SQL for repairing the new side. Of a changed row there are the key, the columns
 // that are marked in differs, and those that an UPDATE would set by itself; all columns where one that differs is of a
 // unique key, since the row may have to make room for another one.
-func images(p *plan.Table, t *target, d *Difference, old, now []stored, differs []bool) error {
+func images(p *plan.Table, t *Target, d *Difference, old, now []stored, differs []bool) error {
 	all := differs == nil
 	for i, c := range p.Columns {
 		all = all || differs[i] && p.IsUnique(c.New)
@@ -71,7 +71,7 @@ func (d *Difference) tooLarge(limit int64) {
 }
 
 // oldCell is old's value to be stored.
-func oldCell(p *plan.Table, t *target, c *plan.Column, v stored) Cell {
+func oldCell(p *plan.Table, t *Target, c *plan.Column, v stored) Cell {
 	lit, lax, why := t.literal(*c, v)
 	cell := Cell{
 		Column: c.New.Name, Literal: lit, Key: c.Key, Lax: lax, Unique: unique(p, c.New, *c, v, lit),
@@ -92,7 +92,7 @@ func oldCell(p *plan.Table, t *target, c *plan.Column, v stored) Cell {
 const whySequence = "a sequence takes no rows: set it with SETVAL, or backwards with ALTER SEQUENCE ... RESTART"
 
 // newCell is new's value as it is.
-func newCell(p *plan.Table, t *target, c *plan.Column, v stored, extra bool) Cell {
+func newCell(p *plan.Table, t *Target, c *plan.Column, v stored, extra bool) Cell {
 	own := plan.Column{Old: c.New, New: c.New, Key: c.Key}
 	cell := Cell{
 		Column: c.New.Name, Key: c.Key,

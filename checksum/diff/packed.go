@@ -1,4 +1,4 @@
-package checksum
+package diff
 
 import (
 	"fmt"
@@ -10,23 +10,23 @@ import (
 	"crosscheck/cluster/rowstream"
 )
 
-// keptRow is a row read in full.
-type keptRow struct {
-	packet  []byte // nil where there is no row or it is too large to keep
-	columns []rowstream.Column
+// Row is a row read in full.
+type Row struct {
+	Packet  []byte // nil where there is no row or it is too large to keep
+	Columns []rowstream.Column
 	bare    *bareRow // what its columns hold, where that is more than what is compared
-	moved   bool     // it changed before that was read
+	Moved   bool     // it changed before that was read
 }
 
-// packed is a difference that still holds its rows as they came: written as SQL they are ten to fifty times as large.
-func packed(p *plan.Table, to *target, kind Kind, o, n keptRow, key []byte) (Difference, error) {
+// Pack is a difference that still holds its rows as they came: written as SQL they are ten to fifty times as large.
+func Pack(p *plan.Table, to *Target, kind Kind, o, n Row, key []byte) (Difference, error) {
 	d := Difference{Kind: kind, Count: 1, Key: keyFields(p, key)}
 	if kind == Changed {
-		values, err := o.values()
+		values, err := o.Values()
 		if err != nil {
 			return d, err
 		}
-		if values != nil && n.packet != nil {
+		if values != nil && n.Packet != nil {
 			d.Key = keyFieldsOf(p, values)
 		}
 	}
@@ -37,8 +37,8 @@ func packed(p *plan.Table, to *target, kind Kind, o, n keptRow, key []byte) (Dif
 // PackedRows are both sides' rows of a difference as they came.
 type PackedRows struct {
 	plan     *plan.Table
-	to       *target
-	old, now keptRow
+	to       *Target
+	old, now Row
 }
 
 // Unpack returns the difference with Columns, OldRow and NewRow, as far as its rows are known. It may ask new's server what
@@ -49,11 +49,11 @@ func (d Difference) Unpack() (Difference, error) {
 	}
 	r := d.Packed
 	d.Packed = nil
-	oldValues, err := r.old.values()
+	oldValues, err := r.old.Values()
 	if err != nil {
 		return d, err
 	}
-	newValues, err := r.now.values()
+	newValues, err := r.now.Values()
 	if err != nil {
 		return d, err
 	}
@@ -88,11 +88,11 @@ func (d Difference) Unpack() (Difference, error) {
 	return d, images(r.plan, &to, &d, o, n, differs)
 }
 
-func (r keptRow) values() ([]packet.Value, error) {
-	if r.packet == nil {
+func (r Row) Values() ([]packet.Value, error) {
+	if r.Packet == nil {
 		return nil, nil
 	}
-	return packet.Split(r.packet, r.columns)
+	return packet.Split(r.Packet, r.Columns)
 }
 
 func equalValue(p *plan.Table, column int, a, b packet.Value) bool {
@@ -144,9 +144,9 @@ func keyField(p *plan.Table, i int, wire rowstream.Column, raw []byte) Field {
 	return Field{Column: c.Name, Value: Value{Text: text}}
 }
 
-// withoutKey adds to a difference of a table without a key what is known of the row.
-func withoutKey(p *plan.Table, to *target, d *Difference, sample keptRow) error {
-	values, err := sample.values()
+// WithoutKey adds to a difference of a table without a key what is known of the row.
+func WithoutKey(p *plan.Table, to *Target, d *Difference, sample Row) error {
+	values, err := sample.Values()
 	if err != nil || values == nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func describe(p *plan.Table, d *Difference, values []packet.Value) {
 }
 
 // imagesOf writes the rows of a table without a key as SQL.
-func imagesOf(p *plan.Table, to *target, d *Difference, sample keptRow, values []packet.Value) error {
+func imagesOf(p *plan.Table, to *Target, d *Difference, sample Row, values []packet.Value) error {
 	extra := d.Kind == Extra
 	was, err := storedIn(p, sample, values, extra)
 	if err != nil {
@@ -181,7 +181,7 @@ func imagesOf(p *plan.Table, to *target, d *Difference, sample keptRow, values [
 		return err
 	}
 	for _, cells := range [][]Cell{d.OldRow, d.NewRow} {
-		if sample.moved && len(cells) > 0 {
+		if sample.Moved && len(cells) > 0 {
 			cells[0].Why = "it has no key, and rows that compare equal to it are stored in several forms"
 		}
 	}

@@ -1,4 +1,6 @@
-package checksum
+// Package diff holds proven differences between the rows of both sides: what reports show of them, and the rows as SQL that a
+// repair of new stores and is guarded by.
+package diff
 
 // Kind says in which way a row differs.
 type Kind string
