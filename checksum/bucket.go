@@ -130,14 +130,14 @@ func (w *copyWorker) drill(ctx context.Context, t *tableRun, c *chunkRun, group 
 		other, ok := lists[1][k]
 		switch {
 		case !ok:
-			rows = append(rows, rowSeen{[]byte(k), Missing})
+			rows = append(rows, rowSeen{key: []byte(k), kind: Missing})
 		case other != sum:
-			rows = append(rows, rowSeen{[]byte(k), Changed})
+			rows = append(rows, rowSeen{key: []byte(k), kind: Changed})
 		}
 		delete(lists[1], k)
 	}
 	for k := range lists[1] {
-		rows = append(rows, rowSeen{[]byte(k), Extra})
+		rows = append(rows, rowSeen{key: []byte(k), kind: Extra})
 	}
 	if len(rows) > 0 {
 		w.check.settler.submit(ctx, c.suspects(rows, 0))

@@ -1,8 +1,12 @@
 package checksum
 
 import (
+	"log/slog"
+	"time"
+
 	"crosscheck/checksum/diff"
 	"crosscheck/checksum/plan"
+	"crosscheck/cluster"
 )
 
 // What the packages below say is told by the names of this one: nobody else imports them.
@@ -28,3 +32,21 @@ const (
 	ProofRounds = diff.ProofRounds
 	ProofGrace  = diff.ProofGrace
 )
+
+// RecheckOptions are what a Rechecker needs besides the two servers. The zero value of a duration means its default.
+type RecheckOptions struct {
+	Virtual      bool          // compare virtual generated columns too
+	Strict       bool          // rows compared through a conversion that loses information are never equal
+	RetryFor     time.Duration // how long a lost server is tried again within one call; default 15 s
+	FenceTimeout time.Duration // how long replication may take to arrive; default 30 s
+	Log          *slog.Logger  // nil: none
+}
+
+// NewRechecker returns a Rechecker for two servers that replicate as v says. It connects when it is first used.
+func NewRechecker(old, new *cluster.Server, v Survey, opt RecheckOptions) *Rechecker {
+	if opt.FenceTimeout <= 0 {
+		opt.FenceTimeout = 30 * time.Second
+	}
+	f := newFence(old, new, v.Relation, opt.FenceTimeout)
+	return newRechecker(old, new, f, recheckerOptions{Virtual: opt.Virtual, Strict: opt.Strict, RetryFor: opt.RetryFor, Log: opt.Log})
+}

@@ -29,13 +29,12 @@ func (v RowVerdict) String() string {
 	return [...]string{"unknown", "equal", "differs"}[min(v, RowDiffers)]
 }
 
-// RecheckOptions are what a Rechecker needs besides the two servers. The zero value of a duration means its default.
-type RecheckOptions struct {
-	Virtual      bool          // compare virtual generated columns too
-	Strict       bool          // rows compared through a conversion that loses information are never equal
-	RetryFor     time.Duration // how long a lost server is tried again within one call; default 15 s
-	FenceTimeout time.Duration // how long replication may take to arrive; default 30 s
-	Log          *slog.Logger  // nil: none
+// recheckerOptions are what a Rechecker needs besides the two servers and the fence between them.
+type recheckerOptions struct {
+	Virtual  bool          // compare virtual generated columns too
+	Strict   bool          // rows compared through a conversion that loses information are never equal
+	RetryFor time.Duration // how long a lost server is tried again within one call; 0: 15 s
+	Log      *slog.Logger  // nil: none
 }
 
 // Rechecker compares single rows of both sides by the fence rule, again and again over as long as one likes. It keeps one
@@ -50,25 +49,18 @@ type Rechecker struct {
 	plans   map[string]*plan.Table
 }
 
-// NewRechecker returns a Rechecker for two servers that replicate as rel says. It connects when it is first used.
-func NewRechecker(old, new *cluster.Server, v Survey, opt RecheckOptions) *Rechecker {
-	return newRechecker(old, new, v.Relation, opt)
-}
-
-func newRechecker(old, new *cluster.Server, rel cluster.Relation, opt RecheckOptions) *Rechecker {
+// newRechecker returns a Rechecker for two servers. It connects when it is first used.
+func newRechecker(old, new *cluster.Server, f fence, opt recheckerOptions) *Rechecker {
 	if opt.RetryFor <= 0 {
 		opt.RetryFor = 15 * time.Second
-	}
-	if opt.FenceTimeout <= 0 {
-		opt.FenceTimeout = 30 * time.Second
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	session := func(s *cluster.Server) *read.Session {
-		return read.NewSession(s, s == new, read.NewPace(0, 0), opt.RetryFor, opt.Log)
-	}
-	s := newSettler(session(old), session(new), newFence(old, new, rel, opt.FenceTimeout), nil)
+	s := newSettler(
+		read.NewSession(old, false, read.NewPace(0, 0), opt.RetryFor, opt.Log),
+		read.NewSession(new, true, read.NewPace(0, 0), opt.RetryFor, opt.Log), f, nil,
+	)
 	s.single = true
 	return &Rechecker{
 		strict: opt.Strict, virtual: opt.Virtual, old: old, new: new,

@@ -3,10 +3,13 @@ package checksum
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
 	"crosscheck/fixtures"
 )
 
@@ -29,20 +32,22 @@ func (f *counted) pass(context.Context) error {
 // TestOneFenceForAllThatIsDue: where the last fence took long, the next one serves all tables' rows; where it did not,
 // nobody's rows wait until others' are read. A table that goes meanwhile takes none of the others with it.
 func TestOneFenceForAllThatIsDue(t *testing.T) {
-	p := pair{name: "mariadb", old: pool.get(t, fixtures.MariaDB, "old"), new: pool.get(t, fixtures.MariaDB, "new")}
+	srv := fixtures.ServerForTest(t, fixtures.MariaDB, fixtures.ServerOptions{BufferPoolMB: 32, RedoMB: 64})
 	const database = "onefence"
-	old, new := dataSession(t, p.old, database), dataSession(t, p.new, database)
 	const tables = 4
-	for i := range tables {
-		for _, exec := range []func(string) error{old, new} {
-			for _, q := range []string{"CREATE TABLE t%d (id INT PRIMARY KEY)", "INSERT INTO t%d VALUES (1)"} {
-				if err := exec(fmt.Sprintf(q, i)); err != nil {
-					t.Fatal(err)
-				}
-			}
+	exec := func(q string) {
+		t.Helper()
+		if _, err := srv.DB().ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
 		}
 	}
-	r := openRechecker(t, p.old, p.new, RecheckOptions{})
+	exec("CREATE DATABASE " + database)
+	for i := range tables {
+		exec(fmt.Sprintf("CREATE TABLE %s.t%d (id INT PRIMARY KEY)", database, i))
+		exec(fmt.Sprintf("INSERT INTO %s.t%d VALUES (1)", database, i))
+	}
+	r := newRechecker(connect(t, srv, "old"), connect(t, srv, "new"), unreplicated{}, recheckerOptions{}) // of one server with itself
+	t.Cleanup(r.Close)
 	r.settler.single = false // as for the tables of a run
 	for _, c := range []struct {
 		name     string
@@ -60,11 +65,7 @@ func TestOneFenceForAllThatIsDue(t *testing.T) {
 	} {
 		f := &counted{err: c.err}
 		if c.drop {
-			f.after = func() {
-				if err := old(fmt.Sprintf("DROP TABLE t%d", tables-1)); err != nil {
-					t.Error(err)
-				}
-			}
+			f.after = func() { exec(fmt.Sprintf("DROP TABLE %s.t%d", database, tables-1)) }
 		}
 		r.settler.fence, r.settler.waited = f, c.waited
 		rows := make([]recheckRow, tables)
@@ -76,7 +77,7 @@ func TestOneFenceForAllThatIsDue(t *testing.T) {
 			if err = r.settler.old.LearnTypes(t.Context(), p); err != nil {
 				t.Fatal(err)
 			}
-			key, err := p.EncodeKey(keyOf("id", "1"))
+			key, err := p.EncodeKey(plan.RowKey{Columns: []string{"id"}, Values: []binlog.Value{{Text: []byte("1")}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,4 +97,18 @@ func TestOneFenceForAllThatIsDue(t *testing.T) {
 			}
 		}
 	}
+}
+
+// connect opens a server as the check's account.
+func connect(t *testing.T, s *fixtures.Server, label string) *cluster.Server {
+	t.Helper()
+	c, err := cluster.Open(t.Context(), cluster.Config{
+		Label: label, Net: "tcp", Addr: s.Addr(), User: string(fixtures.Crosscheck),
+		Password: cluster.Secret(s.Password(fixtures.Crosscheck)),
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
 }

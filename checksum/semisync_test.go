@@ -114,7 +114,6 @@ func TestShownBeforeItIsCommitted(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			r := openRechecker(t, set.Old, set.New, RecheckOptions{})
 			p := pair{name: c.name, old: set.Old, new: set.New}
 			statements := []string{
 				"UPDATE d.t, d.nokey SET t.v=t.v*10, nokey.v=nokey.v*10 WHERE t.id IN (1,5) AND nokey.id=t.id", "INSERT INTO d.t VALUES (9,9)",
@@ -127,7 +126,14 @@ func TestShownBeforeItIsCommitted(t *testing.T) {
 					t.Errorf("while old waits: %s is %s, %+v: %s", res.Table, res.Verdict, res.Counts, res.Reason)
 				}
 			}
-			r.settler.fence = releasing{r.settler.fence, sync.OnceFunc(st.end)}
+			old, new := openSide(t, set.Old, "old"), openSide(t, set.New, "new")
+			survey, err := Look(t.Context(), old, new)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := releasing{newFence(old, new, survey.Relation, time.Minute), sync.OnceFunc(st.end)}
+			r := newRechecker(old, new, f, recheckerOptions{})
+			t.Cleanup(r.Close)
 			expect(t, r, "d.t", "=x=====", ids("1", "2", "3", "4", "5", "9", "10")...)
 			results, _ = check(t, p, Options{}, "d.*")
 			if a, b := results["d.t"], results["d.nokey"]; a.Verdict != Different || a.Counts.Changed != 1 || b.Verdict != Same {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -256,7 +257,7 @@ func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, ol
 	var rows []rowSeen
 	var full error
 	if !old.Equal(new) {
-		compareLists(old, new, func(kind Kind, key []byte) { rows = append(rows, rowSeen{append([]byte{}, key...), kind}) })
+		compareLists(old, new, func(kind Kind, key []byte) { rows = append(rows, rowSeen{key: slices.Clone(key), kind: kind}) })
 		if full = w.check.settler.reserve(ctx, len(rows)); full != nil && w.check.ctx.Err() == nil {
 			return full
 		}
