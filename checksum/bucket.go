@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/prove"
 	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/cluster/rowstream"
@@ -106,8 +107,8 @@ func (w *copyWorker) drill(ctx context.Context, t *tableRun, c *chunkRun, group 
 		if err != nil {
 			return err
 		}
-		m := &multiset{old: w.old, new: w.new, fence: w.check.fence, plan: t.plan, progress: t.read}
-		return m.settle(ctx, values, valuesOf{c})
+		m := &prove.Multiset{Old: w.old, New: w.new, Fence: w.check.fence, Plan: t.plan, Progress: t.read}
+		return m.Settle(ctx, values, valuesOf{c})
 	}
 	var lists [2]map[string]read.Digest // by key: several rows of a side may have keys that are selected alike
 	err := w.both(ctx, func(ctx context.Context, s *read.Session) error {
@@ -125,22 +126,22 @@ func (w *copyWorker) drill(ctx context.Context, t *tableRun, c *chunkRun, group 
 	if err != nil {
 		return err
 	}
-	var rows []rowSeen
+	var rows []prove.RowSeen
 	for k, sum := range lists[0] {
 		other, ok := lists[1][k]
 		switch {
 		case !ok:
-			rows = append(rows, rowSeen{key: []byte(k), kind: Missing})
+			rows = append(rows, prove.RowSeen{Key: []byte(k), Kind: Missing})
 		case other != sum:
-			rows = append(rows, rowSeen{key: []byte(k), kind: Changed})
+			rows = append(rows, prove.RowSeen{Key: []byte(k), Kind: Changed})
 		}
 		delete(lists[1], k)
 	}
 	for k := range lists[1] {
-		rows = append(rows, rowSeen{key: []byte(k), kind: Extra})
+		rows = append(rows, prove.RowSeen{Key: []byte(k), Kind: Extra})
 	}
 	if len(rows) > 0 {
-		w.check.settler.submit(ctx, c.suspects(rows, 0))
+		w.check.settler.Submit(ctx, c.suspects(rows, 0))
 	}
 	return nil
 }
@@ -236,11 +237,11 @@ func (w *copyWorker) suspectValues(ctx context.Context, t *tableRun, group map[i
 // valuesOf is told what became of row values of a table without a key: the chunk does not wait for them one by one.
 type valuesOf struct{ chunk *chunkRun }
 
-func (v valuesOf) same(context.Context) { v.chunk.note(func() { v.chunk.counts.InFlight++ }) }
-func (v valuesOf) different(_ context.Context, d Difference) {
+func (v valuesOf) Same(context.Context) { v.chunk.note(func() { v.chunk.counts.InFlight++ }) }
+func (v valuesOf) Different(_ context.Context, d Difference) {
 	v.chunk.note(func() { v.chunk.count(d) })
 }
-func (v valuesOf) undecided(_ context.Context, reason string) {
+func (v valuesOf) Undecided(_ context.Context, reason string) {
 	v.chunk.table.because(reason)
 	v.chunk.note(func() { v.chunk.counts.Undecided++ })
 }

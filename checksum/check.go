@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/prove"
 	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
@@ -27,11 +28,11 @@ type checker struct {
 	paceOld  *read.Pace
 	paceNew  *read.Pace
 	throttle throttle
-	fence    fence
-	settler  *settler
+	fence    prove.Fence
+	settler  *prove.Settler
 	confirm  *confirmer
 	judges   judges
-	arrival  arrival
+	arrival  prove.Arrival
 	folds    plan.Folding
 	tables   []tablePair
 	links    []*cluster.Link
@@ -70,11 +71,12 @@ func (c *checker) prepare(ctx context.Context, v Survey) error {
 		c.links = append(c.links, w...)
 	}
 	c.throttle.threads, c.throttle.lag = c.opt.MaxThreads, c.opt.MaxLag
-	c.fence = newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
+	c.fence = prove.NewFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
 	if v.Untold != "" {
-		c.fence = untold{from: c.old.Label(), to: c.label, why: v.Untold}
+		c.fence = prove.Untold{From: c.old.Label(), To: c.label, Why: v.Untold}
 	}
-	c.settler = newSettler(c.session(false), c.session(true), c.fence, newTail(ctx, c.old, c.new, v.Relation.Mode, c.compared(), c.planOptions(), c.opt.Log))
+	log := prove.NewTail(ctx, c.old, c.new, v.Relation.Mode, c.compared(), c.planOptions(), c.opt.Log)
+	c.settler = prove.NewSettler(c.session(false), c.session(true), c.fence, log)
 	c.confirm = newConfirmer(c)
 	c.judges = newJudges()
 	return nil

@@ -184,7 +184,7 @@ func (d *confirmer) arrived(ctx context.Context, batch []unconfirmed) (late stri
 	if !slices.ContainsFunc(batch, unconfirmed.byDefinition) {
 		return "", nil
 	}
-	late, err = d.check.arrival.wait(ctx, d.new, d.check.fence)
+	late, err = d.check.arrival.Wait(ctx, d.new, d.check.fence)
 	if err != nil && ctx.Err() != nil {
 		return reasonNotArrived, nil
 	}

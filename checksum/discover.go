@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"crosscheck/checksum/plan"
 	"crosscheck/checksum/read"
@@ -124,7 +125,7 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 	there, here := c.session(!onNew), c.session(onNew)
 	defer there.Close()
 	defer here.Close()
-	late, err := c.arrival.wait(ctx, there, c.fence)
+	late, err := c.arrival.Wait(ctx, there, c.fence)
 	if err != nil {
 		return r, err
 	}
@@ -172,4 +173,27 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 
 func compareNames(a, b cluster.TableName) int {
 	return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
+}
+
+// catalog keeps the reference's definitions, which are read once for all copies.
+type catalog struct {
+	mu   sync.Mutex
+	read map[bool]map[cluster.TableName]*cluster.Table // by whether the patterns were widened
+}
+
+// tables returns the reference's tables that a filter names.
+func (l *catalog) tables(ctx context.Context, s *cluster.Server, f cluster.Filter, wide bool) (map[cluster.TableName]*cluster.Table, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if have := l.read[wide]; have != nil {
+		return have, nil
+	}
+	have, err := loadByName(ctx, s, f)
+	if err == nil {
+		if l.read == nil {
+			l.read = map[bool]map[cluster.TableName]*cluster.Table{}
+		}
+		l.read[wide] = have
+	}
+	return have, err
 }

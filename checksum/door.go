@@ -6,20 +6,23 @@ import (
 
 	"crosscheck/checksum/diff"
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/prove"
 	"crosscheck/cluster"
 )
 
 // What the packages below say is told by the names of this one: nobody else imports them.
 type (
-	Difference = diff.Difference // one proven difference
-	Kind       = diff.Kind       // in which way a row differs
-	Proof      = diff.Proof      // by which rule a difference was proven
-	Value      = diff.Value      // a column's value in a report
-	Field      = diff.Field      // a named value
-	ColumnDiff = diff.ColumnDiff // one column of a changed row
-	Cell       = diff.Cell       // a column's value in SQL, for repair
-	UniquePart = diff.UniquePart // that a column belongs to a unique key
-	RowKey     = plan.RowKey     // a row by the columns of its key
+	Difference = diff.Difference  // one proven difference
+	Kind       = diff.Kind        // in which way a row differs
+	Proof      = diff.Proof       // by which rule a difference was proven
+	Value      = diff.Value       // a column's value in a report
+	Field      = diff.Field       // a named value
+	ColumnDiff = diff.ColumnDiff  // one column of a changed row
+	Cell       = diff.Cell        // a column's value in SQL, for repair
+	UniquePart = diff.UniquePart  // that a column belongs to a unique key
+	RowKey     = plan.RowKey      // a row by the columns of its key
+	RowVerdict = prove.RowVerdict // what became of a row that was compared on its own
+	Rechecker  = prove.Rechecker  // compares single rows
 )
 
 // The kinds of difference, and the proofs, strongest first.
@@ -31,6 +34,13 @@ const (
 	ProofBinlog = diff.ProofBinlog
 	ProofRounds = diff.ProofRounds
 	ProofGrace  = diff.ProofGrace
+)
+
+// The verdicts of a row. A row that neither side has is equal.
+const (
+	RowUnknown = prove.RowUnknown
+	RowEqual   = prove.RowEqual
+	RowDiffers = prove.RowDiffers
 )
 
 // RecheckOptions are what a Rechecker needs besides the two servers. The zero value of a duration means its default.
@@ -47,6 +57,6 @@ func NewRechecker(old, new *cluster.Server, v Survey, opt RecheckOptions) *Reche
 	if opt.FenceTimeout <= 0 {
 		opt.FenceTimeout = 30 * time.Second
 	}
-	f := newFence(old, new, v.Relation, opt.FenceTimeout)
-	return newRechecker(old, new, f, recheckerOptions{Virtual: opt.Virtual, Strict: opt.Strict, RetryFor: opt.RetryFor, Log: opt.Log})
+	f := prove.NewFence(old, new, v.Relation, opt.FenceTimeout)
+	return prove.NewRechecker(old, new, f, prove.RecheckerOptions{Virtual: opt.Virtual, Strict: opt.Strict, RetryFor: opt.RetryFor, Log: opt.Log})
 }

@@ -1,5 +1,3 @@
-// Package checksum compares tables of two servers exactly while both are live: digests of row packets chunk by chunk,
-// rows that differ located in the same pass, and each of them proven by the fence rule before it counts.
 package checksum
 
 import (

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"crosscheck/checksum/prove"
 	"crosscheck/fixtures"
 )
 
@@ -77,13 +78,13 @@ func until(t *testing.T, s *fixtures.Server, query string) {
 
 // releasing ends a stall when the rule waits for it.
 type releasing struct {
-	fence
+	prove.Fence
 	end func()
 }
 
-func (f releasing) committed(ctx context.Context) error {
+func (f releasing) Committed(ctx context.Context) error {
 	go f.end()
-	return f.fence.committed(ctx)
+	return f.Fence.Committed(ctx)
 }
 
 // TestShownBeforeItIsCommitted: while a commit of old waits for its acknowledgement, new shows the row and old does not.
@@ -131,8 +132,8 @@ func TestShownBeforeItIsCommitted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f := releasing{newFence(old, new, survey.Relation, time.Minute), sync.OnceFunc(st.end)}
-			r := newRechecker(old, new, f, recheckerOptions{})
+			f := releasing{prove.NewFence(old, new, survey.Relation, time.Minute), sync.OnceFunc(st.end)}
+			r := prove.NewRechecker(old, new, f, prove.RecheckerOptions{})
 			t.Cleanup(r.Close)
 			expect(t, r, "d.t", "=x=====", ids("1", "2", "3", "4", "5", "9", "10")...)
 			results, _ = check(t, p, Options{}, "d.*")

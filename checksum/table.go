@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/prove"
 	"crosscheck/chunker"
 )
 
@@ -65,22 +66,22 @@ func (c *chunkRun) drop(ctx context.Context) {
 	}
 }
 
-// suspects are rows of the chunk that the settler is to decide; see suspects.read. The chunk waits for them.
-func (c *chunkRun) suspects(rows []rowSeen, read int) suspects {
+// suspects are rows of the chunk that the settler is to decide; see prove.Suspects. The chunk waits for them.
+func (c *chunkRun) suspects(rows []prove.RowSeen, read int) prove.Suspects {
 	c.expect(len(rows))
-	return suspects{plan: c.table.plan, rng: &c.rng, rows: rows, read: read, owner: c}
+	return prove.Suspects{Plan: c.table.plan, Range: &c.rng, Rows: rows, Read: read, Owner: c}
 }
 
-// same ends the way of a suspect of the chunk that was only in flight.
-func (c *chunkRun) same(ctx context.Context) { c.conclude(ctx, func() { c.counts.InFlight++ }) }
+// Same ends the way of a suspect of the chunk that was only in flight.
+func (c *chunkRun) Same(ctx context.Context) { c.conclude(ctx, func() { c.counts.InFlight++ }) }
 
-// different ends the way of a suspect that is proven to differ.
-func (c *chunkRun) different(ctx context.Context, d Difference) {
+// Different ends the way of a suspect that is proven to differ.
+func (c *chunkRun) Different(ctx context.Context, d Difference) {
 	c.conclude(ctx, func() { c.count(d) })
 }
 
-// undecided ends the way of a suspect that is given up.
-func (c *chunkRun) undecided(ctx context.Context, reason string) {
+// Undecided ends the way of a suspect that is given up.
+func (c *chunkRun) Undecided(ctx context.Context, reason string) {
 	c.table.because(reason)
 	c.conclude(ctx, func() { c.counts.Undecided++ })
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"crosscheck/checksum/plan"
+	"crosscheck/checksum/prove"
 	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/internal/fault"
@@ -254,11 +255,11 @@ func (w *copyWorker) compare(ctx context.Context, t *tableRun, job *chunkJob) (c
 // judge turns two lists of a range into a chunk: proven at once if they agree, else on its way to the settler. It returns
 // an error, and makes no chunk, if the copy left the others before there was room for the rows that differ.
 func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, old, new *read.List) error {
-	var rows []rowSeen
+	var rows []prove.RowSeen
 	var full error
 	if !old.Equal(new) {
-		compareLists(old, new, func(kind Kind, key []byte) { rows = append(rows, rowSeen{key: slices.Clone(key), kind: kind}) })
-		if full = w.check.settler.reserve(ctx, len(rows)); full != nil && w.check.ctx.Err() == nil {
+		compareLists(old, new, func(kind Kind, key []byte) { rows = append(rows, prove.RowSeen{Key: slices.Clone(key), Kind: kind}) })
+		if full = w.check.settler.Reserve(ctx, len(rows)); full != nil && w.check.ctx.Err() == nil {
 			return full
 		}
 	}
@@ -270,7 +271,7 @@ func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, ol
 	t.compared(c)
 	w.check.opt.Observer.Progress(t.plan.Name, c.counts.RowsOld, c.counts.BytesOld+c.counts.BytesNew)
 	if len(rows) > 0 {
-		w.check.settler.take(ctx, c.suspects(rows, old.Len()+new.Len()), full)
+		w.check.settler.Take(ctx, c.suspects(rows, old.Len()+new.Len()), full)
 	}
 	c.drop(ctx)
 	return nil

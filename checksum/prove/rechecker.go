@@ -1,4 +1,4 @@
-package checksum
+package prove
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"crosscheck/checksum/diff"
 	"crosscheck/checksum/plan"
 	"crosscheck/checksum/read"
 	"crosscheck/chunker"
@@ -29,8 +30,8 @@ func (v RowVerdict) String() string {
 	return [...]string{"unknown", "equal", "differs"}[min(v, RowDiffers)]
 }
 
-// recheckerOptions are what a Rechecker needs besides the two servers and the fence between them.
-type recheckerOptions struct {
+// RecheckerOptions are what a Rechecker needs besides the two servers and the fence between them.
+type RecheckerOptions struct {
 	Virtual  bool          // compare virtual generated columns too
 	Strict   bool          // rows compared through a conversion that loses information are never equal
 	RetryFor time.Duration // how long a lost server is tried again within one call; 0: 15 s
@@ -45,19 +46,19 @@ type Rechecker struct {
 	old, new        *cluster.Server
 
 	mu      sync.Mutex
-	settler *settler
+	settler *Settler
 	plans   map[string]*plan.Table
 }
 
-// newRechecker returns a Rechecker for two servers. It connects when it is first used.
-func newRechecker(old, new *cluster.Server, f fence, opt recheckerOptions) *Rechecker {
+// NewRechecker returns a Rechecker for two servers. It connects when it is first used.
+func NewRechecker(old, new *cluster.Server, f Fence, opt RecheckerOptions) *Rechecker {
 	if opt.RetryFor <= 0 {
 		opt.RetryFor = 15 * time.Second
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	s := newSettler(
+	s := NewSettler(
 		read.NewSession(old, false, read.NewPace(0, 0), opt.RetryFor, opt.Log),
 		read.NewSession(new, true, read.NewPace(0, 0), opt.RetryFor, opt.Log), f, nil,
 	)
@@ -81,7 +82,7 @@ func (r *Rechecker) Close() {
 // the reason where one is RowUnknown: replication stopped, the table cannot be compared row by row, a server is away,
 // the row is written all the time. An error is ctx's end, another server at a side's address, or what no later call
 // will make good, such as an account that may not connect; the verdicts are RowUnknown then.
-func (r *Rechecker) Recheck(ctx context.Context, table string, rows []RowKey) (verdicts []RowVerdict, reason string, err error) {
+func (r *Rechecker) Recheck(ctx context.Context, table string, rows []plan.RowKey) (verdicts []RowVerdict, reason string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	unknown := make([]RowVerdict, len(rows))
@@ -224,14 +225,14 @@ type recheckRow struct {
 	reason  string
 }
 
-func (r *recheckRow) same(context.Context)                  { r.verdict = RowEqual }
-func (r *recheckRow) different(context.Context, Difference) { r.verdict = RowDiffers }
-func (r *recheckRow) undecided(_ context.Context, reason string) {
+func (r *recheckRow) Same(context.Context)                       { r.verdict = RowEqual }
+func (r *recheckRow) Different(context.Context, diff.Difference) { r.verdict = RowDiffers }
+func (r *recheckRow) Undecided(_ context.Context, reason string) {
 	r.verdict, r.reason = RowUnknown, reason
 }
 
 // settle leads rows through the fence rule.
-func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []RowKey) (verdicts []RowVerdict, reason string, err error) {
+func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []plan.RowKey) (verdicts []RowVerdict, reason string, err error) {
 	verdicts = make([]RowVerdict, len(rows))
 	s := r.settler
 	if err = s.old.LearnTypes(ctx, p); err != nil {
@@ -258,7 +259,7 @@ func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []RowKey) (v
 	strays := s.old.Strays + s.new.Strays
 	if len(b.suspects) > 0 {
 		s.push(b)
-		s.finish()
+		s.Finish()
 		err = s.drain(ctx)
 		s.reopen()
 	}
@@ -285,7 +286,7 @@ func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []RowKey) (v
 }
 
 // reopen makes a settler that was finished take rows again.
-func (s *settler) reopen() {
+func (s *Settler) reopen() {
 	s.mu.Lock()
 	s.closed = false
 	s.mu.Unlock()

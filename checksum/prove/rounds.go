@@ -1,10 +1,11 @@
-package checksum
+package prove
 
 import (
 	"context"
 	"slices"
 	"time"
 
+	"crosscheck/checksum/diff"
 	"crosscheck/checksum/plan"
 	"crosscheck/checksum/read"
 	"crosscheck/chunker"
@@ -16,7 +17,7 @@ const maxGroup = maxSuspects
 
 // round leads a batch, and others that are due, through one round of the fence rule, and queues again what is not
 // decided. If it returns an error, all that was still open is undecided.
-func (s *settler) round(ctx context.Context, first *batch) error {
+func (s *Settler) round(ctx context.Context, first *batch) error {
 	group, err := s.images(ctx, first)
 	if failed := fenceFailure(err); failed != "" {
 		for _, b := range group {
@@ -39,7 +40,7 @@ func (s *settler) round(ctx context.Context, first *batch) error {
 
 // spare keeps a table's own error from the other tables: its batch is given up, and nil is returned. So are its later
 // batches: others need not wait for the same lock once more with each.
-func (s *settler) spare(ctx context.Context, b *batch, err error) error {
+func (s *Settler) spare(ctx context.Context, b *batch, err error) error {
 	if err == nil || ctx.Err() != nil || s.single || read.EndsRun(err) {
 		return err
 	}
@@ -52,9 +53,9 @@ func (s *settler) spare(ctx context.Context, b *batch, err error) error {
 // images reads every row of a batch before and after the fence, and of further batches that are due, which it returns
 // with the first. One fence serves all of them: where replication is minutes behind, it takes minutes. No more are read
 // than there is time for while the last fence was waited for, so that where replication is quick rows are judged soon.
-func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err error) {
+func (s *Settler) images(ctx context.Context, first *batch) (group []*batch, err error) {
 	source, replica := s.old, s.new
-	if s.fence.reversed() {
+	if s.fence.Reversed() {
 		source, replica = s.new, s.old
 	}
 	one := func(b *batch, from *read.Session, at func(*round) *image) error {
@@ -92,7 +93,7 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 	err = replica.Do(ctx, "wait for replication", func() error {
 		begun := time.Now()
 		defer func() { s.waited = time.Since(begun) }()
-		return s.fence.pass(ctx)
+		return s.fence.Pass(ctx)
 	})
 	if err != nil {
 		return group, err
@@ -103,7 +104,7 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 	if err = s.committed(ctx, source, group); err != nil {
 		return group, err
 	}
-	if err = all(source, func(r *round) *image { return &r.sourceAgain }); err != nil || !s.fence.bothSides() {
+	if err = all(source, func(r *round) *image { return &r.sourceAgain }); err != nil || !s.fence.BothSides() {
 		return group, err
 	}
 	return group, all(replica, func(r *round) *image { return &r.replicaAgain })
@@ -111,13 +112,13 @@ func (s *settler) images(ctx context.Context, first *batch) (group []*batch, err
 
 // committed waits until the source shows what the replica was read with, should any row look different. If it does not,
 // the rows that look alike are settled all the same.
-func (s *settler) committed(ctx context.Context, source *read.Session, group []*batch) error {
+func (s *Settler) committed(ctx context.Context, source *read.Session, group []*batch) error {
 	for _, b := range group {
 		for i := range b.suspects {
 			if !s.apart(b, i) {
 				continue
 			}
-			err := source.Do(ctx, "wait for commits", func() error { return s.fence.committed(ctx) })
+			err := source.Do(ctx, "wait for commits", func() error { return s.fence.Committed(ctx) })
 			if fenceFailure(err) != "" {
 				s.keep(ctx, group)
 			}
@@ -128,7 +129,7 @@ func (s *settler) committed(ctx context.Context, source *read.Session, group []*
 }
 
 // apart reports whether a suspect is not shown to be alike by the first reads of its round: different, or not seen.
-func (s *settler) apart(b *batch, i int) bool {
+func (s *Settler) apart(b *batch, i int) bool {
 	r := b.rounds[i]
 	if b.doubts(b.suspects[i]) {
 		s.doubt(b.suspects[i], &r)
@@ -137,7 +138,7 @@ func (s *settler) apart(b *batch, i int) bool {
 }
 
 // keep settles the suspects that are not apart as the same.
-func (s *settler) keep(ctx context.Context, group []*batch) {
+func (s *Settler) keep(ctx context.Context, group []*batch) {
 	for _, b := range group {
 		var left []*suspect
 		for i, sp := range b.suspects {
@@ -146,24 +147,24 @@ func (s *settler) keep(ctx context.Context, group []*batch) {
 				continue
 			}
 			s.forget(b.plan, sp)
-			sp.owner.same(ctx)
+			sp.owner.Same(ctx)
 		}
 		b.suspects, b.rounds, b.observed = left, nil, nil
 	}
 }
 
 // judge settles what a round decides of a batch, and queues the rest again.
-func (s *settler) judge(ctx context.Context, b *batch) error {
+func (s *Settler) judge(ctx context.Context, b *batch) error {
 	var again, proven, hot, blind []*suspect
 	for i, sp := range b.suspects {
 		doubted := b.doubts(sp)
 		if doubted {
 			s.doubt(sp, &b.rounds[i])
 		}
-		switch sp.state.judge(ruleFor(b.observed[i] && !sp.unclear, s.fence.bothSides()), b.rounds[i]) {
+		switch sp.state.judge(ruleFor(b.observed[i] && !sp.unclear, s.fence.BothSides()), b.rounds[i]) {
 		case rowSame:
 			s.forget(b.plan, sp)
-			sp.owner.same(ctx)
+			sp.owner.Same(ctx)
 		case rowDifferent:
 			if doubted && sp.state.source.sight != sp.state.replica.sight {
 				blind = append(blind, sp) // found on one side only, by keys: a range read has the last word
@@ -172,7 +173,7 @@ func (s *settler) judge(ctx context.Context, b *batch) error {
 			proven = append(proven, sp)
 		case rowHot:
 			s.forget(b.plan, sp)
-			sp.owner.undecided(ctx, reasonHot(s.tail))
+			sp.owner.Undecided(ctx, reasonHot(s.tail))
 		case rowUnseen:
 			blind = append(blind, sp)
 		case rowAgain:
@@ -200,14 +201,14 @@ func (s *settler) judge(ctx context.Context, b *batch) error {
 	b.suspects = again
 	if len(again) > 0 {
 		tailed := s.tail != nil && s.tail.err == nil && !slices.ContainsFunc(again, func(sp *suspect) bool { return sp.unclear })
-		b.due = time.Now().Add(again[0].state.delay(ruleFor(tailed, s.fence.bothSides())))
+		b.due = time.Now().Add(again[0].state.delay(ruleFor(tailed, s.fence.BothSides())))
 		s.push(b)
 	}
 	return nil
 }
 
 // read hashes the rows of a batch on one side; rows that do not exist are not reported.
-func (s *settler) read(ctx context.Context, from *read.Session, b *batch, see func(i int, im image)) error {
+func (s *Settler) read(ctx context.Context, from *read.Session, b *batch, see func(i int, im image)) error {
 	h := read.NewHasher(b.plan)
 	images := make([]image, len(b.suspects))
 	blind, err := s.rows(ctx, from, b, func(i int, more bool, head []byte, rows *rowstream.Rows) error {
@@ -232,9 +233,9 @@ func (b *batch) doubts(sp *suspect) bool { return b.plan.Doubted && b.rng == nil
 
 // doubt takes back that a lookup found no row where a range read had shown one: that the row is gone since only another
 // such read tells. Of numbers and text nothing is doubted that unsureKeys lets pass.
-func (s *settler) doubt(sp *suspect, r *round) {
-	onSource, onReplica := sp.kind != Extra, sp.kind != Missing
-	if s.fence.reversed() {
+func (s *Settler) doubt(sp *suspect, r *round) {
+	onSource, onReplica := sp.kind != diff.Extra, sp.kind != diff.Missing
+	if s.fence.Reversed() {
 		onSource, onReplica = onReplica, onSource
 	}
 	if onSource && r.source.sight == absent {
@@ -246,12 +247,12 @@ func (s *settler) doubt(sp *suspect, r *round) {
 }
 
 // readInstead has rows that their keys do not find read with the part of the table in which they were seen.
-func (s *settler) readInstead(ctx context.Context, b *batch, blind []*suspect) {
+func (s *Settler) readInstead(ctx context.Context, b *batch, blind []*suspect) {
 	byRange := make(map[*chunker.Range][]*suspect)
 	for _, sp := range blind {
 		if sp.rng == nil || b.rng != nil {
 			s.forget(b.plan, sp)
-			sp.owner.undecided(ctx, b.plan.UnsureKey(plan.ReasonNoText).Error())
+			sp.owner.Undecided(ctx, b.plan.UnsureKey(plan.ReasonNoText).Error())
 			continue
 		}
 		byRange[sp.rng] = append(byRange[sp.rng], sp)
@@ -264,7 +265,7 @@ func (s *settler) readInstead(ctx context.Context, b *batch, blind []*suspect) {
 }
 
 // rows reads the rows of a batch on one side, by range or by key. It returns the suspects that it can say nothing of.
-func (s *settler) rows(ctx context.Context, from *read.Session, b *batch, visit read.Found) (blind []int, err error) {
+func (s *Settler) rows(ctx context.Context, from *read.Session, b *batch, visit read.Found) (blind []int, err error) {
 	if b.rng == nil {
 		return from.Lookup(ctx, b.plan, b.keys(), visit)
 	}

@@ -1,4 +1,7 @@
-package checksum
+// Package prove decides on rows that looked different once, or that somebody doubts: the same, different, or undecided with
+// a reason, by rounds of reads before and behind a fence (docs/design.md, "The fence rule"). Whoever hands rows to it is told
+// of each through an Owner.
+package prove
 
 import (
 	"context"
@@ -8,6 +11,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"crosscheck/checksum/diff"
 	"crosscheck/checksum/plan"
 	"crosscheck/checksum/read"
 	"crosscheck/chunker"
@@ -29,19 +33,19 @@ const dense = 1.0 / 16
 // reasonInterrupted is why rows are undecided that were still to be settled when the run ended.
 const reasonInterrupted = "interrupted before the rows that differed at first could be settled"
 
-// owner is told once what became of a suspect of its.
-type owner interface {
-	same(ctx context.Context)
-	different(ctx context.Context, d Difference)
-	undecided(ctx context.Context, reason string)
+// Owner is told once what became of each suspect of its, by the goroutine that settles.
+type Owner interface {
+	Same(ctx context.Context)
+	Different(ctx context.Context, d diff.Difference)
+	Undecided(ctx context.Context, reason string)
 }
 
 // suspect is a row that looked different once.
 type suspect struct {
 	key   []byte
-	owner owner
+	owner Owner
 	rng   *chunker.Range // where a range read showed it; nil for a row that was named
-	kind  Kind           // and on which sides
+	kind  diff.Kind      // and on which sides
 	state fenceState
 
 	watched []binlog.Value // the key in the tail's form, while the tail observes it
@@ -62,11 +66,11 @@ type batch struct {
 	rounds   []round // what this round saw, in the order of suspects
 }
 
-// settler takes rows that looked different and settles each: the same, different, or undecided with a reason.
-type settler struct {
+// Settler takes rows that looked different and settles each: the same, different, or undecided with a reason.
+type Settler struct {
 	old, new *read.Session
-	fence    fence
-	tail     *tail // nil where there is no source to follow
+	fence    Fence
+	tail     *Tail // nil where there is no source to follow
 	capacity *semaphore.Weighted
 	waited   time.Duration         // how long the last fence took
 	spoilt   map[*plan.Table]error // tables whose rows cannot be read any more
@@ -80,9 +84,9 @@ type settler struct {
 	closed bool // no more submissions
 }
 
-// newSettler returns a settler that reads on two sessions of its own. t is nil where no log is to be followed.
-func newSettler(old, new *read.Session, f fence, t *tail) *settler {
-	s := &settler{
+// NewSettler returns a settler that reads on two sessions of its own. t is nil where no log is to be followed.
+func NewSettler(old, new *read.Session, f Fence, t *Tail) *Settler {
+	s := &Settler{
 		fence: f, tail: t, old: old, new: new,
 		capacity: semaphore.NewWeighted(maxSuspects), wake: make(chan struct{}, 1),
 		spoilt: make(map[*plan.Table]error),
@@ -91,76 +95,76 @@ func newSettler(old, new *read.Session, f fence, t *tail) *settler {
 	return s
 }
 
-// rowSeen is a row that reading a range showed to differ.
-type rowSeen struct {
-	key  []byte
-	kind Kind
+// RowSeen is a row that reading a range showed to differ.
+type RowSeen struct {
+	Key  []byte
+	Kind diff.Kind
 }
 
-// suspects are rows of one part of a table that looked different.
-type suspects struct {
-	plan  *plan.Table
-	rng   *chunker.Range // the part
-	rows  []rowSeen
-	read  int   // the number of rows that both sides' reads of the part returned, 0 if it cannot be read as a key range
-	owner owner // is told once of each row
+// Suspects are rows of one part of a table that looked different.
+type Suspects struct {
+	Plan  *plan.Table
+	Range *chunker.Range // the part
+	Rows  []RowSeen
+	Read  int   // the number of rows that both sides' reads of the part returned, 0 if it cannot be read as a key range
+	Owner Owner // is told once of each row
 }
 
-// submit queues rows that differed. It waits while the queue is full. If ctx ends the rows are undecided.
-func (s *settler) submit(ctx context.Context, of suspects) {
-	s.take(ctx, of, s.reserve(ctx, len(of.rows)))
+// Submit queues rows that differed. It waits while the queue is full. If ctx ends the rows are undecided.
+func (s *Settler) Submit(ctx context.Context, of Suspects) {
+	s.Take(ctx, of, s.Reserve(ctx, len(of.Rows)))
 }
 
-// reserve waits until there is room for so many rows, before memory is taken for them.
-func (s *settler) reserve(ctx context.Context, rows int) error {
+// Reserve waits until there is room for so many rows, before memory is taken for them.
+func (s *Settler) Reserve(ctx context.Context, rows int) error {
 	return s.capacity.Acquire(ctx, int64(min(rows, maxSuspects)))
 }
 
-// take is submit for rows that room was reserved for, or could not be.
-func (s *settler) take(ctx context.Context, of suspects, full error) {
-	b := &batch{plan: of.plan, due: time.Now()}
-	for _, r := range of.rows {
-		b.suspects = append(b.suspects, &suspect{key: r.key, owner: of.owner, rng: of.rng, kind: r.kind})
+// Take is Submit for rows that room was reserved for, or could not be.
+func (s *Settler) Take(ctx context.Context, of Suspects, full error) {
+	b := &batch{plan: of.Plan, due: time.Now()}
+	for _, r := range of.Rows {
+		b.suspects = append(b.suspects, &suspect{key: r.Key, owner: of.Owner, rng: of.Range, kind: r.Kind})
 	}
-	if n := float64(len(b.suspects)); of.read > 0 && n > roundKeys/8 && n > dense*float64(of.read) {
-		b.rng = of.rng
+	if n := float64(len(b.suspects)); of.Read > 0 && n > roundKeys/8 && n > dense*float64(of.Read) {
+		b.rng = of.Range
 	}
 	if b.plan.Folded {
-		b.rng = of.rng
+		b.rng = of.Range
 	}
 	if full != nil {
 		s.giveUp(ctx, b, reasonInterrupted)
 		return
 	}
-	b.held = min(len(of.rows), maxSuspects)
+	b.held = min(len(of.Rows), maxSuspects)
 	s.push(b)
 }
 
 // free gives back what a batch holds of the capacity beyond n.
-func (s *settler) free(b *batch, n int) {
+func (s *Settler) free(b *batch, n int) {
 	if b.held > n {
 		s.capacity.Release(int64(b.held - n))
 		b.held = n
 	}
 }
 
-func (s *settler) push(b *batch) {
+func (s *Settler) push(b *batch) {
 	s.mu.Lock()
 	s.queue = append(s.queue, b)
 	s.mu.Unlock()
 	s.signal()
 }
 
-func (s *settler) signal() {
+func (s *Settler) signal() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// finish tells that nothing more will be submitted: parked rows get their last attempt, and run returns when the
+// Finish tells that nothing more will be submitted: parked rows get their last attempt, and run returns when the
 // queue is empty.
-func (s *settler) finish() {
+func (s *Settler) Finish() {
 	s.mu.Lock()
 	s.closed = true
 	s.queue = append(s.queue, s.parked...)
@@ -169,8 +173,8 @@ func (s *settler) finish() {
 	s.signal()
 }
 
-// run is drain, and closes what the settler opened.
-func (s *settler) run(ctx context.Context) error {
+// Run is drain, and closes what the settler opened.
+func (s *Settler) Run(ctx context.Context) error {
 	defer s.old.Close()
 	defer s.new.Close()
 	if s.tail != nil {
@@ -180,7 +184,7 @@ func (s *settler) run(ctx context.Context) error {
 }
 
 // drain settles batches until finish was called and none is left, or until ctx ends; then what is left is undecided.
-func (s *settler) drain(ctx context.Context) error {
+func (s *Settler) drain(ctx context.Context) error {
 	for {
 		b, wait := s.next()
 		switch {
@@ -194,12 +198,12 @@ func (s *settler) drain(ctx context.Context) error {
 			}
 		default:
 			if err := s.round(ctx, b); err != nil {
-				s.abandon(ctx)
+				s.Abandon(ctx)
 				return err
 			}
 		}
 		if ctx.Err() != nil {
-			s.abandon(ctx)
+			s.Abandon(ctx)
 			return ctx.Err()
 		}
 	}
@@ -207,7 +211,7 @@ func (s *settler) drain(ctx context.Context) error {
 
 // next takes the batch that is due, joined with other due batches of its table; or says how long to wait, negative
 // when there will be nothing more.
-func (s *settler) next() (*batch, time.Duration) {
+func (s *Settler) next() (*batch, time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -236,8 +240,8 @@ func (s *settler) next() (*batch, time.Duration) {
 	return take, wait
 }
 
-// abandon gives up everything that is queued or parked.
-func (s *settler) abandon(ctx context.Context) {
+// Abandon gives up everything that is queued or parked.
+func (s *Settler) Abandon(ctx context.Context) {
 	s.mu.Lock()
 	left := slices.Concat(s.queue, s.parked)
 	s.queue, s.parked = nil, nil
@@ -248,16 +252,16 @@ func (s *settler) abandon(ctx context.Context) {
 }
 
 // giveUp makes all rows of a batch undecided.
-func (s *settler) giveUp(ctx context.Context, b *batch, reason string) {
+func (s *Settler) giveUp(ctx context.Context, b *batch, reason string) {
 	for _, sp := range b.suspects {
 		s.forget(b.plan, sp)
-		sp.owner.undecided(ctx, reason)
+		sp.owner.Undecided(ctx, reason)
 	}
 	b.suspects = nil
 }
 
 // forget ends what is done for a suspect that is settled.
-func (s *settler) forget(p *plan.Table, sp *suspect) {
+func (s *Settler) forget(p *plan.Table, sp *suspect) {
 	if s.tail != nil {
 		s.tail.unwatch(p, sp)
 	}
@@ -265,7 +269,7 @@ func (s *settler) forget(p *plan.Table, sp *suspect) {
 
 // park puts a batch aside until the end of the run, when replication may have come back; a batch that was parked
 // before is given up.
-func (s *settler) park(ctx context.Context, b *batch, reason string) {
+func (s *Settler) park(ctx context.Context, b *batch, reason string) {
 	s.free(b, 0)
 	s.mu.Lock()
 	if b.parked || s.closed || s.nPark+len(b.suspects) > maxParked {

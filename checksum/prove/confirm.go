@@ -1,4 +1,4 @@
-package checksum
+package prove
 
 import (
 	"context"
@@ -20,7 +20,7 @@ const maxImages = 4 * maxImage
 
 // confirm turns rows that the rounds prove different into differences. Their images are read once more; rows that no
 // longer show what the rounds saw are returned, to go through further rounds.
-func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*suspect, error) {
+func (s *Settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*suspect, error) {
 	if len(proven) == 0 {
 		return nil, nil
 	}
@@ -47,7 +47,7 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 	for i, sp := range proven {
 		o, n := oldRows[i], newRows[i]
 		wasOld, wasNew := sp.state.source, sp.state.replica
-		if s.fence.reversed() {
+		if s.fence.Reversed() {
 			wasOld, wasNew = wasNew, wasOld
 		}
 		proof, still := s.proof(ctx, b.plan, sp, now)
@@ -62,17 +62,17 @@ func (s *settler) confirm(ctx context.Context, b *batch, proven []*suspect) ([]*
 		d, err := diff.Pack(b.plan, to, kindOfRows(o.image, n.image), o.Row, n.Row, sp.key)
 		s.forget(b.plan, sp)
 		if err != nil {
-			sp.owner.undecided(ctx, err.Error())
+			sp.owner.Undecided(ctx, err.Error())
 			continue
 		}
 		d.Proof = proof
-		sp.owner.different(ctx, d)
+		sp.owner.Different(ctx, d)
 	}
 	return open, nil
 }
 
 // sourcePosition is where the tail's source is now, if there is a tail.
-func (s *settler) sourcePosition(ctx context.Context) gtid.Position {
+func (s *Settler) sourcePosition(ctx context.Context) gtid.Position {
 	if s.tail == nil || s.tail.window == nil || s.tail.err != nil {
 		return gtid.Position{}
 	}
@@ -83,24 +83,24 @@ func (s *settler) sourcePosition(ctx context.Context) gtid.Position {
 // observed; if it did, it is not still, and its observation begins anew. Where the log neither shows a change of the row
 // nor excludes one (statements instead of rows, a schema change), rounds prove as they do without a log: those that the
 // row has stood still through count on.
-func (s *settler) proof(ctx context.Context, p *plan.Table, sp *suspect, now gtid.Position) (proof Proof, still bool) {
+func (s *Settler) proof(ctx context.Context, p *plan.Table, sp *suspect, now gtid.Position) (proof diff.Proof, still bool) {
 	if sp.watched == nil || s.tail.err != nil {
 		if sp.state.agreed < ruleFor(false, false).agree {
 			return "", false
 		}
-		return s.fence.proof(), true
+		return s.fence.Proof(), true
 	}
 	a, ok := s.tail.changes(ctx, p, sp, now)
 	switch {
 	case !ok:
 		return "", false
 	case a.Quiet():
-		return ProofBinlog, true
+		return diff.ProofBinlog, true
 	case a.Count > 0:
 		sp.from = &now
 		return "", false
 	case sp.state.agreed >= ruleFor(false, false).agree:
-		return s.fence.proof(), true
+		return s.fence.Proof(), true
 	}
 	sp.unclear = true
 	return "", true
@@ -108,12 +108,12 @@ func (s *settler) proof(ctx context.Context, p *plan.Table, sp *suspect, now gti
 
 // cool settles rows that change too often to be still across rounds: if the replica's row equals a value that the
 // source's row had since its observation began, it is on its way. It returns the rows that this settled.
-func (s *settler) cool(ctx context.Context, b *batch, hot []*suspect) (map[*suspect]bool, error) {
+func (s *Settler) cool(ctx context.Context, b *batch, hot []*suspect) (map[*suspect]bool, error) {
 	if len(hot) == 0 {
 		return nil, nil
 	}
 	replica := s.new
-	if s.fence.reversed() {
+	if s.fence.Reversed() {
 		replica = s.old
 	}
 	rows, err := s.packets(ctx, replica, &batch{plan: b.plan, suspects: hot, rng: b.rng})
@@ -138,7 +138,7 @@ func (s *settler) cool(ctx context.Context, b *batch, hot []*suspect) (map[*susp
 			if same, _ := b.plan.Matches(replica.NewSide, rows[i].Columns, values, seen.Change); same {
 				calmed[sp] = true
 				s.forget(b.plan, sp)
-				sp.owner.same(ctx)
+				sp.owner.Same(ctx)
 				break
 			}
 		}
@@ -153,18 +153,18 @@ type rowImage struct {
 }
 
 // kindOfRows tells how two rows that differ do so.
-func kindOfRows(o, n image) Kind {
+func kindOfRows(o, n image) diff.Kind {
 	switch {
 	case n.sight != present:
-		return Missing
+		return diff.Missing
 	case o.sight != present:
-		return Extra
+		return diff.Extra
 	}
-	return Changed
+	return diff.Changed
 }
 
 // packets reads the rows of a batch in full.
-func (s *settler) packets(ctx context.Context, from *read.Session, b *batch) ([]rowImage, error) {
+func (s *Settler) packets(ctx context.Context, from *read.Session, b *batch) ([]rowImage, error) {
 	out := make([]rowImage, len(b.suspects))
 	h := read.NewHasher(b.plan)
 	var columns []rowstream.Column
@@ -192,7 +192,7 @@ func (s *settler) packets(ctx context.Context, from *read.Session, b *batch) ([]
 
 // readBare reads the rows' own values on one side. Of a row that no longer has the packet that was read before, moved is
 // set.
-func (s *settler) readBare(ctx context.Context, from *read.Session, b *batch, rows []rowImage) error {
+func (s *Settler) readBare(ctx context.Context, from *read.Session, b *batch, rows []rowImage) error {
 	bare := b.plan.Bare()
 	if bare == nil {
 		return nil

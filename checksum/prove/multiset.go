@@ -1,4 +1,4 @@
-package checksum
+package prove
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 	"crosscheck/cluster/rowstream"
 )
 
-// multiset settles row values of a table without a key by the fence rule: a value's image is the number of its
+// Multiset settles row values of a table without a key by the fence rule: a value's image is the number of its
 // occurrences, and each read is a scan.
-type multiset struct {
-	old, new *read.Session
-	fence    fence
-	plan     *plan.Table
-	progress func(*read.Session) func(rows int64) // what shows that rows were read by a session
+type Multiset struct {
+	Old, New *read.Session
+	Fence    Fence
+	Plan     *plan.Table
+	Progress func(*read.Session) func(rows int64) // what shows that rows were read by a session
 }
 
 // rowCount is a row value that occurs so many times on each side.
@@ -31,18 +31,18 @@ type rowCount struct {
 // tally counts the occurrences of some row values in one scan of one side.
 type tally map[xxh3.Uint128]int64
 
-// settle settles values whose numbers differ; o is told of each. With an error it was not told of those that are left.
-func (m *multiset) settle(ctx context.Context, values []xxh3.Uint128, o owner) error {
+// Settle settles values whose numbers differ; o is told of each. With an error it was not told of those that are left.
+func (m *Multiset) Settle(ctx context.Context, values []xxh3.Uint128, o Owner) error {
 	suspects := make([]*rowCount, len(values))
 	for i, h := range values {
 		suspects[i] = &rowCount{hash: h}
 	}
-	r := ruleFor(false, m.fence.bothSides())
+	r := ruleFor(false, m.Fence.BothSides())
 	for len(suspects) > 0 {
 		looks, err := m.look(ctx, suspects)
 		if reason := fenceFailure(err); reason != "" {
 			for range suspects {
-				o.undecided(ctx, reason)
+				o.Undecided(ctx, reason)
 			}
 			return nil
 		}
@@ -51,14 +51,14 @@ func (m *multiset) settle(ctx context.Context, values []xxh3.Uint128, o owner) e
 		}
 		var again, proven []*rowCount
 		for _, v := range suspects {
-			switch v.state.judge(r, looks.round(v.hash, m.fence.bothSides())) {
+			switch v.state.judge(r, looks.round(v.hash, m.Fence.BothSides())) {
 			case rowSame:
-				o.same(ctx)
+				o.Same(ctx)
 			case rowUnseen: // a scan sees all rows
 			case rowDifferent:
 				proven = append(proven, v)
 			case rowHot:
-				o.undecided(ctx, reasonHot(nil))
+				o.Undecided(ctx, reasonHot(nil))
 			case rowAgain:
 				again = append(again, v)
 			}
@@ -103,26 +103,26 @@ func (m *multisetLooks) numbers(h xxh3.Uint128) (onOld, onNew int64) {
 }
 
 // look leads the values through one round of the fence rule.
-func (m *multiset) look(ctx context.Context, values []*rowCount) (*multisetLooks, error) {
-	source, replica := m.old, m.new
-	if m.fence.reversed() {
-		source, replica = m.new, m.old
+func (m *Multiset) look(ctx context.Context, values []*rowCount) (*multisetLooks, error) {
+	source, replica := m.Old, m.New
+	if m.Fence.Reversed() {
+		source, replica = m.New, m.Old
 	}
-	looks := &multisetLooks{samples: make(map[xxh3.Uint128]diff.Row), reversed: m.fence.reversed()}
+	looks := &multisetLooks{samples: make(map[xxh3.Uint128]diff.Row), reversed: m.Fence.Reversed()}
 	var err error
 	if looks.source, err = m.scan(ctx, source, looks, values); err != nil {
 		return nil, err
 	}
-	if err = replica.Do(ctx, "wait for replication", func() error { return m.fence.pass(ctx) }); err != nil {
+	if err = replica.Do(ctx, "wait for replication", func() error { return m.Fence.Pass(ctx) }); err != nil {
 		return nil, err
 	}
 	if looks.replica, err = m.scan(ctx, replica, looks, values); err != nil {
 		return nil, err
 	}
-	if err = source.Do(ctx, "wait for commits", func() error { return m.fence.committed(ctx) }); err != nil {
+	if err = source.Do(ctx, "wait for commits", func() error { return m.Fence.Committed(ctx) }); err != nil {
 		return nil, err
 	}
-	if looks.sourceAgain, err = m.scan(ctx, source, looks, values); err != nil || !m.fence.bothSides() {
+	if looks.sourceAgain, err = m.scan(ctx, source, looks, values); err != nil || !m.Fence.BothSides() {
 		return looks, err
 	}
 	looks.replicaAgain, err = m.scan(ctx, replica, looks, values)
@@ -133,7 +133,7 @@ func (m *multiset) look(ctx context.Context, values []*rowCount) (*multisetLooks
 const maxSamples = 10000
 
 // scan counts the values on one side and keeps a row of each.
-func (m *multiset) scan(ctx context.Context, s *read.Session, looks *multisetLooks, values []*rowCount) (tally, error) {
+func (m *Multiset) scan(ctx context.Context, s *read.Session, looks *multisetLooks, values []*rowCount) (tally, error) {
 	n := make(tally, len(values))
 	for _, v := range values {
 		n[v.hash] = 0
@@ -153,34 +153,34 @@ func (m *multiset) scan(ctx context.Context, s *read.Session, looks *multisetLoo
 			looks.samples[sum] = diff.Row{Packet: packet, Columns: append([]rowstream.Column{}, columns...)}
 		}
 	}
-	_, err := s.ScanWhole(ctx, m.plan, read.Scan{Anew: anew, Progress: m.progress(s), Visit: visit})
+	_, err := s.ScanWhole(ctx, m.Plan, read.Scan{Anew: anew, Progress: m.Progress(s), Visit: visit})
 	return n, err
 }
 
 // proven tells of values that are proven to occur a different number of times.
-func (m *multiset) proven(ctx context.Context, looks *multisetLooks, proven []*rowCount, o owner) error {
+func (m *Multiset) proven(ctx context.Context, looks *multisetLooks, proven []*rowCount, o Owner) error {
 	if err := m.bareSamples(ctx, looks, proven); err != nil {
 		return err
 	}
-	to := diff.NewTarget(ctx, m.new.Server, m.plan)
+	to := diff.NewTarget(ctx, m.New.Server, m.Plan)
 	for _, v := range proven {
-		d := Difference{Kind: Missing, Proof: m.fence.proof()}
+		d := diff.Difference{Kind: diff.Missing, Proof: m.Fence.Proof()}
 		onOld, onNew := looks.numbers(v.hash)
 		if d.Count = onOld - onNew; d.Count < 0 {
-			d.Kind, d.Count = Extra, -d.Count
+			d.Kind, d.Count = diff.Extra, -d.Count
 		}
-		if err := diff.WithoutKey(m.plan, to, &d, looks.samples[v.hash]); err != nil {
+		if err := diff.WithoutKey(m.Plan, to, &d, looks.samples[v.hash]); err != nil {
 			return err
 		}
-		o.different(ctx, d)
+		o.Different(ctx, d)
 	}
 	return nil
 }
 
 // bareSamples reads what the columns of proven values hold, on the side that has more of each, where that is not what is
 // compared. Where rows of one value hold several, or none has it any more, its sample is marked as moved.
-func (m *multiset) bareSamples(ctx context.Context, looks *multisetLooks, proven []*rowCount) error {
-	bare := m.plan.Bare()
+func (m *Multiset) bareSamples(ctx context.Context, looks *multisetLooks, proven []*rowCount) error {
+	bare := m.Plan.Bare()
 	if bare == nil || len(proven) == 0 {
 		return nil
 	}
@@ -196,20 +196,20 @@ func (m *multiset) bareSamples(ctx context.Context, looks *multisetLooks, proven
 			wanted[v.hash] = true
 		}
 	}
-	if err := m.scanBare(ctx, m.old, bare, onlyOld, looks.samples); err != nil {
+	if err := m.scanBare(ctx, m.Old, bare, onlyOld, looks.samples); err != nil {
 		return err
 	}
-	return m.scanBare(ctx, m.new, bare, onlyNew, looks.samples)
+	return m.scanBare(ctx, m.New, bare, onlyNew, looks.samples)
 }
 
 // scanBare reads a side once more for what the rows of some values hold.
-func (m *multiset) scanBare(ctx context.Context, s *read.Session, bare *plan.Table, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]diff.Row) error {
+func (m *Multiset) scanBare(ctx context.Context, s *read.Session, bare *plan.Table, wanted map[xxh3.Uint128]bool, samples map[xxh3.Uint128]diff.Row) error {
 	if len(wanted) == 0 {
 		return nil
 	}
 	packets := make(map[xxh3.Uint128][]byte)
 	var columns []rowstream.Column
-	h := read.NewHasher(m.plan)
+	h := read.NewHasher(m.Plan)
 	err := s.EachRow(ctx, bare, func() { clear(packets) }, func(_, head []byte, rows *rowstream.Rows) error {
 		if rows.More() { // none of those that samples are kept of
 			return rows.Rest(func([]byte) {})

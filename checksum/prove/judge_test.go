@@ -1,4 +1,4 @@
-package checksum
+package prove
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 	"github.com/zeebo/xxh3"
 	"pgregory.net/rapid"
 
+	"crosscheck/checksum/diff"
 	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 )
@@ -141,9 +142,9 @@ func TestUnseenIsApart(t *testing.T) {
 		{"on neither side, by a sure key", gone, gone, false, false},
 		{"on neither side, by a key in doubt", gone, gone, true, true},
 	} {
-		s := &settler{fence: unreplicated{}}
+		s := &Settler{fence: unreplicated{}}
 		b := &batch{
-			plan: &plan.Table{Doubted: c.doubted}, suspects: []*suspect{{kind: Missing, rng: &chunker.Range{}}},
+			plan: &plan.Table{Doubted: c.doubted}, suspects: []*suspect{{kind: diff.Missing, rng: &chunker.Range{}}},
 			rounds: []round{{source: c.source, replica: c.replica}},
 		}
 		if s.apart(b, 0) != c.apart {

@@ -1,4 +1,4 @@
-package checksum
+package prove
 
 import (
 	"context"
@@ -7,28 +7,28 @@ import (
 	"crosscheck/checksum/read"
 )
 
-// arrival tells whether new's definitions are those that old had when the run listed its tables: a table that was made,
+// Arrival tells whether new's definitions are those that old had when the run listed its tables: a table that was made,
 // or a column that was added, a moment before is missing on new only until replication brings it, or on old until old
 // commits what new has already. One fence, begun after the listing, serves all tables.
-type arrival struct {
+type Arrival struct {
 	mu   sync.Mutex
 	done bool
 	late string
 }
 
-// wait returns "" once the fence has passed, else why it did not. What it did is remembered, failures too: a replica that
+// Wait returns "" once the fence has passed, else why it did not. What it did is remembered, failures too: a replica that
 // is hours behind is not waited for by each of its tables.
-func (a *arrival) wait(ctx context.Context, s *read.Session, f fence) (late string, err error) {
+func (a *Arrival) Wait(ctx context.Context, s *read.Session, f Fence) (late string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.done {
 		return a.late, nil
 	}
 	err = s.Do(ctx, "wait for replication", func() error {
-		if perr := f.pass(ctx); perr != nil {
+		if perr := f.Pass(ctx); perr != nil {
 			return perr
 		}
-		return f.committed(ctx)
+		return f.Committed(ctx)
 	})
 	if late = fenceFailure(err); err != nil && late == "" {
 		return "", err

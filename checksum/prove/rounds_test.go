@@ -1,4 +1,4 @@
-package checksum
+package prove
 
 import (
 	"context"
@@ -21,7 +21,7 @@ type counted struct {
 	err    error
 }
 
-func (f *counted) pass(context.Context) error {
+func (f *counted) Pass(context.Context) error {
 	f.passes++
 	if f.after != nil {
 		f.after()
@@ -46,7 +46,7 @@ func TestOneFenceForAllThatIsDue(t *testing.T) {
 		exec(fmt.Sprintf("CREATE TABLE %s.t%d (id INT PRIMARY KEY)", database, i))
 		exec(fmt.Sprintf("INSERT INTO %s.t%d VALUES (1)", database, i))
 	}
-	r := newRechecker(connect(t, srv, "old"), connect(t, srv, "new"), unreplicated{}, recheckerOptions{}) // of one server with itself
+	r := NewRechecker(connect(t, srv, "old"), connect(t, srv, "new"), unreplicated{}, RecheckerOptions{}) // of one server with itself
 	t.Cleanup(r.Close)
 	r.settler.single = false // as for the tables of a run
 	for _, c := range []struct {
@@ -83,7 +83,7 @@ func TestOneFenceForAllThatIsDue(t *testing.T) {
 			}
 			r.settler.push(&batch{plan: p, suspects: []*suspect{{key: key, owner: &rows[i]}}})
 		}
-		r.settler.finish()
+		r.settler.Finish()
 		if err := r.settler.drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package checksum
+package prove
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 	"crosscheck/cluster/gtid"
 )
 
-// tail follows the binary log of the side that changes come from, while there are suspects: it tells whether a row was
+// Tail follows the binary log of the side that changes come from, while there are suspects: it tells whether a row was
 // changed between two reads, which the reads alone cannot exclude, and which values a row that never rests went
 // through. It opens with the first suspect; once it fails it is not tried again, and rounds alone prove.
-type tail struct {
+type Tail struct {
 	source *cluster.Server
 	newIs  bool // the source is the new side
 	plans  []binlog.WindowTable
@@ -25,10 +25,10 @@ type tail struct {
 	err    error
 }
 
-// newTail returns the tail of the side that changes come from. With changes from both sides, or none between them, one
+// NewTail returns the tail of the side that changes come from. With changes from both sides, or none between them, one
 // side's log proves nothing of the other's row.
-func newTail(ctx context.Context, old, new *cluster.Server, m cluster.Mode, pairs [][2]*cluster.Table, opt plan.Options, log *slog.Logger) *tail {
-	t := &tail{source: old, log: log}
+func NewTail(ctx context.Context, old, new *cluster.Server, m cluster.Mode, pairs [][2]*cluster.Table, opt plan.Options, log *slog.Logger) *Tail {
+	t := &Tail{source: old, log: log}
 	switch m {
 	case cluster.OneWay:
 	case cluster.Reverse:
@@ -76,7 +76,7 @@ func windowTables(pairs [][2]*cluster.Table, newSide bool, opt plan.Options) []b
 
 // watch begins to observe those of the suspects that a first round did not settle (most are settled by then), and
 // resets their rounds, which count only under observation. It reports for each suspect whether it is observed.
-func (t *tail) watch(ctx context.Context, p *plan.Table, suspects []*suspect) []bool {
+func (t *Tail) watch(ctx context.Context, p *plan.Table, suspects []*suspect) []bool {
 	observed := make([]bool, len(suspects))
 	var from gtid.Position
 	table := p.Side(t.newIs).Table
@@ -110,7 +110,7 @@ func (t *tail) watch(ctx context.Context, p *plan.Table, suspects []*suspect) []
 }
 
 // position returns where the source is now; a failure ends the tail.
-func (t *tail) position(ctx context.Context) gtid.Position {
+func (t *Tail) position(ctx context.Context) gtid.Position {
 	p, err := t.source.Position(ctx)
 	if err != nil && ctx.Err() == nil {
 		t.fail(err)
@@ -118,7 +118,7 @@ func (t *tail) position(ctx context.Context) gtid.Position {
 	return p
 }
 
-func (t *tail) open(ctx context.Context, from gtid.Position) bool {
+func (t *Tail) open(ctx context.Context, from gtid.Position) bool {
 	if t.window == nil && t.err == nil {
 		w, err := binlog.OpenWindow(ctx, t.source, from, t.plans, binlog.Options{Log: t.log})
 		if err != nil && ctx.Err() == nil {
@@ -132,13 +132,13 @@ func (t *tail) open(ctx context.Context, from gtid.Position) bool {
 	return t.err == nil
 }
 
-func (t *tail) fail(err error) {
+func (t *Tail) fail(err error) {
 	t.err = err
 	t.log.Warn("the binary log cannot be followed; differences are proven by more rounds instead", "side", t.source.Label(), "err", err)
 }
 
 // unwatch ends the observation of a suspect.
-func (t *tail) unwatch(p *plan.Table, sp *suspect) {
+func (t *Tail) unwatch(p *plan.Table, sp *suspect) {
 	if sp.watched != nil {
 		table := p.Side(t.newIs).Table
 		t.window.Unwatch(table.Schema, table.Name, sp.watched)
@@ -146,7 +146,7 @@ func (t *tail) unwatch(p *plan.Table, sp *suspect) {
 	}
 }
 
-func (t *tail) close() {
+func (t *Tail) close() {
 	if t.window != nil {
 		t.window.Close()
 	}
@@ -154,7 +154,7 @@ func (t *tail) close() {
 
 // changes tells what happened to an observed row from the start of its observation up to now. ok is false if that is
 // not known.
-func (t *tail) changes(ctx context.Context, p *plan.Table, sp *suspect, now gtid.Position) (a binlog.Answer, ok bool) {
+func (t *Tail) changes(ctx context.Context, p *plan.Table, sp *suspect, now gtid.Position) (a binlog.Answer, ok bool) {
 	if sp.watched == nil || t.err != nil {
 		return a, false
 	}
@@ -167,7 +167,7 @@ func (t *tail) changes(ctx context.Context, p *plan.Table, sp *suspect, now gtid
 }
 
 // reasonHot says why a row that never rests stayed undecided.
-func reasonHot(t *tail) string {
+func reasonHot(t *Tail) string {
 	if t != nil && t.err != nil {
 		return fmt.Sprintf("rows change faster than they can be compared, and the binary log of %s cannot be followed: %v", t.source.Label(), t.err)
 	}

@@ -1,4 +1,4 @@
-package checksum
+package prove
 
 import (
 	"context"
@@ -7,27 +7,28 @@ import (
 	"slices"
 	"time"
 
+	"crosscheck/checksum/diff"
 	"crosscheck/cluster"
 )
 
-// fence proves that what one side had committed at a moment has arrived on the other.
-type fence interface {
-	// pass may be called by several goroutines. It takes the positions, waits until they are applied, and returns nil. A *cluster.FenceError says that it
-	// was not proven; other errors are those of reaching the servers.
-	pass(ctx context.Context) error
-	// committed waits until each side shows itself what it has logged and the other may show: a row of the other side is
-	// read before, this side's after it. Errors are those of pass.
-	committed(ctx context.Context) error
-	// reversed tells that changes flow from new to old only: then new is the source.
-	reversed() bool
-	// bothSides tells that either side may change on its own.
-	bothSides() bool
-	// proof is what a difference found through this fence is proven by.
-	proof() Proof
+// Fence proves that what one side had committed at a moment has arrived on the other.
+type Fence interface {
+	// Pass takes the positions, waits until they are applied, and returns nil. A *cluster.FenceError says that it was not
+	// proven; other errors are those of reaching the servers. It may be called by several goroutines.
+	Pass(ctx context.Context) error
+	// Committed waits until each side shows itself what it has logged and the other may show: a row of the other side is
+	// read before, this side's after it. Errors are those of Pass.
+	Committed(ctx context.Context) error
+	// Reversed tells that changes flow from new to old only: then new is the source.
+	Reversed() bool
+	// BothSides tells that either side may change on its own.
+	BothSides() bool
+	// Proof is what a difference found through this fence is proven by.
+	Proof() diff.Proof
 }
 
-// newFence builds the fence that the servers' relation allows.
-func newFence(old, new *cluster.Server, rel cluster.Relation, timeout time.Duration) fence {
+// NewFence builds the fence that the servers' relation allows.
+func NewFence(old, new *cluster.Server, rel cluster.Relation, timeout time.Duration) Fence {
 	if rel.Mode == cluster.Independent {
 		return unreplicated{}
 	}
@@ -49,7 +50,7 @@ type replicated struct {
 	opt          cluster.WaitOptions
 }
 
-func (f *replicated) pass(ctx context.Context) error {
+func (f *replicated) Pass(ctx context.Context) error {
 	if f.mode == cluster.Siblings {
 		if err := f.up(ctx, f.toOld); err != nil {
 			return err
@@ -62,7 +63,7 @@ func (f *replicated) pass(ctx context.Context) error {
 	return f.down(ctx, f.toOld)
 }
 
-func (f *replicated) committed(ctx context.Context) error {
+func (f *replicated) Committed(ctx context.Context) error {
 	if err := f.up(ctx, f.toNew); err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (f *replicated) committed(ctx context.Context) error {
 	if err := f.up(ctx, f.toOld); err != nil || f.mode != cluster.TwoWay || !f.long() {
 		return err
 	}
-	return f.pass(ctx) // what a writer has committed by now is not yet where others stand between
+	return f.Pass(ctx) // what a writer has committed by now is not yet where others stand between
 }
 
 // long tells whether a way leads over more than one link.
@@ -125,29 +126,29 @@ func (f *replicated) third(ctx context.Context, l *cluster.Link, err error) erro
 	}
 }
 
-func (f *replicated) reversed() bool  { return f.mode == cluster.Reverse }
-func (f *replicated) bothSides() bool { return f.mode == cluster.TwoWay }
-func (f *replicated) proof() Proof    { return ProofRounds }
+func (f *replicated) Reversed() bool    { return f.mode == cluster.Reverse }
+func (f *replicated) BothSides() bool   { return f.mode == cluster.TwoWay }
+func (f *replicated) Proof() diff.Proof { return diff.ProofRounds }
 
 // unreplicated stands for servers that do not replicate from each other: nothing can be waited for, and a difference
 // is what stays on both sides across the rounds' delays.
 type unreplicated struct{}
 
-func (unreplicated) pass(context.Context) error      { return nil }
-func (unreplicated) committed(context.Context) error { return nil }
-func (unreplicated) reversed() bool                  { return false }
-func (unreplicated) bothSides() bool                 { return true }
-func (unreplicated) proof() Proof                    { return ProofGrace }
+func (unreplicated) Pass(context.Context) error      { return nil }
+func (unreplicated) Committed(context.Context) error { return nil }
+func (unreplicated) Reversed() bool                  { return false }
+func (unreplicated) BothSides() bool                 { return true }
+func (unreplicated) Proof() diff.Proof               { return diff.ProofGrace }
 
-// untold stands for a copy of which nothing tells what it has applied: its rows may be on their way.
-type untold struct {
+// Untold stands for a copy of which nothing tells what it has applied: its rows may be on their way.
+type Untold struct {
 	unreplicated
-	from, to, why string
+	From, To, Why string
 }
 
-func (u untold) pass(context.Context) error {
+func (u Untold) Pass(context.Context) error {
 	return &cluster.FenceError{
-		From: u.from, To: u.to, Cause: cluster.FenceIncomparable, Detail: u.why,
+		From: u.From, To: u.To, Cause: cluster.FenceIncomparable, Detail: u.Why,
 		Hint: "set up its replication, or compare it as a side of its own: --new",
 	}
 }

@@ -1,4 +1,4 @@
-package checksum
+package prove
 
 import (
 	"time"
@@ -42,7 +42,7 @@ type rule struct {
 	pause     time.Duration // before the second round; it doubles from round to round
 }
 
-// The rules of design §4.4. A round can be misled in two ways: a row becomes visible a moment before its transaction
+// What docs/design.md says in "The fence rule". A round can be misled in two ways: a row becomes visible a moment before its transaction
 // enters the executed set, and A → X → A between two reads looks like stillness. Two further rounds exclude the
 // first. The second is excluded by the binlog; without it five rounds with growing delays make it improbable.
 func ruleFor(tailed, bothSides bool) rule {
