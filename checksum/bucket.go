@@ -241,6 +241,7 @@ func (v valuesOf) Same(context.Context) { v.chunk.note(func() { v.chunk.counts.I
 func (v valuesOf) Different(_ context.Context, d Difference) {
 	v.chunk.note(func() { v.chunk.count(d) })
 }
+
 func (v valuesOf) Undecided(_ context.Context, reason string) {
 	v.chunk.table.because(reason)
 	v.chunk.note(func() { v.chunk.counts.Undecided++ })

@@ -42,9 +42,10 @@ type rule struct {
 	pause     time.Duration // before the second round; it doubles from round to round
 }
 
-// What docs/design.md says in "The fence rule". A round can be misled in two ways: a row becomes visible a moment before its transaction
-// enters the executed set, and A → X → A between two reads looks like stillness. Two further rounds exclude the
-// first. The second is excluded by the binlog; without it five rounds with growing delays make it improbable.
+// ruleFor gives the rules of docs/design.md, "The fence rule". A round can be misled in two ways: a row becomes visible a
+// moment before its transaction enters the executed set, and A → X → A between two reads looks like stillness. Two further
+// rounds exclude the first. The second is excluded by the binlog; without it five rounds with growing delays make it
+// improbable.
 func ruleFor(tailed, bothSides bool) rule {
 	r := rule{agree: 5, maxRounds: 24, bothSides: bothSides, pause: 100 * time.Millisecond}
 	if tailed {
