@@ -5,24 +5,24 @@ import (
 	"time"
 
 	"crosscheck/checksum/diff"
-	"crosscheck/checksum/plan"
 	"crosscheck/checksum/prove"
 	"crosscheck/cluster"
+	"crosscheck/cluster/onerow"
 )
 
 // What the packages below say is told by the names of this one: nobody else imports them.
 type (
-	Difference = diff.Difference  // one proven difference
-	Kind       = diff.Kind        // in which way a row differs
-	Proof      = diff.Proof       // by which rule a difference was proven
-	Value      = diff.Value       // a column's value in a report
-	Field      = diff.Field       // a named value
-	ColumnDiff = diff.ColumnDiff  // one column of a changed row
-	Cell       = diff.Cell        // a column's value in SQL, for repair
-	UniquePart = diff.UniquePart  // that a column belongs to a unique key
-	RowKey     = plan.RowKey      // a row by the columns of its key
-	RowVerdict = prove.RowVerdict // what became of a row that was compared on its own
-	Rechecker  = prove.Rechecker  // compares single rows
+	Difference = diff.Difference // one proven difference
+	Kind       = diff.Kind       // in which way a row differs
+	Proof      = diff.Proof      // by which rule a difference was proven
+	Value      = diff.Value      // a column's value in a report
+	Field      = diff.Field      // a named value
+	ColumnDiff = diff.ColumnDiff // one column of a changed row
+	Cell       = diff.Cell       // a column's value in SQL, for repair
+	UniquePart = diff.UniquePart // that a column belongs to a unique key
+	RowKey     = onerow.Key      // a row by the columns of its key
+	RowVerdict = onerow.Verdict  // what became of a row that was compared on its own
+	Rechecker  = prove.Rechecker // compares single rows
 )
 
 // The kinds of difference, and the proofs, strongest first.
@@ -38,9 +38,9 @@ const (
 
 // The verdicts of a row. A row that neither side has is equal.
 const (
-	RowUnknown = prove.RowUnknown
-	RowEqual   = prove.RowEqual
-	RowDiffers = prove.RowDiffers
+	RowUnknown = onerow.Unknown
+	RowEqual   = onerow.Equal
+	RowDiffers = onerow.Differs
 )
 
 // RecheckOptions are what a Rechecker needs besides the two servers. The zero value of a duration means its default.

@@ -15,6 +15,7 @@ import (
 	"crosscheck/checksum/packet"
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/onerow"
 	"crosscheck/cluster/rowstream"
 )
 
@@ -24,18 +25,18 @@ var (
 )
 
 // EncodeKey writes a key as the plan's statements select it: the inverse of WatchKey.
-func (p *Table) EncodeKey(row RowKey) ([]byte, error) {
-	if len(row.Columns) != p.NKey || len(row.Values) != p.NKey {
-		return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(row.Columns, ", "))
+func (p *Table) EncodeKey(k onerow.Key) ([]byte, error) {
+	if len(k.Columns) != p.NKey || len(k.Values) != p.NKey {
+		return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(k.Columns, ", "))
 	}
 	var key []byte
 	for i, wire := range p.KeyTypes() {
 		c := &p.Columns[i]
-		at := slices.IndexFunc(row.Columns, func(name string) bool { return strings.EqualFold(name, c.Old.Name) })
+		at := slices.IndexFunc(k.Columns, func(name string) bool { return strings.EqualFold(name, c.Old.Name) })
 		if at < 0 {
-			return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(row.Columns, ", "))
+			return nil, fmt.Errorf("rows are matched by (%s), not by (%s)", strings.Join(p.keyNames(), ", "), strings.Join(k.Columns, ", "))
 		}
-		v := row.Values[at]
+		v := k.Values[at]
 		if v.IsNull() || !v.Known() {
 			return nil, fmt.Errorf("key column %s: its value is not known", c.Old.Name)
 		}
@@ -259,11 +260,4 @@ func Labels(all []string, set bool, number string) string {
 		}
 	}
 	return strings.Join(held, ",")
-}
-
-// RowKey names a row by the columns of its key. Values are in the text form of package binlog. Columns may stand in
-// any order.
-type RowKey struct {
-	Columns []string
-	Values  []binlog.Value
 }

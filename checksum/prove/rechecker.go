@@ -13,22 +13,8 @@ import (
 	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
+	"crosscheck/cluster/onerow"
 )
-
-// RowVerdict says what became of a row that was compared on its own. Its zero value is RowUnknown.
-type RowVerdict uint8
-
-// The verdicts of a row. A row that neither side has is equal.
-const (
-	RowUnknown RowVerdict = iota
-	RowEqual
-	RowDiffers
-)
-
-// String returns the verdict's word.
-func (v RowVerdict) String() string {
-	return [...]string{"unknown", "equal", "differs"}[min(v, RowDiffers)]
-}
 
 // RecheckerOptions are what a Rechecker needs besides the two servers and the fence between them.
 type RecheckerOptions struct {
@@ -79,13 +65,13 @@ func (r *Rechecker) Close() {
 }
 
 // Recheck compares rows of a table, named as "db.name" (cluster.Table.FullName), and returns one verdict per row, with
-// the reason where one is RowUnknown: replication stopped, the table cannot be compared row by row, a server is away,
+// the reason where one is unknown: replication stopped, the table cannot be compared row by row, a server is away,
 // the row is written all the time. An error is ctx's end, another server at a side's address, or what no later call
-// will make good, such as an account that may not connect; the verdicts are RowUnknown then.
-func (r *Rechecker) Recheck(ctx context.Context, table string, rows []plan.RowKey) (verdicts []RowVerdict, reason string, err error) {
+// will make good, such as an account that may not connect; the verdicts are unknown then.
+func (r *Rechecker) Recheck(ctx context.Context, table string, rows []onerow.Key) (verdicts []onerow.Verdict, reason string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	unknown := make([]RowVerdict, len(rows))
+	unknown := make([]onerow.Verdict, len(rows))
 	for range maxPlans {
 		p, why, err := r.plan(ctx, table)
 		if why != "" || err != nil {
@@ -113,9 +99,9 @@ func (r *Rechecker) Recheck(ctx context.Context, table string, rows []plan.RowKe
 // maxPlans is how many definitions of a table one call follows.
 const maxPlans = 3
 
-func anyDiffers(verdicts []RowVerdict) bool {
+func anyDiffers(verdicts []onerow.Verdict) bool {
 	for _, v := range verdicts {
-		if v == RowDiffers {
+		if v == onerow.Differs {
 			return true
 		}
 	}
@@ -123,16 +109,16 @@ func anyDiffers(verdicts []RowVerdict) bool {
 }
 
 // outcome turns errors that may pass into reasons.
-func (r *Rechecker) outcome(ctx context.Context, verdicts []RowVerdict, reason string, err error) ([]RowVerdict, string, error) {
+func (r *Rechecker) outcome(ctx context.Context, verdicts []onerow.Verdict, reason string, err error) ([]onerow.Verdict, string, error) {
 	switch {
 	case ctx.Err() != nil:
-		return make([]RowVerdict, len(verdicts)), "interrupted", ctx.Err()
+		return make([]onerow.Verdict, len(verdicts)), "interrupted", ctx.Err()
 	case err == nil:
 		return verdicts, reason, nil
 	case cluster.IsTransient(err), !read.EndsRun(err):
 		return verdicts, err.Error(), nil
 	}
-	return make([]RowVerdict, len(verdicts)), err.Error(), err
+	return make([]onerow.Verdict, len(verdicts)), err.Error(), err
 }
 
 // plan reads a table's definition on both sides and returns how its rows are compared: the plan of the last call as long
@@ -221,19 +207,19 @@ func (r *Rechecker) names(ctx context.Context, table cluster.TableName) (names [
 
 // recheckRow is a row on its way through the rounds; it may stand for several of the caller's.
 type recheckRow struct {
-	verdict RowVerdict
+	verdict onerow.Verdict
 	reason  string
 }
 
-func (r *recheckRow) Same(context.Context)                       { r.verdict = RowEqual }
-func (r *recheckRow) Different(context.Context, diff.Difference) { r.verdict = RowDiffers }
+func (r *recheckRow) Same(context.Context)                       { r.verdict = onerow.Equal }
+func (r *recheckRow) Different(context.Context, diff.Difference) { r.verdict = onerow.Differs }
 func (r *recheckRow) Undecided(_ context.Context, reason string) {
-	r.verdict, r.reason = RowUnknown, reason
+	r.verdict, r.reason = onerow.Unknown, reason
 }
 
 // settle leads rows through the fence rule.
-func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []plan.RowKey) (verdicts []RowVerdict, reason string, err error) {
-	verdicts = make([]RowVerdict, len(rows))
+func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []onerow.Key) (verdicts []onerow.Verdict, reason string, err error) {
+	verdicts = make([]onerow.Verdict, len(rows))
 	s := r.settler
 	if err = s.old.LearnTypes(ctx, p); err != nil {
 		return verdicts, "", err
@@ -267,18 +253,18 @@ func (r *Rechecker) settle(ctx context.Context, p *plan.Table, rows []plan.RowKe
 	// the server would send, and finding no row means nothing.
 	misread := !p.TextKey && s.old.Strays+s.new.Strays != strays
 	for i, o := range owners {
-		if misread && o.verdict == RowEqual {
-			o.verdict, o.reason = RowUnknown, p.Name+": a key's values are not written as the server sends them"
+		if misread && o.verdict == onerow.Equal {
+			o.verdict, o.reason = onerow.Unknown, p.Name+": a key's values are not written as the server sends them"
 		}
-		if verdicts[i] = o.verdict; reason == "" && o.verdict == RowUnknown {
+		if verdicts[i] = o.verdict; reason == "" && o.verdict == onerow.Unknown {
 			reason = o.reason
 		}
 	}
 	if err == nil && r.strict && len(p.Lossy) > 0 {
 		reason = "compared through a conversion that loses information (strict)"
 		for i, v := range verdicts {
-			if v == RowEqual {
-				verdicts[i] = RowUnknown
+			if v == onerow.Equal {
+				verdicts[i] = onerow.Unknown
 			}
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/onerow"
 	"crosscheck/fixtures"
 )
 
@@ -56,12 +56,12 @@ func TestOneFenceForAllThatIsDue(t *testing.T) {
 		err      error
 		least    int // passes
 		most     int
-		verdicts [tables]RowVerdict
+		verdicts [tables]onerow.Verdict
 	}{
-		{"a quick fence", 0, false, nil, 2, tables, [tables]RowVerdict{RowEqual, RowEqual, RowEqual, RowEqual}},
-		{"a slow fence", time.Hour, false, nil, 1, 1, [tables]RowVerdict{RowEqual, RowEqual, RowEqual, RowEqual}},
-		{"one that fails", time.Hour, false, &cluster.FenceError{Cause: cluster.FenceTimeout}, 1, 1, [tables]RowVerdict{}},
-		{"a table goes", time.Hour, true, nil, 1, 1, [tables]RowVerdict{RowEqual, RowEqual, RowEqual, RowUnknown}},
+		{"a quick fence", 0, false, nil, 2, tables, [tables]onerow.Verdict{onerow.Equal, onerow.Equal, onerow.Equal, onerow.Equal}},
+		{"a slow fence", time.Hour, false, nil, 1, 1, [tables]onerow.Verdict{onerow.Equal, onerow.Equal, onerow.Equal, onerow.Equal}},
+		{"one that fails", time.Hour, false, &cluster.FenceError{Cause: cluster.FenceTimeout}, 1, 1, [tables]onerow.Verdict{}},
+		{"a table goes", time.Hour, true, nil, 1, 1, [tables]onerow.Verdict{onerow.Equal, onerow.Equal, onerow.Equal, onerow.Unknown}},
 	} {
 		f := &counted{err: c.err}
 		if c.drop {
@@ -77,7 +77,7 @@ func TestOneFenceForAllThatIsDue(t *testing.T) {
 			if err = r.settler.old.LearnTypes(t.Context(), p); err != nil {
 				t.Fatal(err)
 			}
-			key, err := p.EncodeKey(plan.RowKey{Columns: []string{"id"}, Values: []binlog.Value{{Text: []byte("1")}}})
+			key, err := p.EncodeKey(onerow.Key{Columns: []string{"id"}, Values: []binlog.Value{{Text: []byte("1")}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +92,7 @@ func TestOneFenceForAllThatIsDue(t *testing.T) {
 			t.Errorf("%s was waited for %d times, want %d to %d", c.name, f.passes, c.least, c.most)
 		}
 		for i, row := range rows {
-			if row.verdict != c.verdicts[i] || (row.verdict == RowUnknown) == (row.reason == "") {
+			if row.verdict != c.verdicts[i] || (row.verdict == onerow.Unknown) == (row.reason == "") {
 				t.Errorf("%s: row of table %d is %s: %s", c.name, i, row.verdict, row.reason)
 			}
 		}

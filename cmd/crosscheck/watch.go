@@ -182,7 +182,7 @@ func watchServers(ctx context.Context, old, new *cluster.Server, replicas []watc
 	if err != nil {
 		return status, nil, err
 	}
-	rows := newRowRechecker(old, new, survey)
+	rows := checksum.NewRechecker(old, new, survey, checksum.RecheckOptions{}) // by the rule by which a check compares them
 	defer rows.Close()
 	opt := watch.Options{
 		Filter: filter, Scope: watch.Scope{Include: o.tables, Exclude: o.exclude}, Store: account, Observer: &statusKeeper{Observer: out.view, ctx: ctx, account: account, log: log}, Rechecker: rows, For: o.span, SettleFor: o.settle,

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"crosscheck/cluster"
-	"crosscheck/cluster/binlog"
+	"crosscheck/cluster/onerow"
 	"crosscheck/conflict"
 )
 
@@ -34,20 +34,17 @@ type Checkpoint struct {
 	Engine    []byte    // JSON of what the watcher itself remembers
 }
 
-// RowKey names a row by the columns of its key. Values are in the text form of package binlog.
-type RowKey struct {
-	Columns []string
-	Values  []binlog.Value
-}
-
-// RowVerdict says what became of a row that was checked again.
-type RowVerdict uint8
+// RowKey and RowVerdict are what is asked about single rows, and answered.
+type (
+	RowKey     = onerow.Key
+	RowVerdict = onerow.Verdict
+)
 
 // The verdicts of a row.
 const (
-	RowUnknown RowVerdict = iota
-	RowEqual
-	RowDiffers
+	RowUnknown = onerow.Unknown
+	RowEqual   = onerow.Equal
+	RowDiffers = onerow.Differs
 )
 
 // Rechecker compares single rows of both sides by the fence rule.
