@@ -107,7 +107,7 @@ func (w *copyWorker) drill(ctx context.Context, t *tableRun, c *chunkRun, group 
 		if err != nil {
 			return err
 		}
-		m := &prove.Multiset{Old: w.old, New: w.new, Fence: w.check.fence, Plan: t.plan, Progress: t.read}
+		m := &prove.Multiset{Old: w.old, New: w.new, Fence: w.check.fence, Plan: t.plan, Progress: t.scanned}
 		return m.Settle(ctx, values, valuesOf{c})
 	}
 	var lists [2]map[string]read.Digest // by key: several rows of a side may have keys that are selected alike
@@ -161,15 +161,15 @@ const pageRows = read.MaxChunkRows
 // scan reads the whole table in the side's own order, in pages where it has a key, else in one statement, and returns
 // the bytes read. anew is called when all rows visited so far are going to be visited once more.
 func scan(ctx context.Context, s *read.Session, t *tableRun, anew func(), visit rowVisit) (bytes int64, err error) {
-	if t.plan.Method == plan.RowMultiset {
-		return s.ScanWhole(ctx, t.plan, read.Scan{Anew: anew, Progress: t.read(s), Visit: func(_ []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
-			visit(bucketOf(sum.Lo), nil, sum)
-		}})
-	}
-	if t.plan.Unpaged {
-		return s.ScanWhole(ctx, t.plan, read.Scan{Anew: anew, Progress: t.read(s), Visit: func(key []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
-			visit(bucketOf(xxh3.Hash(key)), key, sum)
-		}})
+	if whole := t.plan.Method == plan.RowMultiset; whole || t.plan.Unpaged {
+		each := func(key []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
+			if whole {
+				visit(bucketOf(sum.Lo), nil, sum)
+			} else {
+				visit(bucketOf(xxh3.Hash(key)), key, sum)
+			}
+		}
+		return s.ScanWhole(ctx, t.plan, read.Scan{Anew: anew, Progress: t.scanned(s), Visit: each})
 	}
 	var list read.List
 	r := chunker.Range{}
@@ -196,8 +196,8 @@ func scan(ctx context.Context, s *read.Session, t *tableRun, anew func(), visit 
 	}
 }
 
-// read returns what shows that rows of the table were read by a session: the reference's count.
-func (t *tableRun) read(s *read.Session) func(rows int64) {
+// scanned returns what shows that a session has read rows of the table: the reference's count.
+func (t *tableRun) scanned(s *read.Session) func(rows int64) {
 	return func(rows int64) {
 		if !s.NewSide {
 			t.check.opt.Observer.Progress(t.plan.Name, rows, 0)

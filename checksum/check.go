@@ -20,7 +20,7 @@ import (
 // checker compares one copy with the reference: what is proven of it, and all that may make it wait or end, is its own.
 // The reading of the reference it shares with the other copies of its pass.
 type checker struct {
-	pass     *pass // nil of a Rechecker
+	pass     *pass
 	label    string
 	twin     bool // see Copy
 	opt      Options

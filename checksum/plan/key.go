@@ -113,8 +113,8 @@ func matchKey(n *cluster.Table, k *cluster.Key, columns []Column) *rowKey {
 			return nil
 		}
 		found.paged = found.paged && pages
-		found.ordered = found.ordered && c.Proj.Ordered
-		found.folded = found.folded || c.Proj.Folded
+		found.ordered = found.ordered && c.Proj.ordered
+		found.folded = found.folded || c.Proj.folded
 		k := ClassOf(c.Old)
 		found.doubted = found.doubted || k != ClassInt && k != ClassText || ClassOf(c.New) != k
 		switch {
@@ -167,11 +167,11 @@ func keyProjection(c *Column, first bool) (lookup, pages bool) {
 	case co == ClassEnum || co == ClassSet:
 		return keyMembers(c, first)
 	case co == ClassBit:
-		c.Proj = Projection{Old: WholeNumber(o), New: WholeNumber(n), Ordered: true, Number: true}
+		c.Proj = Projection{Old: WholeNumber(o), New: WholeNumber(n), ordered: true, Number: true}
 	case co == ClassText:
 		keyText(c)
 	case co == ClassInet && o.DataType != n.DataType, co == ClassYear && (shortYear(o) || shortYear(n)):
-		c.Proj.Folded = true // a server compares them in a way of its own
+		c.Proj.folded = true // a server compares them in a way of its own
 	case co == ClassFixedBytes:
 		return o.CharLen == n.CharLen, true
 	case co == ClassDate && o.DataType != n.DataType && (o.DataType == "date" || n.DataType == "date"):
@@ -183,7 +183,7 @@ func keyProjection(c *Column, first bool) (lookup, pages bool) {
 	case co == ClassJSON || co == ClassGeometry || co == ClassOther:
 		return false, false
 	}
-	return true, !c.Proj.Folded
+	return true, !c.Proj.folded
 }
 
 // keyMembers projects an ENUM or SET of a key. Members sort by their number, but no server finds its place in an index by
@@ -202,12 +202,12 @@ func keyMembers(c *Column, first bool) (lookup, pages bool) {
 			return false, false
 		}
 	case first || !same || !told:
-		c.Proj.Ordered = false
-		c.Proj.Folded = !plainLabels(o) || !plainLabels(n)
+		c.Proj.ordered = false
+		c.Proj.folded = !plainLabels(o) || !plainLabels(n)
 		return true, false
 	}
 	const number = "CAST(? AS UNSIGNED)" // MySQL 5.6 takes a parameter for a label where labels are in UCS-2 and its kin
-	c.Proj = Projection{Old: WholeNumber(o), New: WholeNumber(n), Ordered: true, Number: true, OldMark: number, NewMark: number}
+	c.Proj = Projection{Old: WholeNumber(o), New: WholeNumber(n), ordered: true, Number: true, oldMark: number, newMark: number}
 	return true, true
 }
 
@@ -218,7 +218,7 @@ func keyOfTwoClasses(c *Column, co, cn class) (lookup, pages bool) {
 	case [2]class{ClassInt, ClassDecimal}, [2]class{ClassInt, ClassBit}:
 		return true, true
 	case [2]class{ClassText, ClassUUID}, [2]class{ClassText, ClassInet}:
-		c.Proj.Folded = true
+		c.Proj.folded = true
 		return true, false
 	case [2]class{ClassFixedBytes, ClassUUID}:
 		return true, false
@@ -234,13 +234,13 @@ func keyText(c *Column) {
 	so, sn := Charset(o), Charset(n)
 	switch {
 	case so == sn && (so == "ascii" || !oneFormInUTF8(so)): // columns of ASCII may hold other bytes
-		c.Proj.OldMark, c.Proj.NewMark = storedText(o), storedText(n)
+		c.Proj.oldMark, c.Proj.newMark = storedText(o), storedText(n)
 		c.Proj.Bytes = true
 	case UTF8Bytes(so) && UTF8Bytes(sn):
 	case oneFormInUTF8(so) && oneFormInUTF8(sn):
 		c.Proj.Old, c.Proj.New = inUTF8(o), inUTF8(n)
 	default:
-		c.Proj.Folded = true
+		c.Proj.folded = true
 	}
 }
 

@@ -64,7 +64,7 @@ func (c *Column) encode(wire rowstream.Column, text []byte) ([]byte, error) {
 		return c.encodeMixed(wire, text)
 	}
 	switch {
-	case c.Proj.Folded:
+	case c.Proj.folded:
 		return nil, errKeyFolded
 	case c.Proj.Bytes:
 		stored, ok := binlog.StoredText(Charset(c.Old), text)

@@ -13,16 +13,16 @@ import (
 // anything or hides anything.
 type Projection struct {
 	Old, New string // SQL expressions
-	Lossy    string // what the comparison cannot tell apart, "" for nothing
-	Note     string // what a reader should know although nothing is lost
+	lossy    string // what the comparison cannot tell apart, "" for nothing
+	note     string // what a reader should know although nothing is lost
 	JSON     bool   // values are JSON text that must be brought to a canonical form on our side
-	Ordered  bool   // both columns sort the same way, so that bounds of one side hold on the other
+	ordered  bool   // both columns sort the same way, so that bounds of one side hold on the other
 	Number   bool   // values are the numbers of BIT, ENUM or SET
 
 	// Of keys only.
-	OldMark, NewMark string // placeholders of values that are sent back, "" for ?
+	oldMark, newMark string // placeholders of values that are sent back, "" for ?
 	Bytes            bool   // text is sent back as the bytes that it is stored in
-	Folded           bool   // several keys may be selected alike, or a selected key finds no row: only reading the table finds its rows
+	folded           bool   // several keys may be selected alike, or a selected key finds no row: only reading the table finds its rows
 }
 
 // class groups data types that convert alike.
@@ -100,13 +100,13 @@ func Project(o, n *cluster.Column) Projection {
 	switch pair := [2]class{min(co, cn), max(co, cn)}; pair {
 	case [2]class{ClassInt, ClassDecimal}, [2]class{ClassYear, ClassDecimal}:
 		p = decimals(o, n)
-		p.Ordered = true
+		p.ordered = true
 	case [2]class{ClassInt, ClassYear}, [2]class{ClassInt, ClassBit}, [2]class{ClassBit, ClassYear}:
 		p = numbers(o, n)
-		p.Ordered = true
+		p.ordered = true
 	case [2]class{ClassInt, ClassFloat}, [2]class{ClassDecimal, ClassFloat}, [2]class{ClassYear, ClassFloat}:
 		p = doubles(o, n)
-		p.Lossy = fmt.Sprintf("%s: %s and %s are compared as floating point numbers", o.Name, o.ColumnType, n.ColumnType)
+		p.lossy = fmt.Sprintf("%s: %s and %s are compared as floating point numbers", o.Name, o.ColumnType, n.ColumnType)
 	case [2]class{ClassText, ClassEnum}, [2]class{ClassText, ClassSet}, [2]class{ClassEnum, ClassSet}:
 		p = texts(o, n)
 	case [2]class{ClassText, ClassUUID}, [2]class{ClassText, ClassInet}:
@@ -116,7 +116,7 @@ func Project(o, n *cluster.Column) Projection {
 			p = documents(o, n, p)
 		}
 	case [2]class{ClassText, ClassBytes}, [2]class{ClassBytes, ClassGeometry}, [2]class{ClassBytes, ClassEnum}:
-		p.Note = fmt.Sprintf("%s: %s and %s are compared byte by byte", o.Name, o.ColumnType, n.ColumnType)
+		p.note = fmt.Sprintf("%s: %s and %s are compared byte by byte", o.Name, o.ColumnType, n.ColumnType)
 	case [2]class{ClassText, ClassFixedBytes}, [2]class{ClassBytes, ClassFixedBytes}:
 		p = trimmed(o, n)
 	case [2]class{ClassBytes, ClassUUID}, [2]class{ClassFixedBytes, ClassUUID}, [2]class{ClassBytes, ClassInet},
@@ -125,10 +125,10 @@ func Project(o, n *cluster.Column) Projection {
 	case [2]class{ClassInt, ClassText}, [2]class{ClassDecimal, ClassText}, [2]class{ClassYear, ClassText},
 		[2]class{ClassText, ClassDate}, [2]class{ClassText, ClassTime}, [2]class{ClassDate, ClassTime}:
 		p.Old, p.New = asText(o), asText(n)
-		p.Note = fmt.Sprintf("%s: %s and %s are compared as text", o.Name, o.ColumnType, n.ColumnType)
+		p.note = fmt.Sprintf("%s: %s and %s are compared as text", o.Name, o.ColumnType, n.ColumnType)
 	default:
 		p.Old, p.New = asText(o), asText(n)
-		p.Lossy = fmt.Sprintf("%s: %s and %s are compared as text", o.Name, o.ColumnType, n.ColumnType)
+		p.lossy = fmt.Sprintf("%s: %s and %s are compared as text", o.Name, o.ColumnType, n.ColumnType)
 	}
 	return p
 }
@@ -136,7 +136,7 @@ func Project(o, n *cluster.Column) Projection {
 // projectSame handles two columns of one class.
 func projectSame(c class, o, n *cluster.Column) Projection {
 	p := bare(o, n)
-	p.Ordered = true
+	p.ordered = true
 	switch c {
 	case ClassInt:
 		if o.Unsigned != n.Unsigned || wireSize(o) != wireSize(n) {
@@ -144,17 +144,17 @@ func projectSame(c class, o, n *cluster.Column) Projection {
 		}
 	case ClassBit:
 		if o.ColumnType != n.ColumnType {
-			p = Projection{Old: WholeNumber(o), New: WholeNumber(n), Ordered: true, Number: true}
+			p = Projection{Old: WholeNumber(o), New: WholeNumber(n), ordered: true, Number: true}
 		}
 	case ClassDecimal:
 		if o.Scale != n.Scale || ZeroFill(o) != ZeroFill(n) {
 			p = decimals(o, n)
-			p.Ordered = true
+			p.ordered = true
 		}
 	case ClassFloat:
 		if IsFloat32(o) != IsFloat32(n) {
 			p = doubles(o, n)
-			p.Ordered = true
+			p.ordered = true
 		}
 	case ClassText:
 		p = texts(o, n)
@@ -171,7 +171,7 @@ func projectSame(c class, o, n *cluster.Column) Projection {
 		}
 	case ClassDate:
 		if (o.DataType == "timestamp") != (n.DataType == "timestamp") {
-			p.Note = fmt.Sprintf("%s: %s and %s are compared in UTC", o.Name, o.ColumnType, n.ColumnType)
+			p.note = fmt.Sprintf("%s: %s and %s are compared in UTC", o.Name, o.ColumnType, n.ColumnType)
 		}
 	case ClassJSON:
 		if o.DataType != "json" || n.DataType != "json" {
@@ -180,10 +180,10 @@ func projectSame(c class, o, n *cluster.Column) Projection {
 		if (o.DataType == "json") != (n.DataType == "json") { // MySQL's own type against text
 			p = documents(o, n, p)
 		}
-		p.Ordered = false
+		p.ordered = false
 	case ClassGeometry, ClassInet, ClassOther, ClassUUID:
-		p.Ordered = o.DataType == n.DataType
-		if c == ClassInet && !p.Ordered {
+		p.ordered = o.DataType == n.DataType
+		if c == ClassInet && !p.ordered {
 			p.Old, p.New = mappedAddress(addressBytes(o)), mappedAddress(addressBytes(n))
 		}
 	case ClassYear:
@@ -228,12 +228,12 @@ func wireSize(c *cluster.Column) int {
 // integers selects two integer columns of different sizes or signedness as the narrowest type that holds both. A CAST
 // alone would not do: MariaDB sends its result as an INT where the column's values fit one.
 func integers(o, n *cluster.Column) Projection {
-	p := Projection{Old: WholeNumber(o), New: WholeNumber(n), Ordered: true}
+	p := Projection{Old: WholeNumber(o), New: WholeNumber(n), ordered: true}
 	switch {
 	case o.Unsigned && n.Unsigned:
 	case o.Unsigned && o.DataType == "bigint", n.Unsigned && n.DataType == "bigint":
 		p = numbers(o, n)
-		p.Ordered = true
+		p.ordered = true
 	default:
 		p.Old, p.New = signedNumber(o), signedNumber(n)
 	}

@@ -14,7 +14,7 @@ func trimmed(o, n *cluster.Column) Projection {
 	one := func(c *cluster.Column) string { return "TRIM(TRAILING X'00' FROM " + cluster.Quote(c.Name) + ")" }
 	return Projection{
 		Old: one(o), New: one(n),
-		Lossy: fmt.Sprintf("%s: %s and %s are compared without zero bytes at the end", o.Name, o.ColumnType, n.ColumnType),
+		lossy: fmt.Sprintf("%s: %s and %s are compared without zero bytes at the end", o.Name, o.ColumnType, n.ColumnType),
 	}
 }
 
@@ -74,14 +74,14 @@ func canonicalTexts(o, n *cluster.Column) Projection {
 	}
 	return Projection{
 		Old: one(o), New: one(n),
-		Lossy: fmt.Sprintf("%s: %s and %s are compared without regard to how the value is written", o.Name, o.ColumnType, n.ColumnType),
+		lossy: fmt.Sprintf("%s: %s and %s are compared without regard to how the value is written", o.Name, o.ColumnType, n.ColumnType),
 	}
 }
 
 // documents compares MySQL's JSON type, which keeps neither spaces nor the order of members, with JSON text.
 func documents(o, n *cluster.Column, p Projection) Projection {
 	p.JSON = true
-	p.Lossy = fmt.Sprintf("%s: %s and %s are compared as JSON: numbers that are no integers as floating point numbers, the last of "+
+	p.lossy = fmt.Sprintf("%s: %s and %s are compared as JSON: numbers that are no integers as floating point numbers, the last of "+
 		"several members of one name", o.Name, o.ColumnType, n.ColumnType)
 	return p
 }
@@ -90,14 +90,14 @@ func documents(o, n *cluster.Column, p Projection) Projection {
 func texts(o, n *cluster.Column) Projection {
 	p := bare(o, n)
 	so, sn := Charset(o), Charset(n)
-	p.Ordered = ClassOf(o) == ClassOf(n) && sameOrder(o, n)
+	p.ordered = ClassOf(o) == ClassOf(n) && sameOrder(o, n)
 	if so == sn || UTF8Bytes(so) && UTF8Bytes(sn) {
 		return p
 	}
 	p.Old, p.New = inUTF8(o), inUTF8(n)
 	for _, c := range []*cluster.Column{o, n} {
 		if cs := Charset(c); !UTF8Bytes(cs) && !LosslessInUTF8(cs) {
-			p.Lossy = lossyCharset(c, cs)
+			p.lossy = lossyCharset(c, cs)
 		}
 	}
 	return p

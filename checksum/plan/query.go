@@ -68,7 +68,7 @@ func (s *Side) rangeText() string {
 func (p *Table) Reading() string {
 	text := fmt.Sprintf("%s|%s|%d|%v", p.Method, p.Old.rangeText(), p.NKey, p.JSON)
 	for _, c := range p.Columns[:p.NKey] {
-		text += fmt.Sprintf("|%v %v", c.Proj.Bytes, c.Proj.Folded)
+		text += fmt.Sprintf("|%v %v", c.Proj.Bytes, c.Proj.folded)
 	}
 	return text
 }

@@ -31,7 +31,7 @@ const (
 func (p *Table) UnsureKey(what string) *KeyError {
 	e := &KeyError{table: p.Name, column: p.Columns[0].Old.Name, what: what}
 	for i := range p.NKey {
-		if c := &p.Columns[i]; c.Proj.Folded || ClassOf(c.Old) == ClassText {
+		if c := &p.Columns[i]; c.Proj.folded || ClassOf(c.Old) == ClassText {
 			e.column = c.Old.Name
 			break
 		}
@@ -55,7 +55,7 @@ func (c *Column) Sure(newSide bool, raw []byte) Sureness {
 		col = c.New
 	}
 	switch {
-	case c.Proj.Folded:
+	case c.Proj.folded:
 		return Unsure
 	case ClassOf(col) != ClassText:
 		return Sure

@@ -194,11 +194,11 @@ func (p *Table) pair(o, n *cluster.Table, opt Options) []Column {
 }
 
 func (p *Table) remark(pr Projection) {
-	if pr.Lossy != "" {
-		p.Lossy = append(p.Lossy, pr.Lossy)
+	if pr.lossy != "" {
+		p.Lossy = append(p.Lossy, pr.lossy)
 	}
-	if pr.Note != "" {
-		p.Notes = append(p.Notes, pr.Note)
+	if pr.note != "" {
+		p.Notes = append(p.Notes, pr.note)
 	}
 }
 
@@ -219,9 +219,9 @@ func (p *Table) spell(key *rowKey) {
 		list := make([]string, len(p.Columns))
 		for i, c := range p.Columns {
 			list[i] = c.Proj.Old
-			name, mark := c.Old.Name, c.Proj.OldMark
+			name, mark := c.Old.Name, c.Proj.oldMark
 			if side.newSide {
-				list[i], name, mark = c.Proj.New, c.New.Name, c.Proj.NewMark
+				list[i], name, mark = c.Proj.New, c.New.Name, c.Proj.newMark
 			}
 			if i < p.NKey {
 				side.Keys = append(side.Keys, cluster.Quote(name))

@@ -14,7 +14,7 @@ import (
 
 func TestImportsPointOneWay(t *testing.T) {
 	pkgs := listPackages(t)
-	for _, want := range []string{"checksum", "chunker", "cluster", "cmd/crosscheck", "fixtures", "internal/ledger", "report"} {
+	for _, want := range []string{"checksum", "checksum/plan", "checksum/prove", "chunker", "cluster", "cmd/crosscheck", "fixtures", "internal/ledger", "report"} {
 		if !slices.ContainsFunc(pkgs, func(p pkg) bool { return p.ImportPath == module+"/"+want }) {
 			t.Errorf("the list lacks %s: this test would see nothing of it", want)
 		}
