@@ -34,11 +34,11 @@ type Checkpoint struct {
 	Engine    []byte    // JSON of what the watcher itself remembers
 }
 
-// RowKey and RowVerdict are what is asked about single rows, and answered.
-type (
-	RowKey     = onerow.Key
-	RowVerdict = onerow.Verdict
-)
+// RowKey names a row by the columns of its key. Values are in the text form of package binlog.
+type RowKey = onerow.Key
+
+// RowVerdict says what became of a row that was checked again.
+type RowVerdict = onerow.Verdict
 
 // The verdicts of a row.
 const (
