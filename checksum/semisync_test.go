@@ -160,5 +160,8 @@ func TestShownBeforeItIsCommittedTwoWay(t *testing.T) {
 		st.end()
 		expect(t, r, "d.t", "==", ids("1", "2")...)
 		st.exec("DROP DATABASE d")
+		if err := set.WaitCaughtUp(t.Context()); err != nil { // the next side makes it anew
+			t.Fatal(err)
+		}
 	}
 }
