@@ -213,14 +213,14 @@ func keyMembers(c *Column, first bool) (lookup, pages bool) {
 
 // keyOfTwoClasses tells which pairs of different classes can be keys: those whose values have one form that both
 // columns compare with exactly.
-func keyOfTwoClasses(c *Column, co, cn class) (lookup, pages bool) {
-	switch [2]class{min(co, cn), max(co, cn)} {
-	case [2]class{ClassInt, ClassDecimal}, [2]class{ClassInt, ClassBit}:
+func keyOfTwoClasses(c *Column, co, cn Class) (lookup, pages bool) {
+	switch [2]Class{min(co, cn), max(co, cn)} {
+	case [2]Class{ClassInt, ClassDecimal}, [2]Class{ClassInt, ClassBit}:
 		return true, true
-	case [2]class{ClassText, ClassUUID}, [2]class{ClassText, ClassInet}:
+	case [2]Class{ClassText, ClassUUID}, [2]Class{ClassText, ClassInet}:
 		c.Proj.folded = true
 		return true, false
-	case [2]class{ClassFixedBytes, ClassUUID}:
+	case [2]Class{ClassFixedBytes, ClassUUID}:
 		return true, false
 	}
 	return false, false

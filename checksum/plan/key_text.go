@@ -104,15 +104,15 @@ func (c *Column) encode(wire rowstream.Column, text []byte) ([]byte, error) {
 // encodeMixed is encode for columns of two classes, where both sides' forms lead to one value.
 func (c *Column) encodeMixed(wire rowstream.Column, text []byte) ([]byte, error) {
 	co, cn := ClassOf(c.Old), ClassOf(c.New)
-	switch [2]class{min(co, cn), max(co, cn)} {
-	case [2]class{ClassInt, ClassDecimal}:
+	switch [2]Class{min(co, cn), max(co, cn)} {
+	case [2]Class{ClassInt, ClassDecimal}:
 		return packet.Encode(wire, text)
-	case [2]class{ClassText, ClassUUID}: // as canonicalTexts does
+	case [2]Class{ClassText, ClassUUID}: // as canonicalTexts does
 		if !IsASCII(text) {
 			return nil, packet.ErrForm
 		}
 		return packet.WithLength([]byte(strings.ReplaceAll(strings.ToLower(string(text)), "-", ""))), nil
-	case [2]class{ClassFixedBytes, ClassUUID}:
+	case [2]Class{ClassFixedBytes, ClassUUID}:
 		if len(text) == 36 { // the UUID's side of the pair
 			b, err := hex.DecodeString(strings.ReplaceAll(string(text), "-", ""))
 			if err != nil {

@@ -25,11 +25,11 @@ type Projection struct {
 	folded           bool   // several keys may be selected alike, or a selected key finds no row: only reading the table finds its rows
 }
 
-// class groups data types that convert alike.
-type class int
+// Class groups data types that convert alike.
+type Class int
 
 const (
-	ClassOther class = iota
+	ClassOther Class = iota
 	ClassInt
 	ClassBit
 	ClassYear
@@ -48,7 +48,7 @@ const (
 	ClassInet
 )
 
-func ClassOf(c *cluster.Column) class {
+func ClassOf(c *cluster.Column) Class {
 	switch c.DataType {
 	case "tinyint", "smallint", "mediumint", "int", "integer", "bigint":
 		return ClassInt
@@ -97,33 +97,33 @@ func Project(o, n *cluster.Column) Projection {
 		return projectSame(co, o, n)
 	}
 	p := bare(o, n)
-	switch pair := [2]class{min(co, cn), max(co, cn)}; pair {
-	case [2]class{ClassInt, ClassDecimal}, [2]class{ClassYear, ClassDecimal}:
+	switch pair := [2]Class{min(co, cn), max(co, cn)}; pair {
+	case [2]Class{ClassInt, ClassDecimal}, [2]Class{ClassYear, ClassDecimal}:
 		p = decimals(o, n)
 		p.ordered = true
-	case [2]class{ClassInt, ClassYear}, [2]class{ClassInt, ClassBit}, [2]class{ClassBit, ClassYear}:
+	case [2]Class{ClassInt, ClassYear}, [2]Class{ClassInt, ClassBit}, [2]Class{ClassBit, ClassYear}:
 		p = numbers(o, n)
 		p.ordered = true
-	case [2]class{ClassInt, ClassFloat}, [2]class{ClassDecimal, ClassFloat}, [2]class{ClassYear, ClassFloat}:
+	case [2]Class{ClassInt, ClassFloat}, [2]Class{ClassDecimal, ClassFloat}, [2]Class{ClassYear, ClassFloat}:
 		p = doubles(o, n)
 		p.lossy = fmt.Sprintf("%s: %s and %s are compared as floating point numbers", o.Name, o.ColumnType, n.ColumnType)
-	case [2]class{ClassText, ClassEnum}, [2]class{ClassText, ClassSet}, [2]class{ClassEnum, ClassSet}:
+	case [2]Class{ClassText, ClassEnum}, [2]Class{ClassText, ClassSet}, [2]Class{ClassEnum, ClassSet}:
 		p = texts(o, n)
-	case [2]class{ClassText, ClassUUID}, [2]class{ClassText, ClassInet}:
+	case [2]Class{ClassText, ClassUUID}, [2]Class{ClassText, ClassInet}:
 		p = canonicalTexts(o, n)
-	case [2]class{ClassText, ClassJSON}:
+	case [2]Class{ClassText, ClassJSON}:
 		if p = texts(o, n); !o.JSONText && !n.JSONText { // MariaDB's JSON is text: against plain text its bytes count
 			p = documents(o, n, p)
 		}
-	case [2]class{ClassText, ClassBytes}, [2]class{ClassBytes, ClassGeometry}, [2]class{ClassBytes, ClassEnum}:
+	case [2]Class{ClassText, ClassBytes}, [2]Class{ClassBytes, ClassGeometry}, [2]Class{ClassBytes, ClassEnum}:
 		p.note = fmt.Sprintf("%s: %s and %s are compared byte by byte", o.Name, o.ColumnType, n.ColumnType)
-	case [2]class{ClassText, ClassFixedBytes}, [2]class{ClassBytes, ClassFixedBytes}:
+	case [2]Class{ClassText, ClassFixedBytes}, [2]Class{ClassBytes, ClassFixedBytes}:
 		p = trimmed(o, n)
-	case [2]class{ClassBytes, ClassUUID}, [2]class{ClassFixedBytes, ClassUUID}, [2]class{ClassBytes, ClassInet},
-		[2]class{ClassFixedBytes, ClassInet}:
+	case [2]Class{ClassBytes, ClassUUID}, [2]Class{ClassFixedBytes, ClassUUID}, [2]Class{ClassBytes, ClassInet},
+		[2]Class{ClassFixedBytes, ClassInet}:
 		p.Old, p.New = addressBytes(o), addressBytes(n)
-	case [2]class{ClassInt, ClassText}, [2]class{ClassDecimal, ClassText}, [2]class{ClassYear, ClassText},
-		[2]class{ClassText, ClassDate}, [2]class{ClassText, ClassTime}, [2]class{ClassDate, ClassTime}:
+	case [2]Class{ClassInt, ClassText}, [2]Class{ClassDecimal, ClassText}, [2]Class{ClassYear, ClassText},
+		[2]Class{ClassText, ClassDate}, [2]Class{ClassText, ClassTime}, [2]Class{ClassDate, ClassTime}:
 		p.Old, p.New = asText(o), asText(n)
 		p.note = fmt.Sprintf("%s: %s and %s are compared as text", o.Name, o.ColumnType, n.ColumnType)
 	default:
@@ -134,7 +134,7 @@ func Project(o, n *cluster.Column) Projection {
 }
 
 // projectSame handles two columns of one class.
-func projectSame(c class, o, n *cluster.Column) Projection {
+func projectSame(c Class, o, n *cluster.Column) Projection {
 	p := bare(o, n)
 	p.ordered = true
 	switch c {
