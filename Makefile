@@ -70,13 +70,15 @@ $(LINT):
 	GOBIN="$$tmp" GOFLAGS= $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION); \
 	mv "$$tmp/golangci-lint" $@
 
-# The seed is printed: SOAK_SEED=n makes the same histories again.
+# The seed is printed: SOAK_SEED=n makes the same histories and walks again.
 SOAK_HISTORIES ?= 500000
+SOAK_WALKS ?= 20000
 SOAK_SEED ?= $(shell date +%s)
 
 .PHONY: soak
-soak: ## simulated histories of two servers, very many, from a seed that is printed; SOAK_HISTORIES, SOAK_SEED
-	@echo "SOAK_SEED=$(SOAK_SEED) SOAK_HISTORIES=$(SOAK_HISTORIES)"
+soak: ## simulated histories of two servers and walks of migrations, very many, from a seed that is printed; SOAK_HISTORIES, SOAK_WALKS, SOAK_SEED
+	@echo "SOAK_SEED=$(SOAK_SEED) SOAK_HISTORIES=$(SOAK_HISTORIES) SOAK_WALKS=$(SOAK_WALKS)"
+	$(GO) test ./gate -run '^TestWalks$$' -count=1 -timeout 24h -v -rapid.checks $(SOAK_WALKS) -rapid.seed $(SOAK_SEED)
 	$(GO) test ./conflict -run '^TestSimulation$$' -count=1 -timeout 24h -v -histories $(SOAK_HISTORIES) -first $(SOAK_SEED)
 
 bench: ## speed against CHECKSUM TABLE and pt-table-checksum, as ratios within one run; BENCH="--help" for flags

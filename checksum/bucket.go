@@ -6,8 +6,10 @@ import (
 	"github.com/zeebo/xxh3"
 	"golang.org/x/sync/errgroup"
 
+	"crosscheck/checksum/plan"
+	"crosscheck/checksum/prove"
+	"crosscheck/checksum/read"
 	"crosscheck/chunker"
-	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
 	"crosscheck/internal/fault"
 )
@@ -22,10 +24,7 @@ const (
 )
 
 // buckets are one side's digests.
-type buckets [nBuckets]Digest
-
-// pageRows is how many rows one statement of a paged scan reads.
-const pageRows = maxChunkRows
+type buckets [nBuckets]read.Digest
 
 // rowVisit is called with a row's bucket, its key (empty without one) and its hash.
 type rowVisit func(bucket int, key []byte, sum xxh3.Uint128)
@@ -35,12 +34,12 @@ func (w *copyWorker) bucket(ctx context.Context, t *tableRun) error {
 	c := t.newChunk(chunker.Range{})
 	defer c.drop(ctx)
 	olds, news := new(buckets), new(buckets)
-	err := w.both(ctx, func(ctx context.Context, s *session) error {
+	err := w.both(ctx, func(ctx context.Context, s *read.Session) error {
 		into, rows, bytes := olds, &c.counts.RowsOld, &c.counts.BytesOld
-		if s.newSide {
+		if s.NewSide {
 			into, rows, bytes = news, &c.counts.RowsNew, &c.counts.BytesNew
 		}
-		n, err := s.scan(ctx, t, func() { clear(into[:]); *rows = 0 }, func(b int, _ []byte, sum xxh3.Uint128) {
+		n, err := scan(ctx, s, t, func() { clear(into[:]); *rows = 0 }, func(b int, _ []byte, sum xxh3.Uint128) {
 			into[b].Add(sum)
 			*rows++
 		})
@@ -64,7 +63,7 @@ func (w *copyWorker) bucket(ctx context.Context, t *tableRun) error {
 }
 
 // both runs read for both sides at the same time.
-func (w *copyWorker) both(ctx context.Context, read func(context.Context, *session) error) error {
+func (w *copyWorker) both(ctx context.Context, read func(context.Context, *read.Session) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer fault.Guard()
@@ -103,14 +102,19 @@ func drillGroups(olds, news *buckets) func(yield func(map[int]bool) bool) {
 
 // drill finds the differing rows of some buckets and has them settled.
 func (w *copyWorker) drill(ctx context.Context, t *tableRun, c *chunkRun, group map[int]bool) error {
-	if t.plan.method == methodMultiset {
-		return w.settleMultiset(ctx, t, c, group)
+	if t.plan.Method == plan.RowMultiset {
+		values, err := w.suspectValues(ctx, t, group)
+		if err != nil {
+			return err
+		}
+		m := &prove.Multiset{Old: w.old, New: w.new, Fence: w.check.fence, Plan: t.plan, Progress: t.scanned}
+		return m.Settle(ctx, values, valuesOf{c})
 	}
-	var lists [2]map[string]Digest // by key: several rows of a side may have keys that are selected alike
-	err := w.both(ctx, func(ctx context.Context, s *session) error {
-		seen := make(map[string]Digest)
+	var lists [2]map[string]read.Digest // by key: several rows of a side may have keys that are selected alike
+	err := w.both(ctx, func(ctx context.Context, s *read.Session) error {
+		seen := make(map[string]read.Digest)
 		lists[sideIndex(s)] = seen
-		_, err := s.scan(ctx, t, func() { clear(seen) }, func(b int, key []byte, sum xxh3.Uint128) {
+		_, err := scan(ctx, s, t, func() { clear(seen) }, func(b int, key []byte, sum xxh3.Uint128) {
 			if group[b] {
 				d := seen[string(key)]
 				d.Add(sum)
@@ -122,63 +126,68 @@ func (w *copyWorker) drill(ctx context.Context, t *tableRun, c *chunkRun, group 
 	if err != nil {
 		return err
 	}
-	var rows []rowSeen
+	var rows []prove.RowSeen
 	for k, sum := range lists[0] {
 		other, ok := lists[1][k]
 		switch {
 		case !ok:
-			rows = append(rows, rowSeen{[]byte(k), Missing})
+			rows = append(rows, prove.RowSeen{Key: []byte(k), Kind: Missing})
 		case other != sum:
-			rows = append(rows, rowSeen{[]byte(k), Changed})
+			rows = append(rows, prove.RowSeen{Key: []byte(k), Kind: Changed})
 		}
 		delete(lists[1], k)
 	}
 	for k := range lists[1] {
-		rows = append(rows, rowSeen{[]byte(k), Extra})
+		rows = append(rows, prove.RowSeen{Key: []byte(k), Kind: Extra})
 	}
 	if len(rows) > 0 {
-		w.check.settler.submit(ctx, c, rows, 0)
+		w.check.settler.Submit(ctx, c.suspects(rows, 0))
 	}
 	return nil
 }
 
-func sideIndex(s *session) int {
-	if s.newSide {
+func sideIndex(s *read.Session) int {
+	if s.NewSide {
 		return 1
 	}
 	return 0
 }
 
+func bucketOf(h uint64) int { return int(h >> (64 - bucketBits)) }
+
+// pageRows is how many rows one statement of a paged scan reads.
+const pageRows = read.MaxChunkRows
+
 // scan reads the whole table in the side's own order, in pages where it has a key, else in one statement, and returns
 // the bytes read. anew is called when all rows visited so far are going to be visited once more.
-func (s *session) scan(ctx context.Context, t *tableRun, anew func(), visit rowVisit) (bytes int64, err error) {
-	if t.plan.method == methodMultiset {
-		return s.scanWhole(ctx, t, anew, func(_ []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
-			visit(bucketOf(sum.Lo), nil, sum)
-		})
+func scan(ctx context.Context, s *read.Session, t *tableRun, anew func(), visit rowVisit) (bytes int64, err error) {
+	if whole := t.plan.Method == plan.RowMultiset; whole || t.plan.Unpaged {
+		each := func(key []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
+			if whole {
+				visit(bucketOf(sum.Lo), nil, sum)
+			} else {
+				visit(bucketOf(xxh3.Hash(key)), key, sum)
+			}
+		}
+		return s.ScanWhole(ctx, t.plan, read.Scan{Anew: anew, Progress: t.scanned(s), Visit: each})
 	}
-	if t.plan.unpaged {
-		return s.scanWhole(ctx, t, anew, func(key []byte, sum xxh3.Uint128, _ func() ([]byte, []rowstream.Column)) {
-			visit(bucketOf(xxh3.Hash(key)), key, sum)
-		})
-	}
-	var list rowList
+	var list read.List
 	r := chunker.Range{}
 	for {
 		if err := t.check.ready(ctx); err != nil {
 			return bytes, err
 		}
-		hi, full, err := s.readRange(ctx, t.plan, r, pageRows, &list)
+		hi, full, err := s.ReadRange(ctx, t.plan, r, pageRows, &list)
 		if err != nil {
 			return bytes, err
 		}
-		for i, sum := range list.hashes {
-			key := list.key(i)
+		for i, sum := range list.Hashes {
+			key := list.Key(i)
 			visit(bucketOf(xxh3.Hash(key)), key, sum)
 		}
-		bytes += list.bytes
-		if !s.newSide {
-			t.check.opt.Observer.Progress(t.plan.name, int64(list.len()), list.bytes)
+		bytes += list.Bytes
+		if !s.NewSide {
+			t.check.opt.Observer.Progress(t.plan.Name, int64(list.Len()), list.Bytes)
 		}
 		if !full {
 			return bytes, nil
@@ -187,64 +196,53 @@ func (s *session) scan(ctx context.Context, t *tableRun, anew func(), visit rowV
 	}
 }
 
-func bucketOf(h uint64) int { return int(h >> (64 - bucketBits)) }
+// scanned returns what shows that a session has read rows of the table: the reference's count.
+func (t *tableRun) scanned(s *read.Session) func(rows int64) {
+	return func(rows int64) {
+		if !s.NewSide {
+			t.check.opt.Observer.Progress(t.plan.Name, rows, 0)
+		}
+	}
+}
 
-// scanWhole reads a table without a usable key in one statement, which may take long: the time limit is lifted. After a
-// lost connection nothing says where to go on, so anew is called and all rows are visited again. whole, valid during the
-// call, gives the row's packet if it is not larger than the read buffer.
-func (s *session) scanWhole(ctx context.Context, t *tableRun, anew func(),
-	visit func(key []byte, sum xxh3.Uint128, whole func() ([]byte, []rowstream.Column)),
-) (bytes int64, err error) {
-	n, shown := int64(0), int64(0)
-	h := newRowHasher(t.plan)
-	err = s.do(ctx, "scan "+t.plan.name, func() error {
-		if n > 0 {
-			anew()
-			n, bytes = 0, 0
-		}
-		if xerr := s.liftTimeLimit(); xerr != nil {
-			return xerr
-		}
-		return s.query(ctx, t.plan, t.plan.side(s.newSide).scanQuery(), nil, func(key, head []byte, rows *rowstream.Rows) error {
-			large := rows.More()
-			if large { // hashing the remainder overwrites the buffer that key lies in
-				key = bytesOf(key)
+// suspectValues returns the row values of some buckets whose numbers differ.
+func (w *copyWorker) suspectValues(ctx context.Context, t *tableRun, group map[int]bool) ([]xxh3.Uint128, error) {
+	var counts [2]map[xxh3.Uint128]int64
+	err := w.both(ctx, func(ctx context.Context, s *read.Session) error {
+		n := make(map[xxh3.Uint128]int64)
+		counts[sideIndex(s)] = n
+		_, err := scan(ctx, s, t, func() { clear(n) }, func(b int, _ []byte, sum xxh3.Uint128) {
+			if group[b] {
+				n[sum]++
 			}
-			sum, size, herr := h.hash(head, rows)
-			if herr != nil {
-				return herr
-			}
-			visit(key, sum, func() ([]byte, []rowstream.Column) {
-				if large {
-					return nil, nil
-				}
-				return bytesOf(head), rows.Columns()
-			})
-			bytes += size
-			if n++; n >= shown+pageRows && !s.newSide {
-				t.check.opt.Observer.Progress(t.plan.name, pageRows, 0)
-				shown += pageRows
-			}
-			return nil
 		})
-	})
-	return bytes, err
-}
-
-func bytesOf(b []byte) []byte { return append([]byte{}, b...) }
-
-// liftTimeLimit takes the limit off the statements of the connection.
-func (s *session) liftTimeLimit() error {
-	if err := s.conn.Exec(noTimeLimit(s.server.Facts().Flavor)); err != nil && cluster.IsTransient(err) {
 		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	var out []xxh3.Uint128
+	for sum, n := range counts[0] {
+		if counts[1][sum] != n {
+			out = append(out, sum)
+		}
+		delete(counts[1], sum)
+	}
+	for sum := range counts[1] {
+		out = append(out, sum)
+	}
+	return out, nil
 }
 
-// noTimeLimit lifts the limit on the session's statements; servers before MySQL 5.7 have none and say so.
-func noTimeLimit(f cluster.Flavor) string {
-	if f == cluster.FlavorMariaDB {
-		return "SET SESSION max_statement_time=0"
-	}
-	return "SET SESSION max_execution_time=0"
+// valuesOf is told what became of row values of a table without a key: the chunk does not wait for them one by one.
+type valuesOf struct{ chunk *chunkRun }
+
+func (v valuesOf) Same(context.Context) { v.chunk.note(func() { v.chunk.counts.InFlight++ }) }
+func (v valuesOf) Different(_ context.Context, d Difference) {
+	v.chunk.note(func() { v.chunk.count(d) })
+}
+
+func (v valuesOf) Undecided(_ context.Context, reason string) {
+	v.chunk.table.because(reason)
+	v.chunk.note(func() { v.chunk.counts.Undecided++ })
 }

@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"crosscheck/checksum/plan"
+	"crosscheck/checksum/prove"
+	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 )
@@ -17,19 +20,20 @@ import (
 // checker compares one copy with the reference: what is proven of it, and all that may make it wait or end, is its own.
 // The reading of the reference it shares with the other copies of its pass.
 type checker struct {
-	pass     *pass // nil of a Rechecker
+	pass     *pass
 	label    string
 	twin     bool // see Copy
 	opt      Options
 	old, new *cluster.Server // the reference and the copy
-	paceOld  *pace
-	paceNew  *pace
+	paceOld  *read.Pace
+	paceNew  *read.Pace
 	throttle throttle
-	settler  *settler
+	fence    prove.Fence
+	settler  *prove.Settler
 	confirm  *confirmer
 	judges   judges
-	arrival  arrival
-	folds    folding
+	arrival  prove.Arrival
+	folds    plan.Folding
 	tables   []tablePair
 	links    []*cluster.Link
 	ctx      context.Context //nolint:containedctx // of this copy: it may end while the others go on
@@ -67,38 +71,25 @@ func (c *checker) prepare(ctx context.Context, v Survey) error {
 		c.links = append(c.links, w...)
 	}
 	c.throttle.threads, c.throttle.lag = c.opt.MaxThreads, c.opt.MaxLag
-	f := newFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
+	c.fence = prove.NewFence(c.old, c.new, v.Relation, c.opt.FenceTimeout)
 	if v.Untold != "" {
-		f = untold{from: c.old.Label(), to: c.label, why: v.Untold}
+		c.fence = prove.Untold{From: c.old.Label(), To: c.label, Why: v.Untold}
 	}
-	c.settler = newSettler(c, f, c.newTail(ctx, v.Relation.Mode))
+	log := prove.NewTail(ctx, c.old, c.new, v.Relation.Mode, c.compared(), c.planOptions(), c.opt.Log)
+	c.settler = prove.NewSettler(c.session(false), c.session(true), c.fence, log)
 	c.confirm = newConfirmer(c)
 	c.judges = newJudges()
 	return nil
 }
 
-// newTail returns the tail of the side that changes come from. With changes from both sides, or none between them, one
-// side's log proves nothing of the other's row.
-func (c *checker) newTail(ctx context.Context, m cluster.Mode) *tail {
-	t := &tail{source: c.old, log: c.opt.Log}
-	switch m {
-	case cluster.OneWay:
-	case cluster.Reverse:
-		t.source, t.newIs = c.new, true
-	default:
-		return nil
-	}
-	f := t.source.Facts()
-	if !f.LogBin {
-		return nil
-	}
-	if !f.LogReplicaUpdates { // then what it replicates itself would not be in its log
-		if channels, err := t.source.Channels(ctx); err != nil || len(channels) > 0 {
-			return nil
+// compared are the pairs of tables whose rows are compared.
+func (c *checker) compared() (pairs [][2]*cluster.Table) {
+	for _, p := range c.tables {
+		if p.verdict == nil {
+			pairs = append(pairs, [2]*cluster.Table{p.old, p.new})
 		}
 	}
-	t.plans = windowTables(c.tables, t.newIs, c.planOptions())
-	return t
+	return pairs
 }
 
 // failed decides whether an error ends the table or this copy. What one table's definition, data or lock causes ends
@@ -110,27 +101,21 @@ func (t *tableRun) failed(err error) {
 		return
 	}
 	t.fail(err)
-	if endsRun(err) {
+	if read.EndsRun(err) {
 		c.abort(err)
 		return
 	}
-	c.opt.Log.Warn("a table cannot be compared to its end", "table", t.plan.name, "on", c.label, "err", err)
+	c.opt.Log.Warn("a table cannot be compared to its end", "table", t.plan.Name, "on", c.label, "err", err)
 }
 
 // errInterrupted is why a table is undecided whose comparison the end of the run cut short.
 var errInterrupted = errors.New("interrupted before the whole table was compared")
 
-// endsRun reports whether an error, met while one table was read, ends the run: the server or the account is lost, or the
-// run itself has ended. Every other one is the table's own.
-func endsRun(err error) bool {
-	return cluster.EndsRun(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
 // judge decides a table whose rows are not compared.
 func (c *checker) judge(ctx context.Context, pair tablePair) error {
 	r, err := pair.verdict(ctx)
-	if err != nil && ctx.Err() == nil && !endsRun(err) {
-		r = TableResult{Table: pair.name, Method: string(methodNone), Reason: err.Error()}
+	if err != nil && ctx.Err() == nil && !read.EndsRun(err) {
+		r = TableResult{Table: pair.name, Method: string(plan.Definition), Reason: err.Error()}
 		err = nil
 	}
 	if err != nil {
@@ -145,42 +130,42 @@ func (c *checker) judge(ctx context.Context, pair tablePair) error {
 	return nil
 }
 
-func (c *checker) planOptions() planOptions {
-	return planOptions{virtual: c.opt.Virtual, twin: c.twin}
+func (c *checker) planOptions() plan.Options {
+	return plan.Options{Virtual: c.opt.Virtual, Twin: c.twin}
 }
 
 // beginTable asks the journal what is proven of a table already. It returns the table, held, with the ranges that are
 // left; nil where there is nothing to walk.
 func (c *checker) beginTable(ctx context.Context, pair tablePair) (t *tableRun, gaps []chunker.Range, err error) {
-	plan := newPlan(pair.old, pair.new, c.planOptions())
-	plan.name, plan.shared = pair.name, pair.shared
-	t = &tableRun{check: c, plan: plan, started: time.Now()}
-	t.result = TableResult{Table: plan.name, Method: string(plan.method), Lossy: plan.lossy, Notes: plan.notes}
-	proven, changed, err := c.opt.Journal.Begin(ctx, TableIdentity{Table: plan.name, Fingerprint: plan.fingerprint()})
+	p := plan.New(pair.old, pair.new, c.planOptions())
+	p.Name, p.Shared = pair.name, pair.shared
+	t = &tableRun{check: c, plan: p, started: time.Now()}
+	t.result = TableResult{Table: p.Name, Method: string(p.Method), Lossy: p.Lossy, Notes: p.Notes}
+	proven, changed, err := c.opt.Journal.Begin(ctx, TableIdentity{Table: p.Name, Fingerprint: p.Fingerprint()})
 	if err != nil {
 		return nil, nil, err
 	}
 	if changed != "" {
 		t.result.Notes = append(t.result.Notes, changed)
-		c.opt.Observer.Notice(plan.name + ": " + changed)
+		c.opt.Observer.Notice(p.Name + ": " + changed)
 	}
-	for _, p := range proven {
-		t.cover.Add(p.Range)
-		t.take(p.Counts, p.Differences)
+	for _, chunk := range proven {
+		t.cover.Add(chunk.Range)
+		t.take(chunk.Counts, chunk.Differences)
 	}
 	t.result.Resumed = int64(len(proven))
 	t.hold() // until the lanes are made
-	if plan.none != "" {
-		t.fail(errors.New(plan.none))
+	if p.None != "" {
+		t.fail(errors.New(p.None))
 		return t, nil, nil
 	}
-	c.opt.Observer.TableStarted(plan.name, plan.old.table.EstRows, t.result.Counts.RowsOld)
+	c.opt.Observer.TableStarted(p.Name, p.Old.Table.EstRows, t.result.Counts.RowsOld)
 
 	gaps = []chunker.Range{{}}
 	if len(proven) > 0 {
 		s := c.session(false)
-		defer s.close()
-		gaps, err = t.cover.Gaps(func(b []chunker.Bound) ([]chunker.Bound, error) { return s.sortBounds(ctx, plan, b) })
+		defer s.Close()
+		gaps, err = t.cover.Gaps(func(b []chunker.Bound) ([]chunker.Bound, error) { return s.SortBounds(ctx, p, b) })
 		if err != nil {
 			t.failed(err)
 			return t, nil, nil
@@ -210,12 +195,11 @@ func (c *checker) firstChunk() {
 }
 
 // session returns a session of one side that connects when it is first used.
-func (c *checker) session(newSide bool) *session {
-	s := &session{server: c.old, pace: c.paceOld, newSide: newSide, log: c.opt.Log, retry: c.opt.RetryFor}
+func (c *checker) session(newSide bool) *read.Session {
 	if newSide {
-		s.server, s.pace = c.new, c.paceNew
+		return read.NewSession(c.new, true, c.paceNew, c.opt.RetryFor, c.opt.Log)
 	}
-	return s
+	return read.NewSession(c.old, false, c.paceOld, c.opt.RetryFor, c.opt.Log)
 }
 
 // ready waits until neither the reference nor the copy is too busy. A copy that others do not wait for any more does so
@@ -259,7 +243,7 @@ func (c *checker) conclude(apart bool) Result {
 	r.Elapsed = time.Since(c.started)
 	for _, pair := range c.tables {
 		if !pair.begun {
-			r.Tables = append(r.Tables, TableResult{Table: pair.name, Method: string(methodNone), Reason: "not compared: the run ended before"})
+			r.Tables = append(r.Tables, TableResult{Table: pair.name, Method: string(plan.Definition), Reason: "not compared: the run ended before"})
 		}
 	}
 	slices.SortFunc(r.Tables, func(a, b TableResult) int { return strings.Compare(a.Table, b.Table) })

@@ -7,7 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
+	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/cluster"
 )
 
@@ -15,7 +18,7 @@ import (
 type tablePair struct {
 	old, new *cluster.Table
 	name     string                                         // FullName, as both sides understand it
-	shared   string                                         // see namePair
+	shared   string                                         // see plan.NamePair
 	verdict  func(ctx context.Context) (TableResult, error) // set where rows are not compared
 	begun    bool                                           // its turn has come
 }
@@ -25,10 +28,10 @@ type tablePair struct {
 func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	f := c.folds
 	load := c.opt.Filter
-	if f.mixed() { // namesakes in other letter case are looked at, whether they are named or not
+	if f.Mixed() { // namesakes in other letter case are looked at, whether they are named or not
 		load = load.Wide()
 	}
-	olds, err := c.pass.catalog.tables(ctx, c.old, load, f.mixed())
+	olds, err := c.pass.catalog.tables(ctx, c.old, load, f.Mixed())
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +39,8 @@ func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := pairNames(namesOf(olds), namesOf(news), f)
-	names = slices.DeleteFunc(names, func(p namePair) bool { return !c.inScope(p) })
+	names := plan.PairNames(namesOf(olds), namesOf(news), f)
+	names = slices.DeleteFunc(names, func(p plan.NamePair) bool { return !c.inScope(p) })
 	seen, err := c.checkScope(ctx, names)
 	if err != nil {
 		return nil, err
@@ -45,7 +48,7 @@ func (c *checker) pairTables(ctx context.Context) ([]tablePair, error) {
 	c.seesAll = seen[0].scope.Complete() && seen[1].scope.Complete()
 	pairs := make([]tablePair, 0, len(names))
 	for _, n := range names {
-		p := c.pair(n, olds[n.old], news[n.new])
+		p := c.pair(n, olds[n.Old], news[n.New])
 		for i, t := range []*cluster.Table{p.old, p.new} {
 			if p.old == nil || p.new == nil {
 				continue
@@ -67,17 +70,13 @@ func loadByName(ctx context.Context, s *cluster.Server, f cluster.Filter) (map[c
 	}
 	out := make(map[cluster.TableName]*cluster.Table, len(list))
 	for i := range list {
-		out[nameOf(&list[i])] = &list[i]
+		out[plan.NameOf(&list[i])] = &list[i]
 	}
 	return out, nil
 }
 
 func namesOf(tables map[cluster.TableName]*cluster.Table) []cluster.TableName {
 	return slices.SortedFunc(maps.Keys(tables), compareNames)
-}
-
-func compareNames(a, b cluster.TableName) int {
-	return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
 }
 
 func (p tablePair) size() int64 {
@@ -88,86 +87,50 @@ func (p tablePair) size() int64 {
 }
 
 // pair decides how a name is judged.
-func (c *checker) pair(n namePair, o, t *cluster.Table) tablePair {
-	p := tablePair{old: o, new: t, name: fullName(n.named(c.folds)), shared: n.shared}
+func (c *checker) pair(n plan.NamePair, o, t *cluster.Table) tablePair {
+	p := tablePair{old: o, new: t, name: plan.FullName(n.Named(c.folds)), shared: n.Shared}
 	switch {
-	case n.clash != "":
-		p.verdict = fixed(p.name, Undecided, n.clash)
+	case n.Clash != "":
+		p.verdict = fixed(p.name, Undecided, n.Clash)
 	case t == nil:
 		p.verdict = func(ctx context.Context) (TableResult, error) { return c.oneSided(ctx, o, c.new, false) }
 	case o == nil:
 		p.verdict = func(ctx context.Context) (TableResult, error) { return c.oneSided(ctx, t, c.old, true) }
-	case kindOf(o) != kindOf(t):
-		p.verdict = fixed(p.name, Different, fmt.Sprintf("a %s on %s, a %s on %s", kindOf(o), c.names()[0], kindOf(t), c.names()[1]))
+	case plan.KindOf(o) != plan.KindOf(t):
+		p.verdict = fixed(p.name, Different, fmt.Sprintf("a %s on %s, a %s on %s", plan.KindOf(o), c.names()[0], plan.KindOf(t), c.names()[1]))
 	case o.Kind == cluster.TableView:
 		p.verdict = fixed(p.name, Same, "view on both sides; it holds no rows of its own")
-		if d := viewColumns(o, t, c.names()); d != "" {
+		if d := plan.ViewColumns(o, t, c.names()); d != "" {
 			p.verdict = fixed(p.name, Different, d)
 		}
-	case unreadable(o.Engine) || unreadable(t.Engine):
+	case plan.Unreadable(o.Engine) || plan.Unreadable(t.Engine):
 		p.verdict = fixed(p.name, Undecided, fmt.Sprintf("engine %s on %s, %s on %s: its rows are not the server's own", o.Engine, c.names()[0], t.Engine, c.names()[1]))
 	}
 	return p
 }
 
-// kindOf names what a table is; MariaDB's versioned tables count as tables: their current rows are compared.
-func kindOf(t *cluster.Table) string {
-	switch t.Kind {
-	case cluster.TableView:
-		return "view"
-	case cluster.TableSequence:
-		return "sequence"
-	default:
-		return "table"
-	}
-}
-
-// unreadable reports whether an engine's rows are somewhere else, or nowhere.
-func unreadable(engine string) bool {
-	switch strings.ToUpper(engine) {
-	case "BLACKHOLE", "FEDERATED", "CONNECT", "SPIDER", "MRG_MYISAM":
-		return true
-	}
-	return false
-}
-
 func fixed(name string, v Verdict, reason string) func(context.Context) (TableResult, error) {
 	return func(context.Context) (TableResult, error) {
-		return TableResult{Table: name, Verdict: v, Method: string(methodNone), Reason: reason}, nil
+		return TableResult{Table: name, Verdict: v, Method: string(plan.Definition), Reason: reason}, nil
 	}
-}
-
-// viewColumns compares the columns of a view by name.
-func viewColumns(o, n *cluster.Table, sides [2]string) string {
-	names := func(t *cluster.Table) []string {
-		var out []string
-		for _, c := range t.Columns {
-			out = append(out, strings.ToLower(c.Name))
-		}
-		return out
-	}
-	if a, b := names(o), names(n); !slices.Equal(a, b) {
-		return fmt.Sprintf("the view's columns differ: %s on %s, %s on %s", strings.Join(a, ", "), sides[0], strings.Join(b, ", "), sides[1])
-	}
-	return ""
 }
 
 // oneSided judges a table that one side does not show. A table that the account may not see there is not missing.
 func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster.Server, onNew bool) (TableResult, error) {
-	r := TableResult{Table: t.FullName(), Verdict: Different, Method: string(methodNone)}
+	r := TableResult{Table: t.FullName(), Verdict: Different, Method: string(plan.Definition)}
 	lacks := c.names()[1]
 	if onNew {
 		lacks = c.names()[0]
 	}
 	there, here := c.session(!onNew), c.session(onNew)
-	defer there.close()
-	defer here.close()
-	late, err := c.arrival.wait(ctx, there, c.settler.fence)
+	defer there.Close()
+	defer here.Close()
+	late, err := c.arrival.Wait(ctx, there, c.fence)
 	if err != nil {
 		return r, err
 	}
 	var access cluster.Access
-	err = there.do(ctx, "look for "+t.FullName(), func() (err error) {
+	err = there.Do(ctx, "look for "+t.FullName(), func() (err error) {
 		access, err = other.TableAccess(ctx, t.Schema, t.Name)
 		return err
 	})
@@ -184,16 +147,16 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 		r.Reason = fmt.Sprintf("it appeared on %s after the check had begun: run again", lacks)
 		return r, nil
 	}
-	r.Reason = fmt.Sprintf("%s is missing on %s", kindOf(t), lacks)
+	r.Reason = fmt.Sprintf("%s is missing on %s", plan.KindOf(t), lacks)
 	if late != "" {
 		r.Verdict, r.Reason = Undecided, r.Reason+", but "+late
 		return r, nil
 	}
-	if t.Kind == cluster.TableView || unreadable(t.Engine) {
+	if t.Kind == cluster.TableView || plan.Unreadable(t.Engine) {
 		return r, nil
 	}
-	rows, err := here.countRows(ctx, t)
-	if err != nil && ctx.Err() == nil && !endsRun(err) { // it is not even on the side that had it
+	rows, err := here.CountRows(ctx, t)
+	if err != nil && ctx.Err() == nil && !read.EndsRun(err) { // it is not even on the side that had it
 		r.Verdict, r.Reason = Undecided, err.Error()
 		return r, nil
 	}
@@ -208,22 +171,29 @@ func (c *checker) oneSided(ctx context.Context, t *cluster.Table, other *cluster
 	return r, nil
 }
 
-// countRows counts a table's rows, however long that takes.
-func (s *session) countRows(ctx context.Context, t *cluster.Table) (int64, error) {
-	var n int64
-	err := s.do(ctx, "count the rows of "+t.FullName(), func() error {
-		if err := s.liftTimeLimit(); err != nil {
-			return err
+func compareNames(a, b cluster.TableName) int {
+	return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
+}
+
+// catalog keeps the reference's definitions, which are read once for all copies.
+type catalog struct {
+	mu   sync.Mutex
+	read map[bool]map[cluster.TableName]*cluster.Table // by whether the patterns were widened
+}
+
+// tables returns the reference's tables that a filter names.
+func (l *catalog) tables(ctx context.Context, s *cluster.Server, f cluster.Filter, wide bool) (map[cluster.TableName]*cluster.Table, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if have := l.read[wide]; have != nil {
+		return have, nil
+	}
+	have, err := loadByName(ctx, s, f)
+	if err == nil {
+		if l.read == nil {
+			l.read = map[bool]map[cluster.TableName]*cluster.Table{}
 		}
-		st, err := s.stmt(t.FullName(), "SELECT CAST(COUNT(*) AS UNSIGNED) FROM "+t.QuotedName())
-		if err != nil {
-			return err
-		}
-		rows, err := st.Query()
-		if err != nil {
-			return err
-		}
-		return eachUint(rows, func(v uint64) { n = int64(v) })
-	})
-	return n, err
+		l.read[wide] = have
+	}
+	return have, err
 }

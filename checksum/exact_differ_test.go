@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/fixtures"
 )
 
@@ -223,7 +224,7 @@ func keySpaceCases() []exactCase {
 		},
 		{
 			name: "keyless_copies", ddl: "(a INT, b VARCHAR(10))", rows: []string{row("(1,'x')", "(1,'x')", "(2,'y')", "(2,'y')", "(2,'y')", "(NULL,NULL)")},
-			tamper: []string{row("(1,'x')"), "DELETE FROM {t} WHERE a=2 LIMIT 2"}, extra: 1, missing: 2, method: methodMultiset,
+			tamper: []string{row("(1,'x')"), "DELETE FROM {t} WHERE a=2 LIMIT 2"}, extra: 1, missing: 2, method: plan.RowMultiset,
 		},
 		{
 			name: "keyless_changed", ddl: "(a INT, b VARCHAR(10))", rows: []string{row("(1,'x')", "(2,'y')", "(2,'y')")},
@@ -252,18 +253,18 @@ func keySpaceCases() []exactCase {
 		},
 		{
 			name: "collation_changed_key", ddl: "(k VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY, v INT)", ddlNew: "(k VARCHAR(20) COLLATE utf8mb4_unicode_ci NOT NULL PRIMARY KEY, v INT)",
-			rows: []string{seq("2500", "CONCAT(CHAR(97+s.n%26), s.n), s.n")}, tamper: []string{"UPDATE {t} SET k=UPPER(k) WHERE v=26", "UPDATE {t} SET v=-v WHERE v=27", "DELETE FROM {t} WHERE v=28", row("('zzz',1)")}, changed: 2, missing: 1, extra: 1, method: methodBuckets,
+			rows: []string{seq("2500", "CONCAT(CHAR(97+s.n%26), s.n), s.n")}, tamper: []string{"UPDATE {t} SET k=UPPER(k) WHERE v=26", "UPDATE {t} SET v=-v WHERE v=27", "DELETE FROM {t} WHERE v=28", row("('zzz',1)")}, changed: 2, missing: 1, extra: 1, method: plan.HashedBuckets,
 		},
 		{
 			name: "float_key_zero", ddl: "(k DOUBLE NOT NULL PRIMARY KEY, v INT)", rows: []string{row("(0e0,1)", "(1,2)")}, tamper: []string{"DELETE FROM {t} WHERE v=1", row("(-0e0,1)")}, changed: 1, only: toMySQL,
 		},
 		{
 			name: "other_unique", ddl: "(id INT NOT NULL PRIMARY KEY, u INT NOT NULL, v INT, UNIQUE KEY (u))", ddlNew: "(id INT NOT NULL, u INT NOT NULL PRIMARY KEY, v INT, UNIQUE KEY (id))",
-			rows: []string{row("(1,1,1)", "(2,2,2)")}, tamper: []string{"UPDATE {t} SET v=9 WHERE id=2"}, changed: 1, method: methodChunks,
+			rows: []string{row("(1,1,1)", "(2,2,2)")}, tamper: []string{"UPDATE {t} SET v=9 WHERE id=2"}, changed: 1, method: plan.KeyChunks,
 		},
 		{
 			name: "second_key_common", ddl: "(id INT NOT NULL PRIMARY KEY, u INT NOT NULL, v INT, UNIQUE KEY (u))", ddlNew: "(id INT NOT NULL, u INT NOT NULL PRIMARY KEY, v INT)",
-			rows: []string{row("(1,1,1)", "(2,2,2)")}, tamper: []string{"UPDATE {t} SET v=9 WHERE id=2"}, changed: 1, method: methodChunks,
+			rows: []string{row("(1,1,1)", "(2,2,2)")}, tamper: []string{"UPDATE {t} SET v=9 WHERE id=2"}, changed: 1, method: plan.KeyChunks,
 		},
 		{
 			name: "descending", ddl: "(a INT NOT NULL, b INT NOT NULL, v INT, PRIMARY KEY (a DESC, b DESC))", rows: []string{seq("3000", "s.n%10,s.n,s.n")},

@@ -3,6 +3,8 @@ package checksum
 import (
 	"strings"
 	"testing"
+
+	"crosscheck/checksum/plan"
 )
 
 // keyTypes are types of key columns with an expression of s.n that makes their values; there are several chunks of rows,
@@ -11,7 +13,7 @@ var keyTypes = []struct {
 	name, typ, value string
 	newTyp           string // "" for the same
 	only             func(p pair) bool
-	method           method // "" for key chunks
+	method           plan.Method // "" for key chunks
 	lossy            bool
 }{
 	{name: "tinyint", typ: "TINYINT", value: "s.n%256-128"},
@@ -39,16 +41,16 @@ var keyTypes = []struct {
 	{name: "timestamp_datetime", typ: "TIMESTAMP", newTyp: "DATETIME", value: "DATE_ADD('1970-01-02',INTERVAL s.n*99 SECOND)"},
 	{name: "time", typ: "TIME(3)", value: "SEC_TO_TIME((s.n-2000)*1000.125)"},
 	{name: "year", typ: "YEAR", value: "IF(s.n%200=0,0,1901+s.n%155)"},
-	{name: "enum", typ: "ENUM('b','a','c','2','1')", value: "1+s.n%5", method: methodBuckets},
-	{name: "enum_zero", typ: "ENUM('b','a')", value: "s.n%3", method: methodBuckets},
-	{name: "set", typ: "SET('b','a','c')", value: "s.n%8", method: methodBuckets},
-	{name: "set64", typ: "SET(" + labelList(64) + ")", value: "18446744073709551615-s.n", method: methodMultiset},
+	{name: "enum", typ: "ENUM('b','a','c','2','1')", value: "1+s.n%5", method: plan.HashedBuckets},
+	{name: "enum_zero", typ: "ENUM('b','a')", value: "s.n%3", method: plan.HashedBuckets},
+	{name: "set", typ: "SET('b','a','c')", value: "s.n%8", method: plan.HashedBuckets},
+	{name: "set64", typ: "SET(" + labelList(64) + ")", value: "18446744073709551615-s.n", method: plan.RowMultiset},
 	{name: "bit20", typ: "BIT(20)", value: "s.n*37"},
 	{name: "bit_wider", typ: "BIT(20)", newTyp: "BIT(33)", value: "s.n*37"},
 	{name: "bit64", typ: "BIT(64)", value: "18446744073709551615-s.n"},
 	{name: "bit1", typ: "BIT(1)", value: "s.n%2"},
 	{name: "binary", typ: "BINARY(3)", value: "UNHEX(LPAD(HEX(s.n*64),6,'0'))"},
-	{name: "binary_wider", typ: "BINARY(3)", newTyp: "BINARY(5)", value: "UNHEX(LPAD(HEX(s.n*64),6,'0'))", method: methodMultiset},
+	{name: "binary_wider", typ: "BINARY(3)", newTyp: "BINARY(5)", value: "UNHEX(LPAD(HEX(s.n*64),6,'0'))", method: plan.RowMultiset},
 	{name: "varbinary", typ: "VARBINARY(9)", value: "UNHEX(CONCAT(LPAD(HEX(s.n%251),2,'0'),'00FF',LPAD(HEX(s.n%256),2,'0'),REPEAT('00',s.n%3)))"},
 	{name: "char_latin1", typ: "CHAR(9) CHARACTER SET latin1", value: "CONCAT(CHAR(224+s.n%9 USING latin1),s.n%700)"},
 	{name: "varchar_ci", typ: "VARCHAR(9) COLLATE utf8mb4_general_ci", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','日'),s.n%700)"},
@@ -56,12 +58,12 @@ var keyTypes = []struct {
 	{name: "varchar_3to4", typ: "VARCHAR(9) CHARACTER SET utf8 COLLATE utf8_unicode_ci", newTyp: "VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','日'),s.n%700)"},
 	{name: "varchar_ucs2", typ: "VARCHAR(9) CHARACTER SET ucs2 COLLATE ucs2_general_ci", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','日'),s.n%700)"},
 	{name: "varchar_gbk", typ: "VARCHAR(9) CHARACTER SET gbk", value: "CONCAT(ELT(1+s.n%5,'a','B','日','Z','本'),s.n%700)"},
-	{name: "latin1_utf8", typ: "VARCHAR(9) CHARACTER SET latin1", newTyp: "VARCHAR(9) CHARACTER SET utf8mb4", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','y'),s.n%700)", method: methodBuckets},
+	{name: "latin1_utf8", typ: "VARCHAR(9) CHARACTER SET latin1", newTyp: "VARCHAR(9) CHARACTER SET utf8mb4", value: "CONCAT(ELT(1+s.n%5,'a','B','é','Z','y'),s.n%700)", method: plan.HashedBuckets},
 	{name: "char_varchar", typ: "CHAR(9)", newTyp: "VARCHAR(12)", value: "CONCAT('k',s.n%700)", method: "any"},
-	{name: "int_varchar", typ: "INT", newTyp: "VARCHAR(12)", value: "s.n", method: methodMultiset},
+	{name: "int_varchar", typ: "INT", newTyp: "VARCHAR(12)", value: "s.n", method: plan.RowMultiset},
 	{name: "uuid", typ: "UUID", value: "CONCAT(LPAD(HEX(s.n*7919),8,'0'),'-',LPAD(HEX(s.n%9),4,'0'),'-1000-8000-',LPAD(HEX(s.n*31),12,'0'))", only: bothMariaDB},
 	{name: "inet6", typ: "INET6", value: "CONCAT('2001:db8::',HEX(s.n))", only: bothMariaDB},
-	{name: "char_uuid", typ: "CHAR(36) COLLATE latin1_bin", newTyp: "UUID", value: "LOWER(CONCAT(LPAD(HEX(s.n*7919),8,'0'),'-',LPAD(HEX(s.n%9),4,'0'),'-1000-8000-',LPAD(HEX(s.n*31),12,'0')))", only: toMariaDB, method: methodBuckets, lossy: true},
+	{name: "char_uuid", typ: "CHAR(36) COLLATE latin1_bin", newTyp: "UUID", value: "LOWER(CONCAT(LPAD(HEX(s.n*7919),8,'0'),'-',LPAD(HEX(s.n%9),4,'0'),'-1000-8000-',LPAD(HEX(s.n*31),12,'0')))", only: toMariaDB, method: plan.HashedBuckets, lossy: true},
 }
 
 // typedKeyCases tampers with the same rows of tables that differ in the type of their first key column.
@@ -81,10 +83,10 @@ func typedKeyCases() []exactCase {
 		}
 		switch c.method {
 		case "":
-			c.method = methodChunks
+			c.method = plan.KeyChunks
 		case "any":
 			c.method = ""
-		case methodMultiset:
+		case plan.RowMultiset:
 			c.changed, c.missing, c.extra = 0, 5, 6
 		default:
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 	"crosscheck/fixtures"
 )
@@ -235,7 +236,7 @@ type exactCase struct {
 
 	missing, extra, changed int64
 	verdict                 Verdict           // Undecided: what the numbers say
-	method                  method            // "" for any
+	method                  plan.Method       // "" for any
 	lossy                   func(p pair) bool // nil: never
 	undecided               bool
 	fixed                   bool // new cannot be made like old: a definition or a type stands in the way

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/fixtures"
 )
 
@@ -36,21 +37,21 @@ func widenedCases() []exactCase {
 	for _, p := range pairs {
 		out = append(out, exactCase{
 			name: "widen_" + p[0], ddl: "(id " + p[1] + " NOT NULL PRIMARY KEY, v " + p[1] + ")", ddlNew: "(id " + p[2] + " NOT NULL PRIMARY KEY, v " + p[2] + ")",
-			rows: ints, method: methodChunks,
+			rows: ints, method: plan.KeyChunks,
 		})
 	}
 	out = append(out, exactCase{
 		name: "int_unsigned", ddl: "(id INT NOT NULL PRIMARY KEY, v INT)", ddlNew: "(id INT UNSIGNED NOT NULL PRIMARY KEY, v INT UNSIGNED)",
-		rows: []string{seq("3000", "s.n,s.n"), row("(2147483647,1)")}, method: methodChunks,
+		rows: []string{seq("3000", "s.n,s.n"), row("(2147483647,1)")}, method: plan.KeyChunks,
 	}, exactCase{
 		name: "int_bigunsigned", ddl: "(id INT NOT NULL PRIMARY KEY, v INT)", ddlNew: "(id BIGINT UNSIGNED NOT NULL PRIMARY KEY, v BIGINT UNSIGNED)",
-		rows: []string{seq("3000", "s.n,s.n"), row("(2147483647,1)")}, method: methodChunks,
+		rows: []string{seq("3000", "s.n,s.n"), row("(2147483647,1)")}, method: plan.KeyChunks,
 	}, exactCase{
 		name: "uint_biguint", ddl: "(id INT UNSIGNED NOT NULL PRIMARY KEY, v TINYINT UNSIGNED)", ddlNew: "(id BIGINT UNSIGNED NOT NULL PRIMARY KEY, v BIGINT UNSIGNED)",
-		rows: []string{seq("3000", "s.n,s.n%256"), row("(4294967295,1)")}, method: methodChunks,
+		rows: []string{seq("3000", "s.n,s.n%256"), row("(4294967295,1)")}, method: plan.KeyChunks,
 	}, exactCase{
 		name: "uint_big", ddl: "(id INT UNSIGNED NOT NULL PRIMARY KEY, v TINYINT UNSIGNED)", ddlNew: "(id BIGINT NOT NULL PRIMARY KEY, v SMALLINT)",
-		rows: []string{seq("3000", "s.n,s.n%256"), row("(4294967295,1)")}, method: methodChunks,
+		rows: []string{seq("3000", "s.n,s.n%256"), row("(4294967295,1)")}, method: plan.KeyChunks,
 	})
 	other := []struct{ name, old, new, value string }{
 		{"varchar_text", "VARCHAR(20)", "TEXT", "'a b '"},
@@ -153,20 +154,20 @@ func storageCases() []exactCase {
 		{name: "columns_case", ddl: "(id INT NOT NULL PRIMARY KEY, aBc INT)", ddlNew: "(ID INT NOT NULL PRIMARY KEY, AbC INT)", rows: []string{row("(1,1)")}},
 		{
 			name: "collation_changed", ddl: "(k VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY, v VARCHAR(20) COLLATE utf8mb4_general_ci)", ddlNew: "(k VARCHAR(20) COLLATE utf8mb4_bin NOT NULL PRIMARY KEY, v VARCHAR(20) COLLATE utf8mb4_unicode_ci)",
-			rows: []string{seq("2000", "CONCAT(CHAR(IF(s.n%2,65,97)+s.n%26), s.n), s.n")}, method: methodBuckets,
+			rows: []string{seq("2000", "CONCAT(CHAR(IF(s.n%2,65,97)+s.n%26), s.n), s.n")}, method: plan.HashedBuckets,
 		},
 		{
 			name: "key_order_changed", ddl: "(a INT NOT NULL, b INT NOT NULL, v INT, PRIMARY KEY (a,b))", ddlNew: "(a INT NOT NULL, b INT NOT NULL, v INT, PRIMARY KEY (b,a))",
 			rows: []string{seq("2000", "s.n%7,s.n,s.n")},
 		},
-		{name: "unique_not_null", ddl: "(a INT NOT NULL, b INT, UNIQUE KEY (a))", rows: []string{seq("1000", "s.n,s.n")}, method: methodChunks},
-		{name: "unique_nullable", ddl: "(a INT, b INT, UNIQUE KEY (a))", rows: []string{row("(1,1)", "(NULL,2)", "(NULL,2)")}, method: methodMultiset},
-		{name: "keyless", ddl: "(a INT, b FLOAT, c TEXT)", rows: []string{row("(1,0.1,'x')", "(1,0.1,'x')", "(NULL,NULL,NULL)"), seq("3000", "s.n,s.n/4,s.n")}, method: methodMultiset},
+		{name: "unique_not_null", ddl: "(a INT NOT NULL, b INT, UNIQUE KEY (a))", rows: []string{seq("1000", "s.n,s.n")}, method: plan.KeyChunks},
+		{name: "unique_nullable", ddl: "(a INT, b INT, UNIQUE KEY (a))", rows: []string{row("(1,1)", "(NULL,2)", "(NULL,2)")}, method: plan.RowMultiset},
+		{name: "keyless", ddl: "(a INT, b FLOAT, c TEXT)", rows: []string{row("(1,0.1,'x')", "(1,0.1,'x')", "(NULL,NULL,NULL)"), seq("3000", "s.n,s.n/4,s.n")}, method: plan.RowMultiset},
 		{name: "myisam", ddl: "(id INT NOT NULL PRIMARY KEY, v CHAR(20)) ENGINE=MyISAM", rows: []string{seq("1500", "s.n,s.n")}},
 		{name: "myisam_innodb", ddl: "(a VARCHAR(10) NOT NULL, b INT NOT NULL, v CHAR(20), PRIMARY KEY (a,b)) ENGINE=MyISAM", ddlNew: "(a VARCHAR(10) NOT NULL, b INT NOT NULL, v CHAR(20), PRIMARY KEY (a,b)) ENGINE=InnoDB", rows: []string{seq("1500", "s.n%9,s.n,s.n")}},
 		{name: "aria", ddl: "(id INT NOT NULL PRIMARY KEY, v CHAR(20)) ENGINE=Aria", rows: []string{seq("1500", "s.n,s.n")}, only: bothMariaDB},
 		{name: "memory", ddl: "(id INT NOT NULL PRIMARY KEY, v CHAR(20)) ENGINE=MEMORY", rows: []string{seq("1500", "s.n,s.n")}},
-		{name: "csv", ddl: "(id INT NOT NULL, v CHAR(20) NOT NULL) ENGINE=CSV", rows: []string{seq("100", "s.n,s.n")}, method: methodMultiset},
+		{name: "csv", ddl: "(id INT NOT NULL, v CHAR(20) NOT NULL) ENGINE=CSV", rows: []string{seq("100", "s.n,s.n")}, method: plan.RowMultiset},
 		{name: "partitioned", ddl: "(id INT NOT NULL, d DATE NOT NULL, PRIMARY KEY (id,d)) PARTITION BY HASH (id) PARTITIONS 4", ddlNew: "(id INT NOT NULL, d DATE NOT NULL, PRIMARY KEY (id,d))", rows: []string{seq("2000", "s.n,'2020-01-01'")}},
 		{name: "partition_range", ddl: "(id INT NOT NULL PRIMARY KEY, v INT) PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (500), PARTITION b VALUES LESS THAN MAXVALUE)", rows: []string{seq("2000", "s.n,s.n")}},
 		{name: "compressed", ddl: "(id INT NOT NULL PRIMARY KEY, v TEXT) ROW_FORMAT=COMPRESSED", ddlNew: "(id INT NOT NULL PRIMARY KEY, v TEXT) ROW_FORMAT=DYNAMIC", rows: []string{seq("700", "s.n,REPEAT('x',s.n)")}},
@@ -194,7 +195,7 @@ func bigPairs(p pair) bool {
 
 func foreignCases() []exactCase {
 	return []exactCase{
-		{name: "uuid", ddl: "(k UUID NOT NULL PRIMARY KEY, v UUID, i INET6, j INET4)", rows: []string{seq("1500", "CONCAT('00000000-0000-1000-8000-',LPAD(HEX(s.n*7919),12,'0')),UUID(),'::1','1.2.3.4'"), "UPDATE {t} SET v=k"}, only: bothMariaDB, method: methodChunks},
+		{name: "uuid", ddl: "(k UUID NOT NULL PRIMARY KEY, v UUID, i INET6, j INET4)", rows: []string{seq("1500", "CONCAT('00000000-0000-1000-8000-',LPAD(HEX(s.n*7919),12,'0')),UUID(),'::1','1.2.3.4'"), "UPDATE {t} SET v=k"}, only: bothMariaDB, method: plan.KeyChunks},
 		{
 			name: "uuid_char", ddl: "(k CHAR(36) NOT NULL PRIMARY KEY, v CHAR(36), u BINARY(16), i VARCHAR(45), j VARBINARY(16))", ddlNew: "(k UUID NOT NULL PRIMARY KEY, v UUID, u UUID, i INET6, j INET6)", only: toMariaDB, lossy: always,
 			tamperOld: []string{seq("1500", "LOWER(CONCAT(LPAD(HEX(s.n*7919),8,'0'),'-0000-1000-8000-',LPAD(HEX(s.n),12,'0'))),UPPER('0123abcd-0000-1000-8000-00000000000f'),X'0123abcd00001000800000000000000f','2001:DB8:0::1',X'20010db8000000000000000000000001'")},
@@ -215,11 +216,11 @@ func foreignCases() []exactCase {
 		{name: "versioned_plain", ddl: "(id INT NOT NULL PRIMARY KEY, v INT, s TIMESTAMP(6) GENERATED ALWAYS AS ROW START, e TIMESTAMP(6) GENERATED ALWAYS AS ROW END, PERIOD FOR SYSTEM_TIME(s,e)) WITH SYSTEM VERSIONING", ddlNew: "(id INT NOT NULL PRIMARY KEY, v INT)", rows: []string{"INSERT INTO {t} (id,v) VALUES (1,1),(2,2)"}, only: func(p pair) bool { return p.old.Family().IsMariaDB() }},
 		{name: "vector", ddl: "(id INT NOT NULL PRIMARY KEY, v VECTOR(3))", rows: []string{row("(1,STRING_TO_VECTOR('[1,2,3]'))", "(2,NULL)")}, only: bothMySQL9},
 		{name: "geometry", ddl: "(id INT NOT NULL PRIMARY KEY, g GEOMETRY, p POINT, l LINESTRING)", rows: []string{row("(1,ST_GeomFromText('POLYGON((0 0,1 0,1 1,0 0))'),ST_GeomFromText('POINT(1 2)'),NULL)")}},
-		{name: "invisible_pk", ddl: "(id INT NOT NULL INVISIBLE PRIMARY KEY, v INT)", rows: []string{"INSERT INTO {t} (id,v) VALUES (1,1),(2,2)"}, only: bothMySQL9, method: methodChunks},
+		{name: "invisible_pk", ddl: "(id INT NOT NULL INVISIBLE PRIMARY KEY, v INT)", rows: []string{"INSERT INTO {t} (id,v) VALUES (1,1),(2,2)"}, only: bothMySQL9, method: plan.KeyChunks},
 		{name: "functional_key", ddl: "(id INT NOT NULL PRIMARY KEY, a VARCHAR(20), UNIQUE KEY f ((LOWER(a))))", rows: []string{row("(1,'A')", "(2,NULL)")}, only: bothMySQL9},
-		{name: "functional_unique", ddl: "(a INT NOT NULL, b INT, UNIQUE KEY f ((a+1)))", rows: []string{row("(1,1)", "(2,NULL)")}, only: bothMySQL9, method: methodMultiset},
+		{name: "functional_unique", ddl: "(a INT NOT NULL, b INT, UNIQUE KEY f ((a+1)))", rows: []string{row("(1,1)", "(2,NULL)")}, only: bothMySQL9, method: plan.RowMultiset},
 		{name: "compressed_column", ddl: "(id INT NOT NULL PRIMARY KEY, v VARCHAR(2000) COMPRESSED, w TEXT COMPRESSED)", rows: []string{seq("700", "s.n,REPEAT('x',s.n),REPEAT('y',s.n)")}, only: bothMariaDB},
-		{name: "collation_0900", ddl: "(k VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY, v INT)", ddlNew: "(k VARCHAR(20) COLLATE utf8mb4_0900_ai_ci NOT NULL PRIMARY KEY, v INT)", rows: []string{seq("2000", "CONCAT(CHAR(97+s.n%26),'_',s.n),s.n"), row("('ß',1)", "('日本',2)")}, only: toMySQL, method: methodBuckets},
+		{name: "collation_0900", ddl: "(k VARCHAR(20) COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY, v INT)", ddlNew: "(k VARCHAR(20) COLLATE utf8mb4_0900_ai_ci NOT NULL PRIMARY KEY, v INT)", rows: []string{seq("2000", "CONCAT(CHAR(97+s.n%26),'_',s.n),s.n"), row("('ß',1)", "('日本',2)")}, only: toMySQL, method: plan.HashedBuckets},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/internal/fault"
 )
@@ -23,11 +24,11 @@ var errLeft = errors.New("the copy left the others")
 // chunkJob is a chunk that the reference has been read for. Its list is free again when all copies have been compared.
 type chunkJob struct {
 	rng   chunker.Range
-	list  *rowList
+	list  *read.List
 	took  time.Duration
 	full  bool // the chunk ended at its row limit
 	size  *sharedSizer
-	lists chan<- *rowList
+	lists chan<- *read.List
 
 	mu      sync.Mutex
 	left    int
@@ -181,7 +182,7 @@ func (f *feed) do(fs *feeds, j *chunkJob) {
 		return
 	}
 	begun := time.Now()
-	f.table.plan.types.CompareAndSwap(nil, fs.list[0].table.plan.types.Load())
+	f.table.plan.ShareTypes(fs.list[0].table.plan)
 	lo, err := j.rng.Lo, error(nil)
 	if len(fs.list) > 1 {
 		err = f.side.check.throttle.ready(ctx)

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"crosscheck/checksum/packet"
+	"crosscheck/checksum/plan"
+	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/cluster"
 	"crosscheck/cluster/rowstream"
@@ -55,8 +58,8 @@ func TestTextKeys(t *testing.T) {
 			}
 			must("INSERT INTO samples VALUES " + strings.Join(values, ","))
 			side := openSide(t, srv, "old")
-			s := &session{server: side, pace: newPace(0, 0), log: slog.New(slog.DiscardHandler), retry: time.Second}
-			defer s.close()
+			s := read.NewSession(side, false, read.NewPace(0, 0), time.Second, slog.New(slog.DiscardHandler))
+			defer s.Close()
 			for _, cs := range charsets(t, srv) {
 				name := "k_" + cs.collation
 				must(fmt.Sprintf("CREATE TABLE %s (k VARCHAR(8) CHARACTER SET %s COLLATE %s NOT NULL PRIMARY KEY)", name, cs.name, cs.collation))
@@ -65,7 +68,7 @@ func TestTextKeys(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				findEachKey(t, s, newPlan(table, table, planOptions{}))
+				findEachKey(t, s, plan.New(table, table, plan.Options{}))
 			}
 		})
 	}
@@ -97,30 +100,30 @@ func charsets(t *testing.T, srv *fixtures.Server) []namedCharset {
 }
 
 // findEachKey walks a table in small chunks and looks each of its keys up.
-func findEachKey(t *testing.T, s *session, p *tablePlan) {
+func findEachKey(t *testing.T, s *read.Session, p *plan.Table) {
 	t.Helper()
 	ctx := t.Context()
-	var all rowList
-	if _, _, err := s.readRange(ctx, p, chunker.Range{}, 0, &all); err != nil {
-		t.Fatalf("%s: %v", p.name, err)
+	var all read.List
+	if _, _, err := s.ReadRange(ctx, p, chunker.Range{}, 0, &all); err != nil {
+		t.Fatalf("%s: %v", p.Name, err)
 	}
-	if all.len() < 20 || p.method != methodChunks {
-		t.Fatalf("%s: %d rows, %s", p.name, all.len(), p.method)
+	if all.Len() < 20 || p.Method != plan.KeyChunks {
+		t.Fatalf("%s: %d rows, %s", p.Name, all.Len(), p.Method)
 	}
-	var part rowList
+	var part read.List
 	at := 0
 	for r := (chunker.Range{}); ; {
-		hi, full, err := s.readRange(ctx, p, r, 50, &part)
+		hi, full, err := s.ReadRange(ctx, p, r, 50, &part)
 		if err != nil {
-			t.Fatalf("%s behind row %d: %v", p.name, at, err)
+			t.Fatalf("%s behind row %d: %v", p.Name, at, err)
 		}
 		r.Hi = hi
-		if own := rangeOf(ctx, t, s, p, r); !bytes.Equal(own.arena, part.arena) {
-			t.Fatalf("%s: the range that ends at %X holds %d rows, not %d", p.name, hi.Encode(), own.len(), part.len())
+		if own := rangeOf(ctx, t, s, p, r); !own.Equal(&part) {
+			t.Fatalf("%s: the range that ends at %X holds %d rows, not %d", p.Name, hi.Encode(), own.Len(), part.Len())
 		}
-		for i := range part.len() {
-			if at >= all.len() || !bytes.Equal(part.key(i), all.key(at)) {
-				t.Fatalf("%s: row %d of the ranges has key %X", p.name, at, part.key(i))
+		for i := range part.Len() {
+			if at >= all.Len() || !bytes.Equal(part.Key(i), all.Key(at)) {
+				t.Fatalf("%s: row %d of the ranges has key %X", p.Name, at, part.Key(i))
 			}
 			at++
 		}
@@ -129,35 +132,35 @@ func findEachKey(t *testing.T, s *session, p *tablePlan) {
 		}
 		r = chunker.Range{Lo: hi}
 	}
-	if at != all.len() {
-		t.Errorf("%s: %d of %d rows in ranges", p.name, at, all.len())
+	if at != all.Len() {
+		t.Errorf("%s: %d of %d rows in ranges", p.Name, at, all.Len())
 	}
-	keys := make([][]byte, all.len())
+	keys := make([][]byte, all.Len())
 	for i := range keys {
-		keys[i] = all.key(i)
+		keys[i] = all.Key(i)
 	}
 	found := make([]bool, len(keys))
-	blind, err := s.lookup(ctx, p, keys, func(i int, _ bool, head []byte, rows *rowstream.Rows) error {
-		key, err := newKeySlicer(rows.Columns(), 1).slice(head)
+	blind, err := s.Lookup(ctx, p, keys, func(i int, _ bool, head []byte, rows *rowstream.Rows) error {
+		key, err := packet.NewKeySlicer(rows.Columns(), 1).Slice(head)
 		found[i] = err == nil && bytes.Equal(key, keys[i])
 		return err
 	})
 	if err != nil || len(blind) > 0 {
-		t.Errorf("%s: %d keys say nothing, %v", p.name, len(blind), err)
+		t.Errorf("%s: %d keys say nothing, %v", p.Name, len(blind), err)
 	}
 	for i, ok := range found {
 		if !ok {
-			t.Errorf("%s: key %X finds no row", p.name, keys[i])
+			t.Errorf("%s: key %X finds no row", p.Name, keys[i])
 			break
 		}
 	}
 }
 
-func rangeOf(ctx context.Context, t *testing.T, s *session, p *tablePlan, r chunker.Range) *rowList {
+func rangeOf(ctx context.Context, t *testing.T, s *read.Session, p *plan.Table, r chunker.Range) *read.List {
 	t.Helper()
-	var l rowList
-	if _, _, err := s.readRange(ctx, p, r, 0, &l); err != nil {
-		t.Fatalf("%s: %v", p.name, err)
+	var l read.List
+	if _, _, err := s.ReadRange(ctx, p, r, 0, &l); err != nil {
+		t.Fatalf("%s: %v", p.Name, err)
 	}
 	return &l
 }

@@ -1,9 +1,9 @@
 package checksum
 
 import (
-	"fmt"
 	"slices"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/chunker"
 )
 
@@ -22,24 +22,15 @@ type laneGroups struct {
 func newLaneGroups() *laneGroups { return &laneGroups{by: map[string]*laneGroup{}} }
 
 func (g *laneGroups) add(t *tableRun, gaps []chunker.Range) {
-	group := g.by[t.plan.reading()]
-	if group == nil || t.plan.method != methodChunks {
+	group := g.by[t.plan.Reading()]
+	if group == nil || t.plan.Method != plan.KeyChunks {
 		group = &laneGroup{}
 		g.list = append(g.list, group)
-		if t.plan.method == methodChunks {
-			g.by[t.plan.reading()] = group
+		if t.plan.Method == plan.KeyChunks {
+			g.by[t.plan.Reading()] = group
 		}
 	}
 	group.tables, group.gaps = append(group.tables, t), append(group.gaps, gaps)
-}
-
-// reading says what decides how the reference is read: copies with the same one can share it.
-func (p *tablePlan) reading() string {
-	text := fmt.Sprintf("%s|%s|%d|%v", p.method, p.old.rangeText(), p.nKey, p.json)
-	for _, c := range p.columns[:p.nKey] {
-		text += fmt.Sprintf("|%v %v", c.proj.bytes, c.proj.folded)
-	}
-	return text
 }
 
 // lanes cuts a group's ranges into lanes, each for those copies that need the whole of it.
@@ -53,8 +44,8 @@ func (p *pass) lanes(g *laneGroup) []*lane {
 		return lanes
 	}
 	s := p.session()
-	defer s.close()
-	sorted, err := s.sortBounds(p.ctx, g.tables[0].plan, bounds)
+	defer s.Close()
+	sorted, err := s.SortBounds(p.ctx, g.tables[0].plan, bounds)
 	if err != nil {
 		p.failed(g.tables, err)
 		return nil

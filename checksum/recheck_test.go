@@ -177,7 +177,7 @@ func TestRecheckDual(t *testing.T) {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
 			set := fixtures.ForTest(t, fixtures.Spec{Topology: fixtures.Dual, Old: f, New: f})
-			r := openRechecker(t, set.Old, set.New, RecheckOptions{})
+			r := openRechecker(t, set.Old, set.New, RecheckOptions{RetryFor: time.Second})
 			d := &dualSteps{t: t, set: set, r: r}
 			d.exec(
 				set.Old, "CREATE DATABASE d CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
@@ -341,8 +341,6 @@ func (d *dualSteps) restarted() {
 	if err := d.set.New.Stop(d.t.Context()); err != nil {
 		d.t.Fatal(err)
 	}
-	d.r.settler.check.opt.RetryFor = time.Second
-	d.r.settler.old.retry, d.r.settler.new.retry = time.Second, time.Second
 	expect(d.t, d.r, "d.t", "??", ids("1", "2")...)
 	if err := d.set.New.Restart(d.t.Context()); err != nil {
 		d.t.Fatal(err)

@@ -6,30 +6,16 @@ import (
 	"slices"
 	"strings"
 
+	"crosscheck/checksum/plan"
 	"crosscheck/cluster"
 )
 
-// inScope tells whether the patterns choose a pair: one side's name is enough to be named, and a pair is left out only if
-// the names of all sides that have it are. Each side's letter case counts as that side counts it.
-func (c *checker) inScope(p namePair) bool {
-	included, left := false, false
-	for i, n := range []cluster.TableName{p.old, p.new} {
-		if n == (cluster.TableName{}) {
-			continue
-		}
-		f := c.filter(i == 1)
-		included = included || f.Includes(n.Schema, n.Name)
-		left = left || !f.Excludes(n.Schema, n.Name)
-	}
-	return included && left
-}
+// inScope tells whether the patterns choose a pair.
+func (c *checker) inScope(p plan.NamePair) bool { return p.InScope(c.opt.Filter, c.folds) }
 
 // filter is the filter with a side's letter case.
 func (c *checker) filter(newSide bool) cluster.Filter {
-	if newSide {
-		return c.opt.Filter.FoldCase(c.folds.new)
-	}
-	return c.opt.Filter.FoldCase(c.folds.old)
+	return c.opt.Filter.FoldCase(c.folds.Side(newSide))
 }
 
 // visible is what the account of a side may read.
@@ -69,7 +55,7 @@ func (v *visible) refuse(ctx context.Context, p *tablePair, t *cluster.Table) er
 
 // checkScope refuses accounts that can read nothing and patterns that match nothing, and tells what the accounts cannot
 // see: a server leaves tables out of its lists that the account has no privilege on.
-func (c *checker) checkScope(ctx context.Context, names []namePair) ([2]visible, error) {
+func (c *checker) checkScope(ctx context.Context, names []plan.NamePair) ([2]visible, error) {
 	var seen [2]visible
 	unmatched := map[string]int{}
 	for i, s := range []*cluster.Server{c.old, c.new} {
@@ -79,7 +65,7 @@ func (c *checker) checkScope(ctx context.Context, names []namePair) ([2]visible,
 		}
 		var listed []cluster.TableName
 		for _, n := range names {
-			if t := []cluster.TableName{n.old, n.new}[i]; t != (cluster.TableName{}) {
+			if t := []cluster.TableName{n.Old, n.New}[i]; t != (cluster.TableName{}) {
 				listed = append(listed, t)
 			}
 		}
@@ -107,7 +93,7 @@ func (c *checker) checkScope(ctx context.Context, names []namePair) ([2]visible,
 		if err != nil {
 			return seen, err
 		}
-		return seen, c.opt.Filter.FoldCase(c.folds.any()).NoMatch(pattern, slices.Concat(candidates[0], candidates[1]))
+		return seen, c.opt.Filter.FoldCase(c.folds.Any()).NoMatch(pattern, slices.Concat(candidates[0], candidates[1]))
 	}
 	if len(names) == 0 {
 		return seen, fmt.Errorf("%w: neither side shows its account a user table that the filters select; it needs SELECT on the tables", ErrNoTables)
@@ -134,11 +120,11 @@ func (c *checker) hidden(ctx context.Context, s *cluster.Server, f cluster.Filte
 func (c *checker) listAll(ctx context.Context) (names [2][]cluster.TableName, err error) {
 	for i, newSide := range []bool{false, true} {
 		s := c.session(newSide)
-		err = s.do(ctx, "list the tables", func() (err error) {
-			names[i], err = cluster.ListTables(ctx, s.server)
+		err = s.Do(ctx, "list the tables", func() (err error) {
+			names[i], err = cluster.ListTables(ctx, s.Server)
 			return err
 		})
-		s.close()
+		s.Close()
 		if err != nil {
 			return names, err
 		}
@@ -156,18 +142,18 @@ func (c *checker) addLate(ctx context.Context) error {
 	for _, p := range c.tables {
 		for i, t := range []*cluster.Table{p.old, p.new} {
 			if t != nil {
-				k := known[nameOf(t)]
+				k := known[plan.NameOf(t)]
 				k[i] = true
-				known[nameOf(t)] = k
+				known[plan.NameOf(t)] = k
 			}
 		}
 	}
-	for _, p := range pairNames(now[0], now[1], c.folds) {
-		isOld, isNew := known[p.old][0], known[p.new][1]
+	for _, p := range plan.PairNames(now[0], now[1], c.folds) {
+		isOld, isNew := known[p.Old][0], known[p.New][1]
 		if isOld || isNew || !c.inScope(p) {
 			continue
 		}
-		name := fullName(p.named(c.folds))
+		name := plan.FullName(p.Named(c.folds))
 		r, err := fixed(name, Undecided, "it was not among the tables when the check began, or cannot be opened: run again")(ctx)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"crosscheck/checksum/prove"
 	"crosscheck/fixtures"
 )
 
@@ -77,13 +78,13 @@ func until(t *testing.T, s *fixtures.Server, query string) {
 
 // releasing ends a stall when the rule waits for it.
 type releasing struct {
-	fence
+	prove.Fence
 	end func()
 }
 
-func (f releasing) committed(ctx context.Context) error {
+func (f releasing) Committed(ctx context.Context) error {
 	go f.end()
-	return f.fence.committed(ctx)
+	return f.Fence.Committed(ctx)
 }
 
 // TestShownBeforeItIsCommitted: while a commit of old waits for its acknowledgement, new shows the row and old does not.
@@ -114,7 +115,6 @@ func TestShownBeforeItIsCommitted(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			r := openRechecker(t, set.Old, set.New, RecheckOptions{})
 			p := pair{name: c.name, old: set.Old, new: set.New}
 			statements := []string{
 				"UPDATE d.t, d.nokey SET t.v=t.v*10, nokey.v=nokey.v*10 WHERE t.id IN (1,5) AND nokey.id=t.id", "INSERT INTO d.t VALUES (9,9)",
@@ -127,7 +127,14 @@ func TestShownBeforeItIsCommitted(t *testing.T) {
 					t.Errorf("while old waits: %s is %s, %+v: %s", res.Table, res.Verdict, res.Counts, res.Reason)
 				}
 			}
-			r.settler.fence = releasing{r.settler.fence, sync.OnceFunc(st.end)}
+			old, new := openSide(t, set.Old, "old"), openSide(t, set.New, "new")
+			survey, err := Look(t.Context(), old, new)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := releasing{prove.NewFence(old, new, survey.Relation, time.Minute), sync.OnceFunc(st.end)}
+			r := prove.NewRechecker(old, new, f, prove.RecheckerOptions{})
+			t.Cleanup(r.Close)
 			expect(t, r, "d.t", "=x=====", ids("1", "2", "3", "4", "5", "9", "10")...)
 			results, _ = check(t, p, Options{}, "d.*")
 			if a, b := results["d.t"], results["d.nokey"]; a.Verdict != Different || a.Counts.Changed != 1 || b.Verdict != Same {
@@ -153,5 +160,8 @@ func TestShownBeforeItIsCommittedTwoWay(t *testing.T) {
 		st.end()
 		expect(t, r, "d.t", "==", ids("1", "2")...)
 		st.exec("DROP DATABASE d")
+		if err := set.WaitCaughtUp(t.Context()); err != nil { // the next side makes it anew
+			t.Fatal(err)
+		}
 	}
 }

@@ -3,19 +3,22 @@ package checksum
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"crosscheck/checksum/plan"
+	"crosscheck/checksum/prove"
 	"crosscheck/chunker"
 )
 
 // tableRun is one table on its way: what its finished chunks add up to, and what is still missing.
 type tableRun struct {
 	check   *checker
-	plan    *tablePlan
+	plan    *plan.Table
 	started time.Time
 
 	mu       sync.Mutex
@@ -63,26 +66,37 @@ func (c *chunkRun) drop(ctx context.Context) {
 	}
 }
 
-// same ends the way of a suspect of the chunk that was only in flight.
-func (c *chunkRun) same(ctx context.Context) { c.conclude(ctx, func() { c.counts.InFlight++ }) }
+// suspects are rows of the chunk that the settler is to decide; see prove.Suspects. The chunk waits for them.
+func (c *chunkRun) suspects(rows []prove.RowSeen, read int) prove.Suspects {
+	c.expect(len(rows))
+	return prove.Suspects{Plan: c.table.plan, Range: &c.rng, Rows: rows, Read: read, Owner: c}
+}
 
-// different ends the way of a suspect that is proven to differ.
-func (c *chunkRun) different(ctx context.Context, d Difference) {
+// Same ends the way of a suspect of the chunk that was only in flight.
+func (c *chunkRun) Same(ctx context.Context) { c.conclude(ctx, func() { c.counts.InFlight++ }) }
+
+// Different ends the way of a suspect that is proven to differ.
+func (c *chunkRun) Different(ctx context.Context, d Difference) {
 	c.conclude(ctx, func() { c.count(d) })
 }
 
-// undecided ends the way of a suspect that is given up.
-func (c *chunkRun) undecided(ctx context.Context, reason string) {
+// Undecided ends the way of a suspect that is given up.
+func (c *chunkRun) Undecided(ctx context.Context, reason string) {
 	c.table.because(reason)
 	c.conclude(ctx, func() { c.counts.Undecided++ })
 }
 
 // conclude counts what became of a suspect; the last one ends the chunk's way.
 func (c *chunkRun) conclude(ctx context.Context, count func()) {
-	c.mu.Lock()
-	count()
-	c.mu.Unlock()
+	c.note(count)
 	c.drop(ctx)
+}
+
+// note changes the chunk's numbers.
+func (c *chunkRun) note(count func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	count()
 }
 
 // hold keeps the table from finishing until release is called once.
@@ -136,7 +150,7 @@ func (c *chunkRun) settled(ctx context.Context) {
 	c.counts.Chunks = 1
 	if c.counts.Undecided == 0 || len(c.differences) > 0 {
 		done := ProvenChunk{Range: c.rng, Counts: c.counts, Differences: c.differences, At: time.Now()}
-		if err := t.check.opt.Journal.Record(context.WithoutCancel(ctx), t.plan.name, done); err != nil {
+		if err := t.check.opt.Journal.Record(context.WithoutCancel(ctx), t.plan.Name, done); err != nil {
 			t.check.abort(err)
 		}
 	}
@@ -184,20 +198,20 @@ func (t *tableRun) finish() {
 		if r.Reason == "" {
 			r.Reason = t.err.Error()
 		}
-	case t.plan.method == methodChunks:
+	case t.plan.Method == plan.KeyChunks:
 		if err := t.cover.Complete(); err != nil {
 			r.Verdict = r.Verdict.And(Undecided)
 			r.Reason = err.Error()
 		}
 	}
-	if t.plan.schema != "" {
+	if t.plan.Schema != "" {
 		r.Verdict = Different
-		r.Reason = t.check.label + strings.TrimPrefix(t.plan.schema, "new")
+		r.Reason = t.check.label + strings.TrimPrefix(t.plan.Schema, "new")
 	}
-	if t.plan.untold != "" {
+	if t.plan.Untold != "" {
 		r.Verdict = r.Verdict.And(Undecided)
 		if r.Reason == "" {
-			r.Reason = t.plan.untold
+			r.Reason = t.plan.Untold
 		}
 	}
 	if t.check.opt.Strict && len(r.Lossy) > 0 {
@@ -209,7 +223,7 @@ func (t *tableRun) finish() {
 	slices.SortStableFunc(r.Differences, func(a, b Difference) int { return compareKeys(a.Key, b.Key) })
 	result := *r
 	t.mu.Unlock()
-	t.check.confirm.submit(unconfirmed{old: t.plan.old.table, new: t.plan.new.table, plan: t.plan, result: result})
+	t.check.confirm.submit(unconfirmed{old: t.plan.Old.Table, new: t.plan.New.Table, plan: t.plan, result: result})
 }
 
 // compareKeys puts keys into the order in which a person looks for them: numbers by value, then
@@ -233,4 +247,38 @@ func compareKeys(a, b []Field) int {
 		}
 	}
 	return cmp.Compare(len(a), len(b))
+}
+
+// count adds a difference. Two suspects whose keys differ in bytes but are equal to the server are one row.
+func (c *chunkRun) count(d Difference) {
+	if c.table.plan.TextKey {
+		if d.Kind == Changed && c.countedBefore(d.Key) {
+			return
+		}
+	}
+	switch d.Kind {
+	case Missing:
+		c.counts.Missing += d.Count
+	case Extra:
+		c.counts.Extra += d.Count
+	case Changed:
+		c.counts.Changed += d.Count
+	}
+	c.differences = append(c.differences, d)
+}
+
+// countedBefore reports whether a changed row with this key was counted, and remembers it.
+func (c *chunkRun) countedBefore(key []Field) bool {
+	var b strings.Builder
+	for _, f := range key {
+		fmt.Fprintf(&b, "%d:%s", len(f.Value.Text), f.Value.Text)
+	}
+	if c.changed[b.String()] {
+		return true
+	}
+	if c.changed == nil {
+		c.changed = make(map[string]bool)
+	}
+	c.changed[b.String()] = true
+	return false
 }

@@ -72,3 +72,12 @@ func (t *throttle) look(ctx context.Context, servers []*cluster.Server, links []
 	}
 	return ""
 }
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

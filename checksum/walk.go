@@ -6,21 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"crosscheck/checksum/plan"
+	"crosscheck/checksum/prove"
+	"crosscheck/checksum/read"
 	"crosscheck/chunker"
 	"crosscheck/internal/fault"
-)
-
-// Sizes of a chunk. Its rows' keys and hashes are kept until both sides are compared, three lists per worker, so that
-// maxChunkRows bounds the memory of a run whatever a table's size; maxKeyBytes does so for long keys. maxChunkBytes
-// bounds what a statement reads when rows are large.
-const (
-	maxChunkRows  = 16384
-	maxKeyBytes   = 1 << 20
-	maxChunkBytes = 64 << 20
-	chunkTarget   = 300 * time.Millisecond
 )
 
 // Lists of the reference that a worker has for one copy, and for several: so many chunks a slow one may be behind.
@@ -29,11 +23,19 @@ const (
 	listsForMany = 4
 )
 
+// Sizes of a chunk. maxKeyBytes bounds the memory of long keys, maxChunkBytes what a statement reads when rows are large;
+// for the number of rows see read.MaxChunkRows.
+const (
+	maxKeyBytes   = 1 << 20
+	maxChunkBytes = 64 << 20
+	chunkTarget   = 300 * time.Millisecond
+)
+
 // worker walks lanes: one goroutine reads the reference, a chunk ahead of those that read a copy each and compare.
 type worker struct {
 	pass  *pass
-	old   *session
-	lists chan *rowList
+	old   *read.Session
+	lists chan *read.List
 	made  int
 	sides map[*checker]*copyWorker
 }
@@ -41,13 +43,13 @@ type worker struct {
 // copyWorker is a worker's part of one copy.
 type copyWorker struct {
 	check    *checker
-	old, new *session
-	aside    *session // old again, for the rare chunk that new holds far more rows of
-	newList  rowList
+	old, new *read.Session
+	aside    *read.Session // old again, for the rare chunk that new holds far more rows of
+	newList  read.List
 }
 
 func (p *pass) newWorker() *worker {
-	w := &worker{pass: p, old: p.session(), lists: make(chan *rowList, listsForMany), sides: map[*checker]*copyWorker{}}
+	w := &worker{pass: p, old: p.session(), lists: make(chan *read.List, listsForMany), sides: map[*checker]*copyWorker{}}
 	w.want(listsForOne)
 	return w
 }
@@ -55,7 +57,7 @@ func (p *pass) newWorker() *worker {
 // want makes lists until there are n.
 func (w *worker) want(n int) {
 	for ; w.made < n; w.made++ {
-		w.lists <- &rowList{}
+		w.lists <- &read.List{}
 	}
 }
 
@@ -70,10 +72,10 @@ func (w *worker) side(c *checker) *copyWorker {
 }
 
 func (w *worker) close() {
-	w.old.close()
+	w.old.Close()
 	for _, s := range w.sides {
-		s.new.close()
-		s.aside.close()
+		s.new.Close()
+		s.aside.Close()
 	}
 }
 
@@ -90,7 +92,7 @@ func (w *worker) walkAny(ctx context.Context, l *lane) {
 	}
 	switch {
 	case len(open) == 0:
-	case open[0].plan.method == methodChunks:
+	case open[0].plan.Method == plan.KeyChunks:
 		w.walk(ctx, l, open)
 	default:
 		t := open[0]
@@ -104,7 +106,7 @@ func (w *worker) walkAny(ctx context.Context, l *lane) {
 // of their own.
 func (w *worker) walk(ctx context.Context, l *lane, tables []*tableRun) {
 	size := &sharedSizer{Sizer: chunker.Sizer{
-		Target: chunkTarget, MaxRows: w.old.pace.maxRows(maxChunkRows), MaxBytes: maxChunkBytes,
+		Target: chunkTarget, MaxRows: w.old.AtMost(read.MaxChunkRows), MaxBytes: maxChunkBytes,
 	}}
 	if len(tables) > 1 {
 		w.want(listsForMany)
@@ -138,7 +140,7 @@ func (w *worker) walk(ctx context.Context, l *lane, tables []*tableRun) {
 
 // readOld cuts the lane into chunks by reading the reference, and hands them on.
 func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, fs *feeds) error {
-	plan := fs.list[0].table.plan
+	p := fs.list[0].table.plan
 	for fs.any() {
 		if err := w.ready(ctx, fs); err != nil {
 			return err
@@ -153,10 +155,10 @@ func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, fs *fe
 			return err
 		}
 		start := time.Now()
-		hi, full, err := w.old.readRange(ctx, plan, l.rng, size.rows(), list)
+		hi, full, err := w.old.ReadRange(ctx, p, l.rng, size.rows(), list)
 		if err != nil {
 			w.lists <- list
-			if errors.Is(err, errTimeLimit) && size.shrink() {
+			if errors.Is(err, read.ErrTimeLimit) && size.shrink() {
 				continue
 			}
 			return err
@@ -171,7 +173,7 @@ func (w *worker) readOld(ctx context.Context, l *lane, size *sharedSizer, fs *fe
 			return nil
 		}
 		if bytes.Equal(hi.Encode(), l.rng.Lo.Encode()) {
-			return plan.unsureKey(reasonNoBound)
+			return p.UnsureKey(plan.ReasonNoBound)
 		}
 		l.rng.Lo = hi
 	}
@@ -196,7 +198,7 @@ func (w *worker) ready(ctx context.Context, fs *feeds) error {
 }
 
 // list waits for a list that no copy needs any more.
-func (w *worker) list(ctx context.Context, fs *feeds) (*rowList, error) {
+func (w *worker) list(ctx context.Context, fs *feeds) (*read.List, error) {
 	select {
 	case list := <-w.lists:
 		return list, nil
@@ -219,24 +221,24 @@ func (w *worker) list(ctx context.Context, fs *feeds) (*rowList, error) {
 // returns where the part begins that was not compared.
 func (w *copyWorker) compare(ctx context.Context, t *tableRun, job *chunkJob) (chunker.Bound, error) {
 	rest, list := job.rng, job.list
-	if ok, err := w.new.certain(ctx, t.plan, job.rng.Hi); err != nil || !ok {
-		return rest.Lo, cmp.Or[error](err, t.plan.unsureKey(reasonNoBound))
+	if ok, err := w.new.Certain(ctx, t.plan, job.rng.Hi); err != nil || !ok {
+		return rest.Lo, cmp.Or[error](err, t.plan.UnsureKey(plan.ReasonNoBound))
 	}
-	limit := 2*job.list.len() + maxChunkRows
+	limit := 2*job.list.Len() + read.MaxChunkRows
 	for {
-		hi, full, err := w.new.readRange(ctx, t.plan, rest, limit, &w.newList)
+		hi, full, err := w.new.ReadRange(ctx, t.plan, rest, limit, &w.newList)
 		if err != nil {
 			return rest.Lo, err
 		}
 		if !full {
 			return rest.Lo, w.judge(ctx, t, rest, list, &w.newList)
 		}
-		if ok, err := w.aside.certain(ctx, t.plan, hi); err != nil || !ok {
-			return rest.Lo, cmp.Or[error](err, t.plan.unsureKey(reasonNoBound))
+		if ok, err := w.aside.Certain(ctx, t.plan, hi); err != nil || !ok {
+			return rest.Lo, cmp.Or[error](err, t.plan.UnsureKey(plan.ReasonNoBound))
 		}
 		piece := chunker.Range{Lo: rest.Lo, Hi: hi}
-		var own rowList
-		if _, _, err := w.aside.readRange(ctx, t.plan, piece, 0, &own); err != nil {
+		var own read.List
+		if _, _, err := w.aside.ReadRange(ctx, t.plan, piece, 0, &own); err != nil {
 			return rest.Lo, err
 		}
 		if err := w.judge(ctx, t, piece, &own, &w.newList); err != nil {
@@ -244,7 +246,7 @@ func (w *copyWorker) compare(ctx context.Context, t *tableRun, job *chunkJob) (c
 		}
 		rest.Lo = hi
 		list = &own
-		if _, _, err := w.aside.readRange(ctx, t.plan, rest, 0, list); err != nil {
+		if _, _, err := w.aside.ReadRange(ctx, t.plan, rest, 0, list); err != nil {
 			return rest.Lo, err
 		}
 	}
@@ -252,24 +254,24 @@ func (w *copyWorker) compare(ctx context.Context, t *tableRun, job *chunkJob) (c
 
 // judge turns two lists of a range into a chunk: proven at once if they agree, else on its way to the settler. It returns
 // an error, and makes no chunk, if the copy left the others before there was room for the rows that differ.
-func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, old, new *rowList) error {
-	var rows []rowSeen
+func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, old, new *read.List) error {
+	var rows []prove.RowSeen
 	var full error
-	if !old.equal(new) {
-		diff(old, new, func(kind Kind, key []byte) { rows = append(rows, rowSeen{append([]byte{}, key...), kind}) })
-		if full = w.check.settler.reserve(ctx, len(rows)); full != nil && w.check.ctx.Err() == nil {
+	if !old.Equal(new) {
+		compareLists(old, new, func(kind Kind, key []byte) { rows = append(rows, prove.RowSeen{Key: slices.Clone(key), Kind: kind}) })
+		if full = w.check.settler.Reserve(ctx, len(rows)); full != nil && w.check.ctx.Err() == nil {
 			return full
 		}
 	}
 	ctx = w.check.ctx
 	c := t.newChunk(r)
 	c.counts = Counts{
-		RowsOld: int64(old.len()), RowsNew: int64(new.len()), BytesOld: old.bytes, BytesNew: new.bytes,
+		RowsOld: int64(old.Len()), RowsNew: int64(new.Len()), BytesOld: old.Bytes, BytesNew: new.Bytes,
 	}
 	t.compared(c)
-	w.check.opt.Observer.Progress(t.plan.name, c.counts.RowsOld, c.counts.BytesOld+c.counts.BytesNew)
+	w.check.opt.Observer.Progress(t.plan.Name, c.counts.RowsOld, c.counts.BytesOld+c.counts.BytesNew)
 	if len(rows) > 0 {
-		w.check.settler.take(ctx, c, rows, old.len()+new.len(), full)
+		w.check.settler.Take(ctx, c.suspects(rows, old.Len()+new.Len()), full)
 	}
 	c.drop(ctx)
 	return nil
@@ -278,7 +280,7 @@ func (w *copyWorker) judge(ctx context.Context, t *tableRun, r chunker.Range, ol
 // share cuts the lane in two and gives the upper part away, if it is long enough for that to be worth a statement.
 func (w *worker) share(ctx context.Context, l *lane, rows int) error {
 	lead := l.tables[0]
-	if l.rng.Lo == nil || rows < maxChunkRows/8 && lead.plan.old.table.EstRows < maxChunkRows {
+	if l.rng.Lo == nil || rows < read.MaxChunkRows/8 && lead.plan.Old.Table.EstRows < read.MaxChunkRows {
 		return nil // the first chunk is not read yet, or the table is too small to share
 	}
 	hi := l.rng.Hi
@@ -300,24 +302,24 @@ func (w *worker) share(ctx context.Context, l *lane, rows int) error {
 
 // cut finds a bound between lo and hi. Where arithmetic cannot be sure of the server's order, the server confirms
 // that rows lie on both sides of it.
-func (w *worker) cut(ctx context.Context, p *tablePlan, lo, hi chunker.Bound) (chunker.Bound, error) {
+func (w *worker) cut(ctx context.Context, p *plan.Table, lo, hi chunker.Bound) (chunker.Bound, error) {
 	proposals, sure := chunker.Cuts(lo, hi)
 	for _, cut := range proposals {
 		if sure {
 			return cut, nil
 		}
-		if ok, err := w.old.certain(ctx, p, cut); err != nil || !ok {
+		if ok, err := w.old.Certain(ctx, p, cut); err != nil || !ok {
 			if err != nil {
 				return nil, err
 			}
 			continue
 		}
-		below, err := w.old.anyRow(ctx, p, chunker.Range{Lo: lo, Hi: cut})
+		below, err := w.old.AnyRow(ctx, p, chunker.Range{Lo: lo, Hi: cut})
 		var above bool
 		if err == nil && below {
-			above, err = w.old.anyRow(ctx, p, chunker.Range{Lo: cut, Hi: hi})
+			above, err = w.old.AnyRow(ctx, p, chunker.Range{Lo: cut, Hi: hi})
 		}
-		if notInCharset(err) { // of hi, which is only near the lane's end
+		if read.NotInCharset(err) { // of hi, which is only near the lane's end
 			continue
 		}
 		if err != nil {
@@ -337,9 +339,9 @@ func (w *worker) lastKey(ctx context.Context, t *tableRun) (chunker.Bound, error
 	if t.lastRead {
 		return t.last, nil
 	}
-	last, err := w.old.lastKey(ctx, t.plan)
+	last, err := w.old.LastKey(ctx, t.plan)
 	if err != nil {
-		return nil, fmt.Errorf("find the last key of %s: %w", t.plan.name, err)
+		return nil, fmt.Errorf("find the last key of %s: %w", t.plan.Name, err)
 	}
 	t.last, t.lastRead = last, true
 	return last, nil
@@ -364,11 +366,11 @@ func (s *sharedSizer) shrink() bool {
 }
 
 // observe learns from a compared chunk; long keys count against the memory of its lists.
-func (s *sharedSizer) observe(l *rowList, took time.Duration) {
+func (s *sharedSizer) observe(l *read.List, took time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if perKey := len(l.arena) / l.len(); perKey > 0 {
+	if perKey := l.KeyBytes() / l.Len(); perKey > 0 {
 		s.MaxRows = min(s.MaxRows, max(1, maxKeyBytes/perKey))
 	}
-	s.Observe(l.len(), l.bytes, took)
+	s.Observe(l.Len(), l.Bytes, took)
 }

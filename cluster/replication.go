@@ -52,19 +52,24 @@ func (c ReplicaChannel) Running() bool { return c.IORunning && c.SQLRunning }
 
 // Source is "host:port", or words for a group.
 func (c ReplicaChannel) Source() string {
+	if c.Name == galeraChannel && c.Group {
+		return "its Galera cluster"
+	}
 	if c.Group {
 		return "its replication group"
 	}
 	return fmt.Sprintf("%s:%d", c.SourceHost, c.SourcePort)
 }
 
-// LeavesOut lists what the channel does not apply of what its source logs: "replicate-do-db=shop", "ignore-server-ids=3,4".
-func (c ReplicaChannel) LeavesOut() []string {
+// LeavesOut lists what the channel does not apply of what its source logs: "replicate-do-db=shop", "ignore-server-ids=3,4". own
+// are server ids that it has to ignore, if given.
+func (c ReplicaChannel) LeavesOut(own ...uint32) []string {
 	out := slices.Clone(c.Filters)
+	ignored := slices.DeleteFunc(slices.Clone(c.IgnoreServers), func(id uint32) bool { return slices.Contains(own, id) })
 	for _, x := range []struct {
 		what string
 		ids  []uint32
-	}{{"ignore-server-ids", c.IgnoreServers}, {"do-domain-ids", c.DoDomains}, {"ignore-domain-ids", c.IgnoreDomains}} {
+	}{{"ignore-server-ids", ignored}, {"do-domain-ids", c.DoDomains}, {"ignore-domain-ids", c.IgnoreDomains}} {
 		if len(x.ids) > 0 {
 			out = append(out, x.what+"="+strings.Trim(strings.ReplaceAll(fmt.Sprint(x.ids), " ", ","), "[]"))
 		}
@@ -77,6 +82,9 @@ func (c ReplicaChannel) Trouble() string {
 	var parts []string
 	if c.GroupTrouble != "" {
 		parts = append(parts, c.GroupTrouble)
+	}
+	if c.Name == galeraChannel && c.Group {
+		return strings.Join(parts, ", ") // it has no threads that anybody could start
 	}
 	if !c.SQLRunning {
 		parts = append(parts, threadTrouble("applier", "stopped", c.SQLErrno, c.SQLError))
@@ -113,6 +121,9 @@ func (s *Server) Channels(ctx context.Context) ([]ReplicaChannel, error) {
 		return nil, r.fail(opChannels, err)
 	}
 	status, group, err := r.withGroup(ctx, status)
+	if err == nil {
+		group, err = r.withGalera(ctx, group)
+	}
 	if err != nil || len(status)+len(group) == 0 {
 		return nil, err
 	}

@@ -71,6 +71,9 @@ type ongoing struct {
 
 func (o *ongoing) look(ctx context.Context) (what string, err error) {
 	defer func() { o.begun = o.begun || err == nil }()
+	if o.l.proof == ByGalera {
+		return o.galera(ctx)
+	}
 	if o.l.from.facts.IsMariaDB() {
 		return o.maria(ctx)
 	}

@@ -24,12 +24,13 @@ type identity struct {
 	view       *groupView
 	galera     string // wsrep_cluster_name, "" when off
 	galeraUUID string
+	galeraGTID bool // wsrep_gtid_mode: all nodes number the cluster's transactions alike
 	channels   []ReplicaChannel
 }
 
 func (r reader) identity(ctx context.Context) (identity, error) {
 	vars, err := r.some(ctx, "server_uuid", "server_id", "hostname", "report_host", "port", "report_port",
-		"bind_address", "gtid_mode", "gtid_domain_id", "log_bin", "group_replication_group_name", "wsrep_on", "wsrep_cluster_name")
+		"bind_address", "gtid_mode", "gtid_domain_id", "log_bin", "group_replication_group_name", "wsrep_on", "wsrep_cluster_name", "wsrep_gtid_mode")
 	if err != nil {
 		return identity{}, err
 	}
@@ -54,8 +55,10 @@ func (r reader) identity(ctx context.Context) (identity, error) {
 	id.group = vars["group_replication_group_name"]
 	if strings.EqualFold(vars["wsrep_on"], "ON") {
 		id.galera = vars["wsrep_cluster_name"]
-		status, statusErr := r.strings(ctx, "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_state_uuid'")
-		if statusErr == nil && len(status) == 2 {
+		id.galeraGTID = isOn(vars["wsrep_gtid_mode"])
+		// That of the cluster is empty while the node is outside of it.
+		status, statusErr := r.strings(ctx, "SHOW GLOBAL STATUS LIKE 'wsrep_local_state_uuid'")
+		if statusErr == nil && len(status) == 2 && strings.Trim(status[1], "0-") != "" {
 			id.galeraUUID = status[1]
 		}
 	}
@@ -63,6 +66,7 @@ func (r reader) identity(ctx context.Context) (identity, error) {
 		return id, err
 	}
 	id.channels, err = r.Channels(ctx)
+	id.channels = slices.DeleteFunc(id.channels, func(c ReplicaChannel) bool { return c.Name == galeraChannel && c.Group })
 	return id, err
 }
 

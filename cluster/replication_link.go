@@ -20,6 +20,7 @@ const (
 	ByFilePos Proof = iota
 	ByMySQLGTID
 	ByMariaDBGTID
+	ByGalera
 )
 
 // String is the proof's name in messages.
@@ -29,6 +30,8 @@ func (p Proof) String() string {
 		return "MySQL GTID set"
 	case ByMariaDBGTID:
 		return "MariaDB GTID position"
+	case ByGalera:
+		return "Galera sequence number"
 	default:
 		return "file and position"
 	}
@@ -48,6 +51,7 @@ func (p Proof) String() string {
 //     two-way pair need not come back. Domains that cannot arrive, because
 //     from's binary log has none of them or the channel filters them, are left
 //     out: nothing of them is in flight.
+//   - Galera sequence number: within a Galera cluster, see missingGalera.
 //   - file and position: the applier's place in the binary log of `from`, for a
 //     direct channel only. With parallel appliers it is a low-water mark, moved
 //     at checkpoints (every 300 ms on MySQL): late, never early, whether commit
@@ -66,6 +70,7 @@ type Link struct {
 	channel      string // of a direct link
 	source       string // host:port of that channel when the link was made
 	notes        []string
+	unproven     string // why no fence tells what has come over it; "" where one does
 
 	mu           sync.Mutex
 	stoppedSince time.Time       // zero while the channel runs
@@ -105,7 +110,12 @@ func (l *Link) Applied(ctx context.Context, p gtid.Position) (bool, error) {
 // missing asks how much of p `to` lacks; nil is nothing. What is returned may
 // stand in for p from then on, since servers do not lose transactions.
 func (l *Link) missing(ctx context.Context, p gtid.Position) (*gtid.Position, error) {
+	if l.unproven != "" {
+		return nil, l.errUnproven()
+	}
 	switch l.proof {
+	case ByGalera:
+		return l.missingGalera(ctx, p)
 	case ByMySQLGTID:
 		return l.missingMySQL(ctx, p)
 	case ByMariaDBGTID:

@@ -94,6 +94,8 @@ func what(left gtid.Position, by Proof) string {
 	switch by {
 	case ByMySQLGTID:
 		return brief(left.MySQL)
+	case ByGalera:
+		return "what the cluster has committed"
 	case ByMariaDBGTID:
 		return left.MariaDB.String()
 	default:

@@ -110,9 +110,13 @@ func connect(ctx context.Context, from, to reader, fid, tid identity) (*Link, st
 	if l, why := inGroup(from, to, fid, tid); l != nil {
 		return l, why, nil
 	}
+	if l, why := inGalera(from, to, fid, tid, entered(fid.galeraUUID, fid, tid)); l != nil {
+		return l, why, nil
+	}
 	l := &Link{from: from, to: to, fromID: fid, toID: tid}
-	if fid.galeraUUID != "" && fid.galeraUUID == tid.galeraUUID {
-		return nil, fmt.Sprintf("%s and %s are nodes of one Galera cluster (%s), which has no fence that we can read", from.Label(), to.Label(), fid.galera), nil
+	why, err := unproven(ctx, from, to, fid, tid)
+	if l.unproven = why; why != "" || err != nil {
+		return l, why, err
 	}
 	if len(tid.channels) > 0 {
 		why, err := l.throughOthers(ctx)
@@ -173,7 +177,8 @@ func sources(list []ReplicaChannel) string {
 // the GTIDs from before the copy, so its gtid_executed never holds all of the
 // source's; its place in the source's binary log is exact. MariaDB with
 // MASTER_USE_GTID=no is alike. Two MariaDB primaries that share a domain
-// number their transactions alike, so there the place decides as well.
+// number their transactions alike, so there the place decides as well. So do the
+// nodes of a Galera cluster without wsrep_gtid_mode.
 func (l *Link) chooseProof(ctx context.Context, c ReplicaChannel) {
 	shared := l.fromID.maria && l.toID.maria && l.fromID.domain == l.toID.domain &&
 		slices.ContainsFunc(l.fromID.channels, func(back ReplicaChannel) bool { return back.leadsTo(ctx, l.toID, l.fromID) != stranger })
@@ -183,6 +188,9 @@ func (l *Link) chooseProof(ctx context.Context, c ReplicaChannel) {
 	case l.fromID.maria && shared:
 		l.proof = ByFilePos
 		l.note("both primaries write GTIDs of domain %d: positions in it prove nothing, so the fence uses file and position; give each its own gtid_domain_id", l.fromID.domain)
+	case l.fromID.maria && l.fromID.galera != "" && !l.fromID.galeraGTID:
+		l.proof = ByFilePos
+		l.note("the nodes of the Galera cluster %s number their transactions each by itself: a position proves nothing, so the fence uses file and position", l.fromID.galera)
 	case l.fromID.maria:
 		l.proof = ByMariaDBGTID
 	case l.fromID.gtidMode == gtidOn:

@@ -206,6 +206,9 @@ func (w *waiter) checkChannels(ctx context.Context) error {
 // startWord is the statement that starts channels that have stopped.
 func (r reader) startWord(list []ReplicaChannel) string {
 	if slices.ContainsFunc(list, func(c ReplicaChannel) bool { return c.Group && !c.Running() }) {
+		if r.facts.Galera {
+			return "SHOW STATUS LIKE 'wsrep%' to see how it stands with its cluster"
+		}
 		return "START GROUP_REPLICATION"
 	}
 	return r.facts.Words().Start
@@ -216,6 +219,9 @@ func (l *Link) onTheWay(ctx context.Context) ([]ReplicaChannel, error) {
 	switch {
 	case l.direct:
 		c, err := l.current(ctx)
+		return []ReplicaChannel{c}, err
+	case l.proof == ByGalera:
+		c, err := l.fromGalera(ctx)
 		return []ReplicaChannel{c}, err
 	case l.group:
 		c, err := l.fromGroup(ctx)

@@ -45,6 +45,8 @@ func NewWeb(ctx context.Context, servers []*Server) (*Web, error) {
 				known[l.channel] = true
 			} else if l, _ := inGroup(w.nodes[a], w.nodes[b], w.ids[a], w.ids[b]); l != nil {
 				w.links[a][b] = l
+			} else if l, _ := inGalera(w.nodes[a], w.nodes[b], w.ids[a], w.ids[b], entered(w.ids[a].galeraUUID, w.ids...)); l != nil {
+				w.links[a][b] = l
 			}
 		}
 		// By a group changes enter where a member that takes writes is none of the servers.

@@ -13,8 +13,8 @@ type SideCount struct {
 	Changes      uint64 // row changes made here; those of one row in one transaction count as one
 	Echoes       uint64 // echoes of the other side's transactions read here
 	Echoed       uint64 // their row changes
-	Verified     uint64 // changes made here whose echo shows the same row before and after
-	Explained    uint64 // changes made here whose echo differs or is missing because of a collision
+	Verified     uint64 // changes made here whose echo shows the same row before and after, and that collided with nothing
+	Explained    uint64 // changes made here that collided, or whose echo differs or is missing because of a collision
 	Unjudged     uint64 // changes made here that could not be judged
 	Third        uint64 // changes by servers that are on neither side
 	Foreign      uint64 // echoes read here whose originals were made before the start
@@ -24,6 +24,8 @@ type counters struct {
 	Sides    [2]SideCount
 	Pairs    [kinds]uint64
 	Findings [kinds]uint64
+	// Untracked counts how often a row came under doubt while too many others were.
+	Untracked uint64
 }
 
 // Blind is a piece of a side's log whose changes were not judged completely.
@@ -49,6 +51,9 @@ type Summary struct {
 	Blind     []Blind
 	Questions int // questions to servers that wait for an answer
 	Doubts    int // rows that may differ
+	// Untracked counts how often another row came under doubt while there were so many that it is not kept which: what became
+	// of them stays unknown.
+	Untracked uint64
 	Memory    int // bytes of windows and images
 }
 
@@ -56,7 +61,7 @@ type Summary struct {
 func (d *Detector) Summary() Summary {
 	out := Summary{
 		Sides: d.count.Sides, Findings: map[Kind]uint64{}, Pairs: map[Kind]uint64{},
-		Questions: d.questions(), Doubts: len(d.suspects), Memory: d.memory() + d.imageMemory() + d.waiterBytes,
+		Questions: d.questions(), Doubts: len(d.suspects), Untracked: d.count.Untracked, Memory: d.memory() + d.imageMemory() + d.waiterBytes,
 	}
 	for k := range kinds {
 		if d.count.Findings[k] > 0 {

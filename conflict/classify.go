@@ -1,6 +1,12 @@
 package conflict
 
-import "crosscheck/cluster/binlog"
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"crosscheck/cluster/binlog"
+)
 
 // sharedKey is a key value that two changes share. Index 0 is old's.
 type sharedKey struct {
@@ -35,8 +41,8 @@ type verdict struct {
 	kind Kind
 	by   sharedKey
 	more []uint32
-	// aftermath says that the kind holds only if no earlier collision of the two
-	// changes explains it.
+	// aftermath says that the kind holds only if neither an earlier collision of the two changes nor a statement that
+	// emptied the table explains it.
 	aftermath bool
 }
 
@@ -56,7 +62,7 @@ func (p *pairCase) verdicts() []verdict {
 			if len(unique) == 0 || unique[len(unique)-1].NS != h.NS { // they stand together
 				unique = append(unique, *h)
 			}
-		case row == nil || h.rank() > row.rank():
+		case row == nil || p.rank(h) > p.rank(row):
 			row = h
 		}
 	}
@@ -85,10 +91,12 @@ func (k *sharedKey) bothBefore() bool { return k.Role[Old]&k.Role[New]&roleBefor
 
 // rank orders the primary keys that two changes share: that of a row which both
 // found tells most, then one that both rows end with.
-func (k *sharedKey) rank() int {
+func (p *pairCase) rank(k *sharedKey) int {
 	switch {
-	case (k.Role[Old]|k.Role[New])&roleTransit != 0:
+	case (k.Role[Old]|k.Role[New])&roleTransit != 0 && (p.moves(k, Old) || p.moves(k, New)):
 		return -1
+	case (k.Role[Old]|k.Role[New])&roleTransit != 0:
+		return -2
 	case k.bothBefore():
 		return 3
 	case k.Role[Old]&k.Role[New]&roleAfter != 0:
@@ -119,6 +127,13 @@ func (p *pairCase) rowVerdict(k *sharedKey) verdict {
 		v.aftermath = old != new // an insert and an update
 	}
 	return v
+}
+
+// sort puts the keys in an order that does not depend on which of the two changes was read first.
+func (p *pairCase) sort() {
+	slices.SortStableFunc(p.Hits, func(a, b sharedKey) int {
+		return cmp.Or(cmp.Compare(a.NS, b.NS), bytes.Compare(a.Tuple[Old], b.Tuple[Old]))
+	})
 }
 
 // inPlace tells whether each primary key that the changes share is one of a row which one of them writes in place. The

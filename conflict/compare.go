@@ -40,6 +40,27 @@ func (d *Detector) compareRow(w *window, p *change, r *echoRow) (before, after E
 	return before, after
 }
 
+// endsWhole tells whether both logs hold all shared columns of a row as it is after the change: one that holds only what was
+// changed (MINIMAL) says nothing of the others, which may differ still.
+func (d *Detector) endsWhole(w *window, p *change, r *echoRow) bool {
+	if binlog.Kind(p.kind) == binlog.Delete {
+		return true
+	}
+	mine, theirs := d.layouts.list[p.layout], d.layouts.list[r.layout]
+	if _, a, _ := prints(w.data.get(p.data)); comparePrints(a, r.after, mine.shape == theirs.shape) == Equal {
+		return true
+	}
+	image := w.images.get(p.image)
+	if image == nil || r.last == nil || mine.table == nil {
+		return false
+	}
+	_, new := readImages(image, len(mine.def.Columns))
+	return !slices.ContainsFunc(mine.table.shared, func(name string) bool {
+		i, j := mine.column(name), theirs.column(name)
+		return i < 0 || j < 0 || i >= len(new) || j >= len(r.last.After) || !new[i].Known() || !r.last.After[j].Known()
+	})
+}
+
 func comparePrints(a, b uint64, sameShape bool) Equality {
 	switch {
 	case a == 0 || b == 0 || !sameShape:

@@ -277,7 +277,7 @@ func (d *Detector) judgeAsked(ids [2]uint64, p *pairCase) {
 	if shareRow(x.Data, y.Data) {
 		return // judged by that, without asking: they met others in the crowd
 	}
-	slices.SortStableFunc(p.Hits, func(a, b sharedKey) int { return cmp.Compare(a.NS, b.NS) })
+	p.sort()
 	p.Ops = [2]binlog.Kind{binlog.Kind(x.Kind), binlog.Kind(y.Kind)}
 	_, a, _ := prints(x.Data)
 	_, c, _ := prints(y.Data)
@@ -327,6 +327,7 @@ func (d *Detector) actOf(x *waiter) *Act {
 	}
 	if e, ok := rowEntry(x.Data); ok && len(l.keys) > 0 && l.keys[0].roles == classRow {
 		a.KeyColumns, a.Key = d.namespaces[e.ns].Columns, values(e.tuple)
+		a.PlainKey, a.OtherKeys = d.namespaces[e.ns].Plain, otherKeys(x.Data, e)
 	}
 	return a
 }
@@ -388,6 +389,7 @@ func (d *Detector) crowdedBy(s Side, a *Act, ns uint32) {
 	d.obscure(ReasonCrowded, table)
 	f := Finding{
 		ID: id, Kind: Unjudged, Reason: ReasonCrowded, Table: table, Index: d.columnsOf(ns),
+		Untold: true,
 		Detail: "more concurrent changes than are compared touch this key, or values that may be equal: from here on not all pairs were",
 	}
 	if s == Old {

@@ -68,6 +68,7 @@ type Detector struct {
 	suspects    map[uint64]*suspect
 	stamp       uint64 // the last of Doubt.Stamp
 	fresh       []Doubt
+	cleared     []Doubt
 	out         []Finding
 	count       counters
 }
@@ -95,6 +96,7 @@ type stream struct {
 
 	step      Step
 	tops      map[string]*tops // per table with a generated key
+	clock     int64            // the latest second of what was written here
 	sessions  map[uint64]Session
 	through   Place
 	blindFrom Place
@@ -153,7 +155,7 @@ func (d *Detector) Feed(s Side, ev Event) {
 		d.sessionsSeen(s, e)
 		return
 	case TopKey:
-		st.topKey(e.Table, e.At, e.Key, !e.Again)
+		st.topsOf(e.Table).read(topAt{e.At, e.Key}, e.Again)
 		return
 	case NoOriginal:
 		if len(st.held) > 0 && st.taken == e.Head {
@@ -245,6 +247,7 @@ func (d *Detector) transaction(s Side, e Transaction) bool {
 	}
 	switch e.Origin {
 	case Origin(s):
+		d.streams[s].clock = max(d.streams[s].clock, tx.CommitTime.Unix())
 		d.original(s, tx)
 		if tx.Last && tx.Mark.MariaDB.Seq > 0 {
 			d.streams[s].read[d.identityOf(tx.Mark).source] = tx.Mark.MariaDB.Seq
@@ -258,6 +261,7 @@ func (d *Detector) transaction(s Side, e Transaction) bool {
 	}
 	if len(tx.DDL) > 0 {
 		d.streams[s].renew(tx)
+		d.lives(s, tx)
 	}
 	if tx.Last {
 		d.advance(s, tx)

@@ -14,6 +14,9 @@ type Doubt struct {
 	Key     []binlog.Value
 	// Since are the ends of the two streams when it arose.
 	Since [2]Place
+	// Hash is the row in the detector's own memory, whatever becomes of its table's key meanwhile.
+	Hash  uint64
+	Plain bool // as Row.Plain
 	// Stamp tells the states of a doubt apart, and the doubt from an earlier one of the row: it grows with each cause.
 	Stamp uint64
 }
@@ -25,6 +28,7 @@ type Doubt struct {
 type suspect struct {
 	Row    Doubt
 	Causes [][2]uint64
+	told   bool // in the list of fresh ones
 }
 
 const (
@@ -49,17 +53,21 @@ func (d *Detector) suspect(ns uint32, tuple []byte, cause [2]uint64) {
 	x := d.suspects[h]
 	if x == nil {
 		if len(d.suspects) >= maxSuspects {
+			d.count.Untracked++
 			return
 		}
 		x = &suspect{Row: Doubt{
 			Table: d.namespaces[ns].Table, Columns: d.columnsOf(ns), Key: values(tuple),
-			Since: [2]Place{d.streams[Old].place, d.streams[New].place},
+			Since: [2]Place{d.streams[Old].place, d.streams[New].place}, Hash: h, Plain: d.namespaces[ns].Plain,
 		}}
 		d.suspects[h] = x
-		d.fresh = append(d.fresh, x.Row)
 	}
 	d.stamp++
 	x.Row.Stamp = d.stamp
+	if !x.told {
+		x.told = true
+		d.fresh = append(d.fresh, x.Row)
+	}
 	switch {
 	case slices.Contains(x.Causes, cause):
 	case len(x.Causes) < maxCauses:
@@ -75,6 +83,15 @@ func (d *Detector) explains(row uint64, s Side, seq uint64) bool {
 	return x != nil && slices.ContainsFunc(x.Causes, func(c [2]uint64) bool { return c[s] < seq })
 }
 
+// explainsStart tells the same of the row that a change moved to another key.
+func (d *Detector) explainsStart(w *window, p *change, s Side, seq uint64) bool {
+	if len(d.suspects) == 0 || binlog.Kind(p.kind) != binlog.Update {
+		return false
+	}
+	from, to := rowEntries(w.data.get(p.data))
+	return from.role != 0 && string(from.tuple) != string(to.tuple) && d.explains(rowHash(from.ns, from.tuple), s, seq)
+}
+
 // clear takes the doubt off a row that a side's transaction showed to be equal.
 func (d *Detector) clear(row uint64, s Side, seq uint64) {
 	x := d.suspects[row]
@@ -84,14 +101,27 @@ func (d *Detector) clear(row uint64, s Side, seq uint64) {
 	x.Causes = slices.DeleteFunc(x.Causes, func(c [2]uint64) bool { return c[s] < seq })
 	if len(x.Causes) == 0 {
 		delete(d.suspects, row)
+		d.cleared = append(d.cleared, x.Row)
 	}
 }
 
-// TakeDoubts returns the rows that came under doubt since the last call, to be
-// checked again on both servers.
+// TakeDoubts returns the rows that came under doubt, or did so again, since the last call, to be checked again on both
+// servers.
 func (d *Detector) TakeDoubts() []Doubt {
 	out := d.fresh
 	d.fresh = nil
+	for i := range out {
+		if x := d.suspects[out[i].Hash]; x != nil {
+			x.told = false
+		}
+	}
+	return out
+}
+
+// TakeCleared returns the rows that a later change was seen to make equal since the last call; they may be under doubt again.
+func (d *Detector) TakeCleared() []Doubt {
+	out := d.cleared
+	d.cleared = nil
 	return out
 }
 
@@ -106,16 +136,15 @@ func (d *Detector) Doubts() []Doubt {
 
 // Doubt returns a row's doubt as it is now; ok is false if there is none any more.
 func (d *Detector) Doubt(x Doubt) (now Doubt, ok bool) {
-	t := d.tables[x.Table]
-	if t == nil || !t.hasID {
-		return x, false
-	}
-	have := d.suspects[rowHash(t.keys[0].ns, tupleOf(x.Key))]
+	have := d.suspects[x.Hash]
 	if have == nil {
 		return x, false
 	}
 	return have.Row, true
 }
+
+// Row names the row.
+func (x Doubt) Row() Row { return Row{x.Table, x.Columns, x.Key, x.Plain} }
 
 // Settled takes the doubt off a row that a check found equal, unless it grew
 // after Doubt gave x: the check may have been before that.
@@ -125,7 +154,7 @@ func (d *Detector) Settled(x Doubt) bool {
 		return false
 	}
 	if ok {
-		delete(d.suspects, rowHash(d.tables[x.Table].keys[0].ns, tupleOf(x.Key)))
+		delete(d.suspects, x.Hash)
 	}
 	return true
 }

@@ -21,15 +21,16 @@ func (d *Detector) passed(s Side, i uint32) {
 	w := d.streams[s].win
 	t := w.txns.at(i)
 	explained := t.flags&(txnBlind|txnGapped) != 0
-	one := uint32(0)
+	one, others, untold := uint32(0), []Row(nil), t.flags&txnDDL != 0
 	blocked := d.blocked(w, i)
 	before := d.cfg.Apart && t.source == 0 && t.flags&txnUnfenced != 0 &&
 		(d.streams[s].first == 0 || t.seq < d.streams[s].first)
 	for c := t.first; c != 0; c = w.changes.at(c).next {
 		p := w.changes.at(c)
 		r, ok := rowEntry(w.data.get(p.data))
-		if p.bits != 0 || ok && d.explains(rowHash(r.ns, r.tuple), s, t.seq) {
+		if p.bits != 0 || ok && d.explains(rowHash(r.ns, r.tuple), s, t.seq) || d.explainsStart(w, p, s, t.seq) {
 			d.count.Sides[s].Explained++
+			d.suspectRow(w, c, d.causeNow(s, i))
 			continue
 		}
 		if !ok && (t.source == 0 || d.layouts.list[p.layout].table.sequence) {
@@ -45,11 +46,16 @@ func (d *Detector) passed(s Side, i uint32) {
 			d.suspectRow(w, c, d.causeNow(s, i))
 			continue
 		}
-		if one == 0 {
-			one = c
-		}
 		if !explained {
 			d.suspectRow(w, c, d.causeNow(s, i))
+		}
+		switch {
+		case one == 0:
+			one = c
+		case ok && !explained && len(others) < maxOthers:
+			others = append(others, d.rowsOf(w, c)...)
+		default:
+			untold = true
 		}
 	}
 	if !explained && !before && (one != 0 || t.flags&txnDDL != 0) {
@@ -65,10 +71,23 @@ func (d *Detector) passed(s Side, i uint32) {
 		} else {
 			f.New = a
 		}
+		f.Others, f.Untold = others, untold
 		f.ID = findingID(MissingEcho, a.Place.id(), s.String())
 		d.emit(f)
 	}
 	d.leave(s, i)
+}
+
+// rowsOf names the row of a change by each of its keys.
+func (d *Detector) rowsOf(w *window, c uint32) (out []Row) {
+	_, _, rest := prints(w.data.get(w.changes.at(c).data))
+	for len(rest) > 0 {
+		var e entry
+		if e, rest = nextEntry(rest); e.role&(roleBefore|roleAfter|roleTransit) != 0 {
+			out = append(out, Row{d.namespaces[e.ns].Table, d.columnsOf(e.ns), values(e.tuple), d.namespaces[e.ns].Plain})
+		}
+	}
+	return out
 }
 
 // fenceReached passes everything that stood before a fence of the other side.

@@ -125,7 +125,16 @@ func (x *extractor) rowEntries(k *keyPlan, before, after, same bool) {
 	}
 }
 
-func rowHash(ns uint32, tuple []byte) uint64 { return xxh3.HashSeed(tuple, uint64(ns)) }
+func rowHash(ns uint32, tuple []byte) uint64 { return xxh3.HashSeed(tuple, seedOf(ns)) }
+
+// seedOf is a namespace's seed. The hash of a few bytes is little more than these bytes and the seed in one number: with
+// the namespaces' small numbers as seeds, row 15 of one table would have the hash of row 14 of the next.
+func seedOf(ns uint32) uint64 {
+	x := (uint64(ns) + 1) * 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
 
 func (x *extractor) entry(k *keyPlan, r role, tuple []byte) {
 	x.data = binary.AppendUvarint(x.data, uint64(k.ns))
@@ -143,7 +152,7 @@ func (x *extractor) hash(ns uint32, modes []foldMode, tuple []byte) uint32 {
 		part, tuple = cutPart(tuple)
 		x.fold = append(appendFolded(x.fold, mode, part), 0xff)
 	}
-	h := xxh3.HashSeed(x.fold, uint64(ns))
+	h := xxh3.HashSeed(x.fold, seedOf(ns))
 	return uint32(h ^ h>>32)
 }
 

@@ -1,7 +1,10 @@
 package conflict
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/zeebo/xxh3"
@@ -35,6 +38,62 @@ type Finding struct {
 	Session *Session
 	// Advice is one line: a statement that helps, such as "KILL 42", or what to do.
 	Advice string
+	// Others are rows that it puts under doubt besides those of its acts. Untold says that there are more than it names.
+	Others []Row
+	Untold bool
+}
+
+// maxOthers bounds the further rows that a finding names.
+const maxOthers = 64
+
+// Row names a row by its table and key.
+type Row struct {
+	Table   string
+	Columns []string
+	Key     []binlog.Value
+	// Plain says that the key is of integers: its values have one form.
+	Plain bool
+}
+
+// ID names the row in a few bytes that are the same in every process.
+func (r Row) ID() string {
+	b := binary.AppendUvarint(nil, uint64(len(r.Table)))
+	b = append(b, r.Table...)
+	sum := sha256.Sum256(append(b, tupleOf(r.Key)...))
+	return string(sum[:16])
+}
+
+// Tells tells whether the rows that the finding names are all that it is about.
+func (f *Finding) Tells() bool {
+	some := false
+	for _, a := range []*Act{f.Old, f.New} {
+		if a != nil && a.Op != 0 && len(a.Key) == 0 {
+			return false
+		}
+		some = some || a != nil && len(a.Key) > 0
+	}
+	return some && !f.Untold
+}
+
+// Rows are the rows that the finding names, each once.
+func (f *Finding) Rows() []Row {
+	var out []Row
+	for _, a := range []*Act{f.Old, f.New} {
+		if a == nil || len(a.Key) == 0 {
+			continue
+		}
+		for _, k := range append([][]binlog.Value{a.Key}, a.OtherKeys...) {
+			out = append(out, Row{a.Table, a.KeyColumns, k, a.PlainKey})
+		}
+	}
+	out = append(out, f.Others...)
+	seen := make(map[string]bool, len(out))
+	return slices.DeleteFunc(out, func(r Row) bool {
+		id := r.ID()
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
 }
 
 // Act is one side's part in a finding.
@@ -55,6 +114,9 @@ type Act struct {
 	// where there is one.
 	KeyColumns []string
 	Key        []binlog.Value
+	// OtherKeys are those that the row had before, or in between.
+	OtherKeys [][]binlog.Value
+	PlainKey  bool // as Row.Plain
 }
 
 // findingID hashes the parts that make a finding the same one.

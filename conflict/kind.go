@@ -7,7 +7,8 @@ import "fmt"
 //	kind                  when
 //	insert_insert_pk      both sides inserted one primary key. Also: an insert on one side and an
 //	                      update on the other of one primary key, where no earlier collision of
-//	                      the two explains how one side could have the row and the other not
+//	                      the two, and no statement that took the table's rows beside the update,
+//	                      explains how one side could have the row and the other not
 //	insert_insert_unique  two inserts of different rows take one value of one unique key
 //	update_unique         the same, where at least one is an update that changes the unique key
 //	multiple_unique       two different rows take one value each of two or more unique keys

@@ -1,7 +1,6 @@
 package conflict
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -188,7 +187,7 @@ func (d *Detector) judge(s Side, mine, theirs uint32, hits []hit) {
 			p.Hits = append(p.Hits, d.sharedOf(s, h))
 		}
 	}
-	slices.SortStableFunc(p.Hits, func(a, b sharedKey) int { return cmp.Compare(a.NS, b.NS) })
+	p.sort()
 	p.Hits = p.Hits[:min(len(p.Hits), maxHits)]
 	p.Ops = [2]binlog.Kind{binlog.Kind(cm.kind), binlog.Kind(ct.kind)}
 	p.Possible = w.txns.at(cm.txn).flags&txnUnfenced != 0 || o.txns.at(ct.txn).flags&txnUnfenced != 0
@@ -213,7 +212,7 @@ func (d *Detector) head(s Side, mine, theirs uint32, p *pairCase, v verdict) {
 	d.suspectRow(w, mine, p.Seqs)
 	d.suspectRow(o, theirs, p.Seqs)
 	bm, bt := d.bit(cm.layout, v), d.bit(ct.layout, v)
-	if v.aftermath && (cm.bits|ct.bits)&rows != 0 {
+	if v.aftermath && ((cm.bits|ct.bits)&rows != 0 || d.emptiedBefore(s, mine, theirs)) {
 		cm.bits |= collided
 		ct.bits |= collided
 		return

@@ -1,6 +1,7 @@
 package conflict
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -313,8 +314,21 @@ func (d *Detector) act(w *window, c uint32) *Act {
 	}
 	if e, ok := rowEntry(w.data.get(p.data)); ok && len(l.keys) > 0 && l.keys[0].roles == classRow {
 		a.KeyColumns, a.Key = d.namespaces[e.ns].Columns, values(e.tuple)
+		a.PlainKey, a.OtherKeys = d.namespaces[e.ns].Plain, otherKeys(w.data.get(p.data), e)
 	}
 	return a
+}
+
+// otherKeys are the keys of the row's own besides the one after its change.
+func otherKeys(data []byte, own entry) (out [][]binlog.Value) {
+	_, _, rest := prints(data)
+	for len(rest) > 0 {
+		var e entry
+		if e, rest = nextEntry(rest); e.role&(roleBefore|roleAfter|roleTransit) != 0 && !bytes.Equal(e.tuple, own.tuple) {
+			out = append(out, values(e.tuple))
+		}
+	}
+	return out
 }
 
 func (d *Detector) txnAct(w *window, i uint32) *Act {

@@ -24,13 +24,18 @@ func (s *sim) apply(side Side) {
 		srv.inbox = slices.Delete(slices.Clone(srv.inbox), at, at+1)
 		srv.append(&simTx{origin: tx.origin, seq: tx.seq})
 		s.injected++
+		s.tangled = s.tangled || tx.ddl != nil
 		srv.reach()
 		return
 	}
 	tx := srv.inbox[at]
 	srv.inbox = slices.Delete(slices.Clone(srv.inbox), at, at+1)
 	echo := &simTx{origin: tx.origin, seq: tx.seq, ddl: tx.ddl}
-	srv.execute(tx.ddl)
+	if tx.ddl != nil && !srv.execute(tx.ddl) {
+		echo.ddl = nil
+		s.skips++
+		s.tangled = true
+	}
 	for _, op := range tx.ops {
 		logged := srv.idempotent(op)
 		if len(logged) == 0 {
@@ -89,6 +94,9 @@ func (srv *simServer) idempotent(op simOp) []simOp {
 	run := func(o simOp) {
 		srv.do(o)
 		logged = append(logged, o)
+	}
+	if op.table == "c" && srv.gone {
+		return nil
 	}
 	if op.before == nil {
 		if op.table == "t" {

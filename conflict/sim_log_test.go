@@ -3,6 +3,7 @@ package conflict
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 
 	"crosscheck/cluster"
@@ -90,12 +91,20 @@ func simImage(table string, r *simRow) binlog.Row {
 // simUUID is a side's server_uuid.
 func simUUID(s Side) gtid.UUID { return gtid.UUID{15: byte(s) + 1} }
 
+// streams are the events of both sides, for all who read them.
+func (s *sim) streams() [2][]Event {
+	if s.read[Old] == nil {
+		s.read = [2][]Event{s.events(Old), s.events(New)}
+	}
+	return s.read
+}
+
 // events turns a side's log into the events of its stream. Each tail has its own
 // table definitions.
 func (s *sim) events(side Side) []Event {
 	defs := map[string]*binlog.Table{}
 	var out []Event
-	for _, name := range []string{"t", "c"} {
+	define := func(name string) {
 		t := s.table(name)
 		d := Definition{Table: t}
 		if name == "c" {
@@ -104,6 +113,9 @@ func (s *sim) events(side Side) []Event {
 		defs[name] = binlog.TableOf(t)
 		out = append(out, d)
 	}
+	define("t")
+	define("c")
+	stale := false // c is another table since its definition was read
 	var set gtid.Set
 	rng := rand.New(rand.NewPCG(uint64(len(s.srv[side].log)), uint64(side)))
 	for i, item := range s.srv[side].log {
@@ -113,6 +125,11 @@ func (s *sim) events(side Side) []Event {
 		case item.reached > 0:
 			out = append(out, FenceReached{item.reached})
 		default:
+			if stale && slices.ContainsFunc(item.tx.ops, func(o simOp) bool { return o.table == "c" }) {
+				define("c")
+				stale = false
+			}
+			stale = stale || item.tx.ddl != nil && item.tx.ddl.does > truncates
 			out = append(out, s.parts(side, item.tx, uint64(i)+1, defs, &set, rng)...)
 		}
 	}

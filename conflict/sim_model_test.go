@@ -58,6 +58,9 @@ type simServer struct {
 	local   []*simTx
 	inbox   []*simTx // of the other side, not yet applied
 	pending []simFence
+	silent  simCascade
+	gone    bool                      // there is no table c
+	asides  map[string]map[int]simRow // rows of tables that were c
 }
 
 type simFence struct {
@@ -82,9 +85,12 @@ type sim struct {
 	fences   uint64
 	skips    int // changes that an applier skipped
 	plants   int
-	injected int // transactions skipped by an empty one of their name
+	planted  map[int]bool // rows of t that were changed so
+	tangled  bool         // both sides changed the life of a table beside each other, or one was passed over
+	injected int          // transactions skipped by an empty one of their name
 	opts     simOptions
 	classes  map[string]int // of the texts that were written
+	read     [2][]Event     // of both logs, once the history is over
 }
 
 type simOptions struct {
@@ -93,6 +99,7 @@ type simOptions struct {
 	localRate int  // local transactions against applied ones, in percent
 	disjoint  bool // the sides write rows of their own
 	cascade   bool // of the foreign key; servers log what it deletes
+	silent    simCascade
 	ddl       bool
 	alphabet  *simAlphabet
 	names     *simNames
@@ -100,10 +107,19 @@ type simOptions struct {
 	inject    bool // transactions are skipped by an empty one of their name
 }
 
+// simCascade is what a foreign key does to children without logging it.
+type simCascade uint8
+
+const (
+	restricts simCascade = iota
+	deletesToo
+	setsNull
+)
+
 func newSim(rng *rand.Rand, mode simMode, opts simOptions) *sim {
-	s := &sim{rng: rng, mode: mode, opts: opts, classes: map[string]int{}}
+	s := &sim{rng: rng, mode: mode, opts: opts, classes: map[string]int{}, planted: map[int]bool{}}
 	for i := range s.srv {
-		s.srv[i] = &simServer{rows: map[string]map[int]simRow{"t": {}, "c": {}}}
+		s.srv[i] = &simServer{silent: opts.silent, rows: map[string]map[int]simRow{"t": {}, "c": {}}, asides: map[string]map[int]simRow{}}
 	}
 	s.fence(Old)
 	s.fence(New)
@@ -190,7 +206,7 @@ func (s *sim) id(side Side) int {
 func (s *sim) pick(side Side) (simOp, bool) {
 	r, srv := s.rng, s.srv[side]
 	table := "t"
-	if r.IntN(6) == 0 {
+	if r.IntN(6) == 0 && !srv.gone {
 		table = "c"
 	}
 	id := s.id(side)
@@ -262,10 +278,12 @@ func (srv *simServer) clash(row simRow, but int) []int {
 
 // accepts tells whether a change made here keeps all constraints.
 func (srv *simServer) accepts(op simOp) bool {
-	if op.before != nil && (op.after == nil || op.after.id != op.before.id) && op.table == "t" {
-		for _, c := range srv.rows["c"] {
-			if c.n == op.before.id {
-				return false
+	if op.leaves() && srv.silent == restricts {
+		for _, rows := range append(slices.Collect(maps.Values(srv.asides)), srv.rows["c"]) { // a table that was moved refers on
+			for _, c := range rows {
+				if c.n == op.before.id {
+					return false
+				}
 			}
 		}
 	}
@@ -286,12 +304,39 @@ func (srv *simServer) accepts(op simOp) bool {
 	return len(srv.clash(*op.after, but)) == 0
 }
 
+// leaves tells whether a row of t gives its key up.
+func (o simOp) leaves() bool {
+	return o.table == "t" && o.before != nil && (o.after == nil || o.after.id != o.before.id)
+}
+
 func (srv *simServer) do(op simOp) {
+	if op.leaves() && srv.silent != restricts {
+		for _, rows := range append(slices.Collect(maps.Values(srv.asides)), srv.rows["c"]) {
+			srv.follow(rows, op)
+		}
+	}
 	if op.before != nil {
 		delete(srv.rows[op.table], op.before.id)
 	}
 	if op.after != nil {
 		srv.rows[op.table][op.after.id] = *op.after
+	}
+}
+
+// follow does to children what the foreign key says, which nothing logs.
+func (srv *simServer) follow(rows map[int]simRow, op simOp) {
+	for id, c := range rows {
+		switch {
+		case c.n != op.before.id:
+		case op.after != nil:
+			c.n = op.after.id
+			rows[id] = c
+		case srv.silent == setsNull:
+			c.n = 0
+			rows[id] = c
+		default:
+			delete(rows, id)
+		}
 	}
 }
 
@@ -324,6 +369,7 @@ func (s *sim) plantOn(side Side) {
 		row.n += 1000
 		rows[id] = row
 		s.plants++
+		s.planted[id] = true
 		return
 	}
 }

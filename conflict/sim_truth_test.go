@@ -333,7 +333,7 @@ func (t *truth) findings() map[string]bool {
 	// An insert against an update counts only if nothing before explains it; what
 	// counts can itself explain later ones, so the order of the logs matters.
 	for _, p := range pairs {
-		if p.aftermath && !earlier(kept, p, func(q simPair) bool { return slices.Contains(rows, q.kind) }) {
+		if p.aftermath && !t.emptied(p) && !earlier(kept, p, func(q simPair) bool { return slices.Contains(rows, q.kind) }) {
 			kept = append(kept, p)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // snapshotVersion changes when the saved form does.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 // ErrSnapshot is wrapped by errors about a snapshot that cannot be used.
 var ErrSnapshot = errors.New("conflict: snapshot cannot be used")
@@ -57,6 +57,7 @@ type savedStream struct {
 	Fenced             bool
 	Step               Step
 	Tops               map[string]*tops
+	Clock              int64
 	Sessions           map[uint64]Session
 	Through, BlindFrom Place
 	Blinds             []Blind
@@ -139,7 +140,7 @@ func (d *Detector) Checkpoint(s Side) (gtid.Position, uint64) {
 func (st *stream) saved() savedStream {
 	out := savedStream{
 		Taken: st.boundary, Seq: st.seq, Lost: st.lost, Pos: st.pos.String(), Start: st.start.String(), Place: st.place, Read: st.read,
-		Fences: st.fences, Fenced: st.fenced, Step: st.step, Tops: st.tops, Sessions: st.sessions, Through: st.through,
+		Fences: st.fences, Fenced: st.fenced, Step: st.step, Tops: st.tops, Clock: st.clock, Sessions: st.sessions, Through: st.through,
 		BlindFrom: st.blindFrom, Blinds: st.blinds, Txns: st.win.count, Blurred: st.blurred.String(), Renumbered: st.renumbered,
 	}
 	if st.cur != 0 {
@@ -190,8 +191,14 @@ func Restore(r io.Reader, cfg Config) (*Detector, error) {
 	}
 	if h.Suspects != nil {
 		d.suspects = h.Suspects
-		for _, x := range d.suspects {
-			d.stamp = max(d.stamp, x.Row.Stamp)
+		for hash, x := range d.suspects {
+			d.stamp, x.Row.Hash = max(d.stamp, x.Row.Stamp), hash // an earlier version did not keep the hash
+		}
+		d.fresh = slices.DeleteFunc(d.fresh, func(x Doubt) bool { return x.Hash == 0 })
+		for _, x := range d.fresh {
+			if have := d.suspects[x.Hash]; have != nil {
+				have.told = true
+			}
 		}
 	}
 	for i := range d.sources[1:] {
@@ -296,7 +303,7 @@ func (d *Detector) restoreStream(s Side, in *savedStream, dec *gob.Decoder) (err
 	st.renumbered = in.Renumbered
 	st.taken, st.boundary, st.seq, st.place = in.Taken, in.Taken, in.Seq, in.Place
 	st.fences, st.fenced, st.step, st.through, st.tops = in.Fences, in.Fenced, in.Step, in.Through, in.Tops
-	st.blindFrom, st.blinds, st.lost = in.BlindFrom, in.Blinds, in.Lost
+	st.clock, st.blindFrom, st.blinds, st.lost = in.Clock, in.BlindFrom, in.Blinds, in.Lost
 	if in.Read != nil {
 		st.read = in.Read
 	}

@@ -45,7 +45,7 @@ func (d *Detector) stepKey(s Side, l *layout, c *binlog.Change, tx *binlog.Trans
 	}
 	given, maybe := st.given(l.table.name, c.Began, tx.CommitTime.Unix(), key), st.maybeGiven(l.table.name, c.Began, key)
 	if tx.CommitTime.Unix() > 0 {
-		st.topKey(l.table.name, tx.CommitTime.Unix(), key, false)
+		st.topsOf(l.table.name).Log.add(topAt{At: tx.CommitTime.Unix(), Key: key})
 	}
 	if given || st.step.Fits(key) {
 		return

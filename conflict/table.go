@@ -43,6 +43,8 @@ type namespace struct {
 	// Text tells, per part and side, the column's charset and collation; "" for
 	// values that are compared by their bytes.
 	Text [][2]textType
+	// Plain says that all parts are integers.
+	Plain bool
 }
 
 type textType struct{ Charset, Collation string }
@@ -62,7 +64,7 @@ type table struct {
 	name  string
 	defs  [2]*cluster.Table
 	fks   [2][]ForeignKey
-	gone  [2]bool  // dropped, renamed or made anew since a side's definition was given
+	gone  [2]bool  // dropped or moved away since a side's definition was given, or not surely there
 	keys  []keyDef // the row's identity first, if it has one
 	hasID bool
 	// expression names a unique key with an expression, which no image holds.
@@ -234,18 +236,20 @@ func (d *Detector) namespace(t *table, name string, names, columns []string, c c
 		d.nsByName[id] = ns
 		d.namespaces = append(d.namespaces, namespace{})
 	}
-	text := make([][2]textType, len(columns))
+	text, plain := make([][2]textType, len(columns)), len(columns) > 0
 	for i, col := range columns {
 		for s, def := range t.defs {
 			if def == nil {
 				continue
 			}
-			if k := def.Column(col); k != nil && k.Charset != "" && k.Charset != "binary" {
+			k := def.Column(col)
+			plain = plain && k != nil && strings.HasSuffix(k.DataType, "int")
+			if k != nil && k.Charset != "" && k.Charset != "binary" {
 				text[i][s] = textType{k.Charset, k.Collation}
 			}
 		}
 	}
-	d.namespaces[ns] = namespace{Table: name, Columns: names, Class: c, Period: period, Text: text}
+	d.namespaces[ns] = namespace{Table: name, Columns: names, Class: c, Period: period, Text: text, Plain: plain}
 	return ns
 }
 

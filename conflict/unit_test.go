@@ -204,3 +204,20 @@ func TestWindowStaysBounded(t *testing.T) {
 		t.Fatalf("the fence did not end the blind interval: %+v", m.Blind)
 	}
 }
+
+// Rows of different tables are told apart by their hash, short keys as well as long ones.
+func TestRowHashesDiffer(t *testing.T) {
+	seen := map[uint64]string{}
+	for ns := range uint32(64) {
+		for id := range 1100 {
+			for _, text := range []string{fmt.Sprint(id), fmt.Sprint(1000000 + id)} {
+				name := fmt.Sprintf("row %s of namespace %d", text, ns)
+				h := rowHash(ns, tupleOf([]binlog.Value{{Text: []byte(text)}}))
+				if o, ok := seen[h]; ok {
+					t.Fatalf("%s and %s have one hash", o, name)
+				}
+				seen[h] = name
+			}
+		}
+	}
+}

@@ -53,7 +53,7 @@ func help(t *testing.T) map[string][]string {
 	}
 	flags := make(map[string][]string)
 	for _, command := range []string{
-		"check", "preflight", "watch", "topology", "plan init", "gate status", "gate check", "gate wait", "gate override", "gate certify",
+		"check", "preflight", "watch", "topology", "plan init", "plan replace-node", "gate status", "gate check", "gate wait", "gate override", "gate certify",
 		"keygen", "verify", "repair", "report", "demo", "fixture up", "fixture down", "fixture list",
 	} {
 		out, err := exec.CommandContext(t.Context(), binary, append(strings.Fields(command), "--help")...).Output()

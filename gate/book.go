@@ -59,5 +59,7 @@ func (b *Book) Backward() iter.Seq[Evidence] {
 
 // Judge is the function Judge of all evidence.
 func (b *Book) Judge(p plan.Plan, now time.Time) Status {
-	return judgeAll(p, slices.Clone(b.list), now)
+	list := slices.Clone(b.list)
+	slices.Reverse(list) // what was added last is mostly the newest: then there is little to sort
+	return judgeAll(p, list, now)
 }

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -99,12 +100,31 @@ func (j *judge) staleness(gate string, p proof, e piece) *Reason {
 	}
 	limit := p.age(j.plan.Ages)
 	age := j.now.Sub(e.from()) // of the oldest that it rests on
+	if miss, ok := j.missed(e.Evidence, p.kind); ok {
+		r := j.reject(ReasonEvidenceStale, e, cmp.Or(miss.Do, j.measure(gate, p.kind)))
+		r.Text = fmt.Sprintf("the evidence of %s is %s old, and was not to be had since: %s", describe(p.kind), age.Round(time.Second), miss.Why)
+		return r
+	}
 	if age <= limit || p.fresh != nil && p.fresh(j, e.Evidence) {
 		return nil
 	}
 	r := j.reject(ReasonEvidenceStale, e, j.measure(gate, p.kind))
 	r.Text = fmt.Sprintf("the evidence of %s is %s old; the plan allows %s", describe(p.kind), age.Round(time.Second), limit)
 	return r
+}
+
+// missed tells that evidence of the same kind was to be taken since, and could not be: a look that fails may be one that would have
+// told otherwise, and what is proven beside it now would be kept. A preflight and a check of the copy are not of a moment.
+func (j *judge) missed(e Evidence, kind Kind) (Unmeasured, bool) {
+	if kind == KindPreflight || kind == KindRestoredCopy {
+		return Unmeasured{}, false
+	}
+	for _, p := range j.takenAfter(KindUnmeasured, e.Taken) {
+		if c, ok := p.Content.(Unmeasured); ok && c.Of == kind {
+			return c, true
+		}
+	}
+	return Unmeasured{}, false
 }
 
 // ahead is the reason for a piece of a time to come.

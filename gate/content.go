@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -49,6 +50,17 @@ type Preflight struct {
 	// letter case for one (Folds).
 	Tables []string `json:"tables,omitempty"`
 	Folds  bool     `json:"folds,omitempty"`
+	// Aside are the tables that the plan does not choose; nil: not known.
+	Aside *Aside `json:"aside,omitempty"`
+}
+
+// MaxAside bounds the names in Aside.
+const MaxAside = 50
+
+// Aside are tables and views of either side that were not looked at.
+type Aside struct {
+	Total  int      `json:"total"`
+	Tables []string `json:"tables"` // the first of them, as in Preflight.Tables
 }
 
 // Verdicts of checks.
@@ -97,8 +109,13 @@ type Link struct {
 	// Threads are the ids of its receiver and its applier at To, with when that server was started: the same ids of the same
 	// start are an unbroken run. nil: not known.
 	Threads *Threads `json:"threads,omitempty"`
-	Grant   string   `json:"grant,omitempty"` // lets the account see them at To; "" if it lacks no privilege
-	Words   Words    `json:"words,omitempty"` // of the server at To
+	// Quiet is from when on To's own log tells that nothing came over the link but by one unbroken run. It is looked for where
+	// the threads are not those of the look before. Zero: not known, or they are the same.
+	Quiet time.Time `json:"quiet,omitzero"`
+	// Logs says that what comes over the link is in To's own log. It takes a new start of To to change that.
+	Logs  bool   `json:"logs,omitempty"`
+	Grant string `json:"grant,omitempty"` // lets the account see them at To; "" if it lacks no privilege
+	Words Words  `json:"words,omitempty"` // of the server at To
 }
 
 // Threads are the connection ids of a channel's threads.
@@ -158,6 +175,39 @@ type StepSide struct {
 type Steps struct {
 	Old StepSide `json:"old"`
 	New StepSide `json:"new"`
+	// Nodes are the other nodes of the sides' Galera clusters, which take writes as old and new do.
+	Nodes []StepNode `json:"nodes,omitempty"`
+	// Unplanned says of a side that its Galera cluster has nodes that the plan does not name.
+	Unplanned []string `json:"unplanned,omitempty"`
+}
+
+// StepNode is the step of a further node that takes writes.
+type StepNode struct {
+	Name    string `json:"name"`              // as the plan names it
+	Side    string `json:"side"`              // "old" or "new"
+	Trouble string `json:"trouble,omitempty"` // why it was not reached
+	StepSide
+}
+
+// node is what is known of a further node that takes writes.
+func (c Steps) node(name string) (StepNode, bool) {
+	i := slices.IndexFunc(c.Nodes, func(n StepNode) bool { return n.Name == name })
+	if i < 0 {
+		return StepNode{}, false
+	}
+	return c.Nodes[i], true
+}
+
+// Mark is StepSide.Mark and Global of a server by its name; false where there is none.
+func (c Steps) Mark(name string) (mark uint64, global Step, ok bool) {
+	switch name {
+	case "old":
+		return c.Old.Mark, c.Old.Global, true
+	case "new":
+		return c.New.Mark, c.New.Global, true
+	}
+	n, ok := c.node(name)
+	return n.Mark, n.Global, ok
 }
 
 // StepRestored is new's step after old was drained.
@@ -395,6 +445,13 @@ type Decision struct {
 	Rested []EvidenceID `json:"rested"`
 }
 
+// Unmeasured says that evidence of a kind was to be taken and could not be.
+type Unmeasured struct {
+	Of  Kind   `json:"of"`
+	Why string `json:"why"`
+	Do  string `json:"do,omitempty"` // the statement with its node that lets it be taken; "": not known
+}
+
 // The kinds of the contents.
 func (Preflight) Kind() Kind    { return KindPreflight }
 func (Check) Kind() Kind        { return KindCheck }
@@ -418,3 +475,4 @@ func (Override) Kind() Kind     { return KindOverride }
 func (Hook) Kind() Kind         { return KindHook }
 func (Action) Kind() Kind       { return KindAction }
 func (Decision) Kind() Kind     { return KindDecision }
+func (Unmeasured) Kind() Kind   { return KindUnmeasured }

@@ -3,6 +3,8 @@ package gate
 import (
 	"slices"
 	"time"
+
+	"crosscheck/gate/plan"
 )
 
 // What is kept is bound to one unbroken episode: one read-only window, one switch, one draining. Evidence that says that it
@@ -65,10 +67,10 @@ func differs(c Content) bool {
 }
 
 // sameWindow tells that the read-only window that was open at a moment is open still: old has been read only since before,
-// stands where it did, and nobody wrote to new but the application after its switch was declared.
+// stands where it did, and nobody wrote to new but the application after its switch was declared, nor did replication.
 func sameWindow(j *judge, passed time.Time) bool {
 	newest, ok := j.latest(KindReadOnly)
-	if !ok || j.now.Sub(newest.Taken) > j.plan.Ages.State || !j.inWindow(newest, passed) {
+	if !ok || j.now.Sub(newest.Taken) > j.plan.Ages.State || !j.inWindow(newest, passed) || !j.steady(passed) {
 		return false
 	}
 	for _, p := range j.takenAfter(KindReadOnly, passed) {
@@ -84,18 +86,60 @@ func (j *judge) inWindow(e Evidence, passed time.Time) bool {
 	c, ok := e.Content.(ReadOnly)
 	return ok && c.ReadOnly && c.SuperReadOnly && !c.Since.IsZero() && !c.Since.After(passed) &&
 		!c.T1.IsZero() && !c.T1.After(passed) && c.OldT1 != "" && c.OldT1 == c.OldT2 &&
+		(c.NewApplied == "" || c.NewApplied == c.OldT2) && // what had been applied once can only be less by going back
 		(c.Extra == "" || j.declaredWithin(c.Since, e.Taken))
 }
 
-// declaredWithin tells whether a switch of the writes was declared between two moments.
-func (j *judge) declaredWithin(from, to time.Time) bool {
-	for _, p := range j.pieces[KindWritesSwitch] {
-		c, ok := p.Content.(WritesSwitch)
-		if ok && j.rejects(p) == "" && c.By != "" && !c.Switched.IsZero() && !c.Switched.Before(from) && !c.Switched.After(to) {
-			return true
+// steady tells that replication brought nothing to new since a moment at which all of old had arrived there: old wrote nothing
+// since, so that it could only be something of before, for a second time. A link that stands brings nothing.
+func (j *judge) steady(passed time.Time) bool {
+	for _, p := range j.takenAfter(KindSync, passed) {
+		c, ok := p.Content.(Sync)
+		if !ok || slices.ContainsFunc(c.Links, func(l Link) bool { return l.From != "new" && l.ranAnew(passed) }) {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// ranAnew tells that a link may have brought something since a moment by other threads than those of then.
+func (l Link) ranAnew(since time.Time) bool {
+	switch {
+	case l.Running && !l.Since.IsZero() && !l.Since.After(since):
+		return false
+	case !l.Quiet.IsZero():
+		return l.Quiet.After(since)
+	}
+	return l.Running
+}
+
+// declaredWithin tells whether a switch of the writes was declared between two moments, and stood at the later one by the first look
+// from then on: who was seen on new and then back on old needs a new word.
+func (j *judge) declaredWithin(from, to time.Time) bool {
+	var word, void time.Time
+	left := false
+	for _, p := range slices.Backward(j.pieces[KindWritesSwitch]) {
+		c, ok := p.Content.(WritesSwitch)
+		if !ok || j.rejects(p) != "" {
+			continue
+		}
+		if c.By == "" || !c.Switched.Equal(word) {
+			word, left = time.Time{}, false
+		}
+		if c.By != "" && !c.Switched.Equal(void) {
+			word = c.Switched
+		}
+		switch onOld := len(c.AppOnOld) > 0 || c.OldWrites > 0; {
+		case onOld && left:
+			word, void, left = time.Time{}, c.Switched, false
+		case !onOld && c.AppOnNew > 0:
+			left = true
+		}
+		if !p.Taken.Before(to) {
+			break
+		}
+	}
+	return !word.IsZero() && !word.Before(from) && !word.After(to)
 }
 
 // sameSwitch tells that the switch that was declared at a moment is the one that is declared now, and that nobody was seen
@@ -127,8 +171,8 @@ func sameSwitch(j *judge, passed time.Time) bool {
 	return notBack(j, passed)
 }
 
-// notBack tells that nothing was written to old since a moment at which it was drained: each look since counted all of its writes
-// from before that moment on, and there was none. A session that came back
+// notBack tells that nothing was written to old since a moment at which it was drained, and nothing of it written to new again: each
+// look since counted all of its writes from before that moment on, and there was none. A session that came back
 // shuts the gate that is about sessions, for as long as it is there.
 func notBack(j *judge, passed time.Time) bool {
 	counted := passed // up to the last look before
@@ -140,6 +184,21 @@ func notBack(j *judge, passed time.Time) bool {
 	}
 	for _, p := range j.takenAfter(KindDrained, passed) {
 		if c, ok := p.Content.(Drained); !ok || c.OldWrites > 0 || c.Since.IsZero() || c.Since.After(counted) {
+			return false
+		}
+	}
+	return j.steady(passed) && (j.plan.Path != plan.DualWrite || j.followed(passed))
+}
+
+// followed tells that no replica of new was seen to follow by other threads than at a moment. New takes writes all the time, and what a
+// replica passed over no later look tells; while both sides hold the same, a check does. After a switch without a way back to old
+// nothing would, so that there it is asked at the switch only.
+func (j *judge) followed(since time.Time) bool {
+	for _, p := range j.takenAfter(KindNodes, since) {
+		c, ok := p.Content.(Nodes)
+		if !ok || slices.ContainsFunc(c.Nodes, func(n ClusterNode) bool {
+			return n.Planned && n.Side == "new" && n.Link != nil && n.Link.Running && (n.Link.Since.IsZero() || n.Link.Since.After(since))
+		}) {
 			return false
 		}
 	}

@@ -47,6 +47,7 @@ const (
 	KindDecision     Kind = "decision"
 	KindNodes        Kind = "nodes"
 	KindCopy         Kind = "copy"
+	KindUnmeasured   Kind = "unmeasured"
 )
 
 // Content is what one kind of evidence says. Its types are those of this package.
@@ -158,7 +159,10 @@ func (e Evidence) ID() EvidenceID {
 }
 
 // Problem says why the evidence cannot be used at all; "" if it can.
-func (e Evidence) Problem() string {
+func (e Evidence) Problem() string { return e.problem(e.ID()) }
+
+// problem is the same of evidence whose ID is known.
+func (e Evidence) problem(id EvidenceID) string {
 	switch {
 	case e.Content == nil:
 		return "it has no content"
@@ -168,7 +172,7 @@ func (e Evidence) Problem() string {
 		return "it began after it ended"
 	case e.Old == "" || e.New == "":
 		return "it does not say which servers it is about"
-	case e.ID() == "":
+	case id == "":
 		return "it cannot be written"
 	}
 	return e.Content.problem(e.Taken)
@@ -239,6 +243,8 @@ func decodeFurther(k Kind, text []byte) (Content, error) {
 		return decode[Nodes](text)
 	case KindCopy:
 		return decode[Copy](text)
+	case KindUnmeasured:
+		return decode[Unmeasured](text)
 	default:
 		return nil, fmt.Errorf("kind %q is unknown to this version", k)
 	}

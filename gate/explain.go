@@ -41,12 +41,21 @@ func (h *history) explain(j *judge, s *Status) {
 func (h *history) lost(j *judge, spec spec, s *Status) *Reason {
 	for _, k := range spec.kept {
 		keeper, _ := s.Gate(k.by)
-		if k.by == spec.name || keeper.State.Open() {
+		why, missed := j.unmeasured(k)
+		if !missed && (k.by == spec.name || keeper.State.Open()) {
 			continue
 		}
-		if r := h.held(j, spec, map[string]bool{k.by: true}, s.At); r != nil {
-			return j.unknown(ReasonKeeper, fmt.Sprintf("it was open at %s, and would still be while the gate %s is: that is %s: %s",
-				moment(r.Stays), k.by, keeper.State, keeper.ReasonIDs()), fmt.Sprintf("crosscheck gate check %s --plan PLAN", k.by))
+		next := fmt.Sprintf("crosscheck gate check %s --plan PLAN", k.by)
+		is := fmt.Sprintf("that is %s: %s", keeper.State, keeper.ReasonIDs())
+		if missed {
+			if why.Do != "" {
+				next = why.Do + Then + next
+			}
+			is = colon(describe(why.Of)+" could not be measured for that", why.Why)
+		}
+		if r := h.heldBy(j, spec.name, k, s.At); r != nil {
+			return j.unknown(ReasonKeeper, fmt.Sprintf("it was open at %s, and would still be while the gate %s is: %s",
+				moment(r.Stays), k.by, is), next)
 		}
 	}
 	return nil

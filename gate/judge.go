@@ -47,7 +47,10 @@ type piece struct {
 	problem string
 }
 
-func newPiece(e Evidence) piece { return piece{Evidence: e, id: e.ID(), problem: e.Problem()} }
+func newPiece(e Evidence) piece {
+	id := e.ID()
+	return piece{Evidence: e, id: id, problem: e.problem(id)}
+}
 
 // history judges the present, and for that the past.
 type history struct {
@@ -107,23 +110,56 @@ func (h *history) held(j *judge, s spec, open map[string]bool, before time.Time)
 		return nil
 	}
 	for _, k := range s.kept {
-		if k.by != s.name && !open[k.by] {
+		if _, missed := j.unmeasured(k); missed || k.by != s.name && !open[k.by] {
 			continue
 		}
-		for _, p := range j.moments(k, before) {
-			then := h.at(p.Taken)
-			keeper, _ := then.Gate(k.by)
-			r, _ := then.Gate(s.name)
-			if then.Old != j.old || then.New != j.new || !keeper.State.Open() || !r.State.Open() {
-				continue
-			}
-			if r.Stays.IsZero() {
-				r.Stays = p.Taken
-			}
-			return &r
+		if r := h.heldBy(j, s.name, k, before); r != nil {
+			return r
 		}
 	}
 	return nil
+}
+
+// heldBy is the same of one that keeps it, whether that is open or not.
+func (h *history) heldBy(j *judge, name string, k keep, before time.Time) *Result {
+	for _, p := range j.moments(k, before) {
+		then := h.at(p.Taken)
+		keeper, _ := then.Gate(k.by)
+		r, _ := then.Gate(name)
+		if then.Old != j.old || then.New != j.new || !keeper.State.Open() || !r.State.Open() {
+			continue
+		}
+		if r.Stays.IsZero() {
+			r.Stays = p.Taken
+		}
+		return &r
+	}
+	return nil
+}
+
+// ended tells whether what is kept is so by the end of the migration: nothing reopens one that is over.
+func (j *judge) ended(k keep) bool {
+	gates := j.plan.Path.Gates()
+	return k.by == gates[len(gates)-1] && k.while == nil
+}
+
+// unmeasured tells of evidence of what keeps a gate that could not be taken when it was to be taken last: an older look, however
+// young, keeps nothing then.
+func (j *judge) unmeasured(k keep) (Unmeasured, bool) {
+	if j.ended(k) || len(j.pieces[KindUnmeasured]) == 0 {
+		return Unmeasured{}, false
+	}
+	kinds := Needs(j.plan, k.by)
+	if k.while != nil {
+		kinds = append(kinds, KindSync) // each of these asks for replication as well
+	}
+	for _, kind := range kinds {
+		e, _ := j.newest(kind)
+		if c, missed := j.missed(e, kind); missed {
+			return c, true
+		}
+	}
+	return Unmeasured{}, false
 }
 
 // momentsTried bounds how many moments are judged anew for one gate. A decision of an honest ledger holds at the first try.
@@ -134,14 +170,12 @@ const momentsTried = 8
 // one out shuts a gate, and never opens one.
 func (j *judge) moments(k keep, before time.Time) []piece {
 	var out []piece
-	gates := j.plan.Path.Gates()
 	for _, p := range slices.Backward(j.pieces[KindDecision]) {
 		d, ok := p.Content.(Decision)
 		if !ok || d.Gate != k.by || !d.State.Open() || j.rejects(p) != "" || !p.Taken.Before(before) {
 			continue
 		}
-		ended := k.by == gates[len(gates)-1] && k.while == nil // nothing reopens a migration that is over
-		if ended || !j.refuted(p.Taken) && len(j.reset(p.Taken)) == 0 && (k.while == nil || k.while(j, p.Taken)) {
+		if j.ended(k) || !j.refuted(p.Taken) && len(j.reset(p.Taken)) == 0 && (k.while == nil || k.while(j, p.Taken)) {
 			out = append(out, p)
 		}
 	}

@@ -3,6 +3,7 @@ package gate
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -129,6 +130,9 @@ func refusals(p plan.Plan, k Kind, piece Evidence) []refusal {
 	return out
 }
 
+// manyOfOne is a plural of one.
+var manyOfOne = regexp.MustCompile(`(^|[ (])1 (anonymous |more )?(sessions|rows|writes|transactions|tables|variables|overrides|findings|things)\b`)
+
 // TestEveryFaultIsNamed tries every bad content of each kind, alone and beside good evidence of the same time.
 func TestEveryFaultIsNamed(t *testing.T) {
 	// Some faults of a kind are none for each gate that rests on the kind.
@@ -153,6 +157,11 @@ func TestEveryFaultIsNamed(t *testing.T) {
 						r := mustGate(t, Judge(p, replaced(base, k, bad), t0), name)
 						if r.State.Open() || !has(r, id) {
 							t.Errorf("%s, reasons %+v", r.State, r.Reasons)
+						}
+						for _, reason := range r.Reasons {
+							if manyOfOne.MatchString(reason.Text) {
+								t.Errorf("%q", reason.Text)
+							}
 						}
 						for _, order := range [][]Evidence{{piece, bad}, {bad, piece}} {
 							both := mustGate(t, Judge(p, replaced(base, k, order...), t0), name)

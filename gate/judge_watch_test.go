@@ -107,6 +107,26 @@ func TestWatchOnAnEarlierCheck(t *testing.T) {
 	}
 }
 
+// TestWatchOnACheckAfterTheSwitch: a watch that began late knows of all by the check that it builds on, if that began after the
+// switch, also once there is a newer one.
+func TestWatchOnACheckAfterTheSwitch(t *testing.T) {
+	p := windowed(testPlan(plan.DualWrite))
+	switched := t0.Add(-5 * time.Hour)
+	sw := good(p, KindWritesSwitch, t0).(WritesSwitch)
+	sw.Switched = switched
+	w := good(p, KindWatch, t0).(Watch)
+	w.BaseRun = "1"
+	again := good(p, KindCheck, t0).(Check)
+	again.Run = "2"
+	for began, want := range map[time.Time]State{switched.Add(time.Second): Pass, switched.Add(-time.Second): Unknown} {
+		list := replaced(replaced(world(p), KindWritesSwitch, made(p, t0, sw)), KindWatch, made(p, t0, w))
+		list = append(replaced(list, KindCheck, made(p, began, good(p, KindCheck, began))), made(p, t0.Add(-time.Minute), again))
+		if r := mustGate(t, Judge(p, list, t0), "writes-switched"); r.State != want || has(r, ReasonWatchLate) != (want == Unknown) {
+			t.Errorf("switched at %s, the watch builds on a check of %s: %s %+v", moment(switched), moment(began), r.State, r.Reasons)
+		}
+	}
+}
+
 // TestResumedCheckIsAsOldAsItsBeginning: what its first process compared is proven as of then, whenever the last one ended.
 func TestResumedCheckIsAsOldAsItsBeginning(t *testing.T) {
 	p := windowed(testPlan(plan.GTIDRestart))

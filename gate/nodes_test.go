@@ -210,3 +210,74 @@ func TestEachGTID(t *testing.T) {
 		}
 	}
 }
+
+// TestStepsOfFurtherNodes: each node of a Galera cluster takes writes, so its step is judged as its side's is, and must keep clear
+// of the other side's; one whose step is not known leaves the gate undecided.
+func TestStepsOfFurtherNodes(t *testing.T) {
+	p := testPlan(plan.DualWrite)
+	j := &judge{plan: p, hash: p.Hash(), now: t0, old: uuidOld, new: uuidNew}
+	kept := func(s Step) StepSide {
+		return StepSide{Global: s, Persisted: &s, PersistedKnown: true, SessionsSeen: true}
+	}
+	for _, c := range []struct {
+		name string
+		node StepNode
+		more []string // Unplanned
+		id   string   // "" for none
+		next string
+	}{
+		{"as new's own", StepNode{StepSide: kept(Step{2, 2})}, nil, "", ""},
+		{"another rest that old does not have", StepNode{StepSide: kept(Step{4, 4})}, nil, "", ""},
+		{"old's", StepNode{StepSide: kept(Step{2, 1})}, nil, ReasonStepOverlap, "on new-1: SET PERSIST auto_increment_offset = 2; SET PERSIST auto_increment_increment = 2"},
+		{"none", StepNode{StepSide: kept(Step{1, 1})}, nil, ReasonStepWrong, "on new-1: SET PERSIST auto_increment_offset = 2; SET PERSIST auto_increment_increment = 2"},
+		{"set by Galera", StepNode{StepSide: StepSide{Global: Step{2, 2}, Persisted: &Step{2, 2}, SessionsSeen: true, Overridden: "wsrep_auto_increment_control=ON"}}, nil, ReasonStepOverridden, "on new-1: turn its control of the step off"},
+		{"dead", StepNode{Trouble: "refused"}, nil, ReasonNodeMissing, "see that it runs"},
+		{"one more", StepNode{StepSide: kept(Step{2, 2})}, []string{"the Galera cluster of new has 3 nodes, and the plan names 2 of them"}, ReasonNodeUnplanned, "name them in the plan"},
+	} {
+		c.node.Name, c.node.Side = "new-1", "new"
+		got := judgeSteps(j, made(p, t0, Steps{Old: kept(Step{2, 1}), New: kept(Step{2, 2}), Nodes: []StepNode{c.node}, Unplanned: c.more}))
+		switch {
+		case c.id == "" && len(got) == 0:
+		case len(got) != 1 || got[0].ID != c.id || !strings.HasPrefix(got[0].Next, c.next):
+			t.Errorf("%s: %+v, want %s", c.name, got, c.id)
+		}
+	}
+}
+
+// TestReplicasThatWereStartedAnew: while both sides take part, what a replica of new passed over ends what was kept, until it is compared.
+func TestReplicasThatWereStartedAnew(t *testing.T) {
+	w := &walk{T: t, p: clustered(plan.DualWrite), now: t0}
+	w.list = replaced(clusterWorld(w.p), KindSignOff)
+	w.open("all is well", plan.GateReplicaInSync, plan.GateOldDrained)
+	nodes := func(since time.Time, side string, running bool) {
+		w.later(time.Second)
+		c := goodNodes()
+		for i := range c.Nodes {
+			if l := c.Nodes[i].Link; c.Nodes[i].Side == side {
+				l.Since, l.Running = since, running
+			}
+		}
+		w.take(c)
+		w.measure(KindDrained)
+	}
+	nodes(w.now, "old", true)
+	w.open("a replica of old is of no matter", plan.GateReplicaInSync)
+	nodes(t0.Add(-9000*time.Hour), "new", false)
+	w.open("one of new stands", plan.GateReplicaInSync)
+	again := w.now.Add(time.Millisecond)
+	nodes(again, "new", true)
+	w.shut("and goes on", plan.GateReplicaInSync)
+	nodes(again, "new", true)
+	w.shut("and later", plan.GateReplicaInSync)
+	w.later(time.Second)
+	w.measure(KindCheck)
+	for _, n := range []string{"new-1", "new-2"} {
+		check, _ := good(w.p, KindCheck, w.now).(Check)
+		e := made(w.p, w.now, Copy{Node: n, UUID: nodeUUID(n), Check: check})
+		e.From = w.now
+		w.list = append(w.list, e)
+	}
+	nodes(again, "new", true)
+	w.measure(KindSync)
+	w.open("and compared", plan.GateReplicaInSync, plan.GateOldDrained)
+}

@@ -225,6 +225,7 @@ func describe(k Kind) string {
 		KindRestoredCopy: "a restored copy", KindRehearsal: "a rehearsal", KindHealth: "new's health", KindSignOff: "a signature",
 		KindOverride: "an override", KindHook: "a hook", KindAction: "an action", KindDecision: "a decision",
 		KindNodes: "the nodes of both clusters", KindCopy: "a check of new's replicas",
+		KindUnmeasured: "a failed measurement",
 	}[k]
 }
 

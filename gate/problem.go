@@ -167,6 +167,13 @@ func (c Hook) problem(time.Time) string {
 
 func (c Action) problem(time.Time) string { return "" }
 
+func (c Unmeasured) problem(time.Time) string {
+	if c.Of == "" {
+		return "it does not say of what"
+	}
+	return ""
+}
+
 func (c Decision) problem(time.Time) string {
 	if c.Gate == "" {
 		return "it does not say of which gate"

@@ -52,7 +52,7 @@ func (j *judge) findings(list []Finding, bad, unseen, next string) []Reason {
 		}
 	}
 	if left > 0 {
-		out[len(out)-1].Text += fmt.Sprintf(" (and %d more findings)", left)
+		out[len(out)-1].Text += " (and " + Many(left, "more finding", "more findings") + ")"
 	}
 	return out
 }
@@ -377,10 +377,10 @@ func (j *judge) watch(e Evidence, c Watch) []Reason {
 			quiet.Round(time.Second), j.plan.Limits.QuietPeriod, counts(c.Failures)), "mend its cause; wait"))
 	}
 	if c.Differ > 0 {
-		out = append(out, *j.fail(ReasonRowsDiffer, fmt.Sprintf("%d rows are proven different", c.Differ), "mend the rows on new as what this writes says: crosscheck repair --state DIR; wait until the watch has checked them again"))
+		out = append(out, *j.fail(ReasonRowsDiffer, Many(c.Differ, "row is proven different", "rows are proven different"), "mend the rows on new as what this writes says: crosscheck repair --state DIR; wait until the watch has checked them again"))
 	}
 	if c.Open > 0 {
-		out = append(out, *j.unknown(ReasonRowsUndecided, fmt.Sprintf("%d rows are under doubt", c.Open), "wait until the watch has checked them again"))
+		out = append(out, *j.unknown(ReasonRowsUndecided, Many(c.Open, "row is under doubt", "rows are under doubt"), "wait until the watch has checked them again"))
 	}
 	return out
 }
@@ -402,7 +402,7 @@ func judgeSchema(j *judge, e Evidence) []Reason {
 	next := j.measure(plan.GateSchemaParity, KindSchema)
 	out := j.findings(c.Differences, ReasonSchemaDifference, ReasonSchemaUnseen, next)
 	if !c.Complete || c.Tables == 0 {
-		out = append(out, *j.unknown(ReasonSchemaUnseen, fmt.Sprintf("only %d tables were compared", c.Tables), next))
+		out = append(out, *j.unknown(ReasonSchemaUnseen, "only "+Many(c.Tables, "table was compared", "tables were compared"), next))
 	}
 	return out
 }
@@ -415,7 +415,7 @@ func judgeConfig(j *judge, e Evidence) []Reason {
 	next := j.measure(plan.GateConfigParity, KindConfig)
 	out := j.findings(c.Differences, ReasonConfigDifference, ReasonConfigUnseen, next)
 	if !c.Complete || c.Variables == 0 {
-		out = append(out, *j.unknown(ReasonConfigUnseen, fmt.Sprintf("only %d variables were compared", c.Variables), next))
+		out = append(out, *j.unknown(ReasonConfigUnseen, "only "+Many(c.Variables, "variable was compared", "variables were compared"), next))
 	}
 	return out
 }

@@ -177,7 +177,7 @@ func (j *judge) gtidNode(n GTIDNode) []Reason {
 	}
 	switch {
 	case n.Anonymous > 0:
-		out = append(out, *j.fail(ReasonAnonymous, fmt.Sprintf("%d anonymous transactions are under way on %s", n.Anonymous, n.Name),
+		out = append(out, *j.fail(ReasonAnonymous, Many(n.Anonymous, "anonymous transaction is", "anonymous transactions are")+" under way on "+n.Name,
 			"wait; on "+n.Name+": SHOW GLOBAL STATUS LIKE 'Ongoing_anonymous_transaction_count'"))
 	case n.Anonymous < 0 && off && n.Ladder == LadderRestart: // its restart drains it
 	case n.Anonymous < 0 && (n.Name != "old" || n.Mode != "OFF"): // an old server that is read only and has no such counter

@@ -25,6 +25,39 @@ func judgeSteps(j *judge, e Evidence) []Reason {
 		out = append(out, *j.fail(ReasonStepOverlap, fmt.Sprintf("old's step %s and new's %s make common keys", c.Old.Global, c.New.Global),
 			"on new: "+c.New.set(c.Old.Global.beside())))
 	}
+	return append(out, j.stepNodes(c)...)
+}
+
+// stepNodes judges the further nodes that take writes: each one's step must keep clear of the other side's.
+func (j *judge) stepNodes(c Steps) []Reason {
+	var out []Reason
+	for _, n := range c.Nodes {
+		own, other, name, advice := c.New, c.Old, "old", Step{2, 2}
+		if n.Side == "old" {
+			own, other, name, advice = c.Old, c.New, "new", Step{2, 1}
+		}
+		if n.Trouble != "" {
+			out = append(out, *j.unknown(ReasonNodeMissing, colon("the step of "+n.Name+", which takes writes, is not known", n.Trouble),
+				"see that it runs and lets crosscheck's account in; a node that is gone for good: take it out of the plan"))
+			continue
+		}
+		reasons := j.stepSide(n.Name, n.StepSide, advice)
+		if !slices.ContainsFunc(reasons, func(r Reason) bool {
+			return r.ID == ReasonStepWrong || r.ID == ReasonStepIgnored || r.ID == ReasonStepOverridden
+		}) &&
+			overlap(n.Global, other.Global) {
+			to := own.Global
+			if overlap(to, other.Global) {
+				to = advice
+			}
+			reasons = append(reasons, *j.fail(ReasonStepOverlap, fmt.Sprintf("%s's step %s and %s's %s make common keys", n.Name, n.Global, name, other.Global),
+				"on "+n.Name+": "+n.set(to)))
+		}
+		out = append(out, reasons...)
+	}
+	for _, text := range c.Unplanned {
+		out = append(out, *j.unknown(ReasonNodeUnplanned, text+": their steps are not known", "name them in the plan, as replicas of their side"))
+	}
 	return out
 }
 
@@ -90,11 +123,11 @@ func (j *judge) persisted(side string, s StepSide, want Step) []Reason {
 func (j *judge) staleSessions(side string, s StepSide) []Reason {
 	var out []Reason
 	if len(s.Stale) > 0 {
-		text := "%d sessions on %s have another step than the server: %s"
+		text := Many(len(s.Stale), "session on "+side+" has", "sessions on "+side+" have") + " another step than the server: "
 		if s.Hidden {
-			text = "%d sessions on %s began before its step was seen to be what it is, and may have another one: %s"
+			text = Many(len(s.Stale), "session", "sessions") + " on " + side + " began before its step was seen to be what it is, and may have another one: "
 		}
-		out = append(out, *j.fail(ReasonStaleSessions, fmt.Sprintf(text, len(s.Stale), side, people(s.Stale)), "on "+side+": "+kill(s.Stale)))
+		out = append(out, *j.fail(ReasonStaleSessions, text+people(s.Stale), "on "+side+": "+kill(s.Stale)))
 	}
 	if !s.SessionsSeen && !j.plan.Acknowledges(plan.AckSessionsUnseen) {
 		text, next := "the steps of the live sessions on "+side+" are not known", "on "+side+": "+cmp.Or(s.Grant, "SHOW PROCESSLIST")
@@ -105,7 +138,8 @@ func (j *judge) staleSessions(side string, s StepSide) []Reason {
 				names = append(names, fmt.Sprintf("%d %s@%s for %s", b.ID, b.User, b.Host, time.Duration(b.Seconds)*time.Second))
 				list = append(list, b.Session)
 			}
-			text = fmt.Sprintf("%d sessions on %s do not show their step, since they are at a statement: %s", len(list), side, Some(names))
+			text = Many(len(list), "session on "+side+" does not show its step, since it is at a statement: ", "sessions on "+side+
+				" do not show their step, since they are at a statement: ") + Some(names)
 			next = "wait until it has ended, or end it; on " + side + ": " + kill(list)
 		}
 		if s.Hidden && s.Grant == "" {

@@ -3,6 +3,7 @@ package gate
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ func judgeReads(j *judge, e Evidence) []Reason {
 	}
 	out := j.declared(plan.GateReadsSwitched, "reads", c.By, c.Switched, c.Traffic)
 	if left := readers(c.AppOnOld); len(left) > 0 {
-		out = append(out, *j.fail(ReasonAppOnOld, fmt.Sprintf("the application has %d sessions on replicas of old: %s", len(left), people(left)),
+		out = append(out, *j.fail(ReasonAppOnOld, "the application has "+Many(len(left), "session", "sessions")+" on replicas of old: "+people(left),
 			"point its reads at new, then "+ends(left, "old")))
 	}
 	return out
@@ -66,11 +67,13 @@ func judgeWrites(j *judge, e Evidence) []Reason {
 	return out
 }
 
-// basedAfter tells that the watch builds on a check that began after a moment, so that it knows of all before.
+// basedAfter tells that the watch builds on a check that began after a moment, so that it knows of all before. It need not be the
+// newest.
 func (j *judge) basedAfter(w Watch, t time.Time) bool {
-	e, ok := j.newest(KindCheck)
-	c, isCheck := e.Content.(Check)
-	return ok && isCheck && c.Run != "" && c.Run == w.BaseRun && c.Verdict == Same && !e.from().Before(t)
+	return w.BaseRun != "" && slices.ContainsFunc(j.pieces[KindCheck], func(p piece) bool {
+		c, ok := p.Content.(Check)
+		return ok && c.Run == w.BaseRun && j.rejects(p) == "" && c.Verdict == Same && !p.from().Before(t)
+	})
 }
 
 // newWritten judges whether new takes writes.
@@ -82,8 +85,8 @@ func (j *judge) newWritten(t Traffic) []Reason {
 	case t.NewWrites == 0:
 		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took no write within %s", t.Window.Round(time.Millisecond)), "point the application's writes at new; wait")}
 	case t.WritersTold && t.NewByApp == 0:
-		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took %d writes within %s, none of them by a session of the application that was seen",
-			t.NewWrites, t.Window.Round(time.Millisecond)), "point the application's writes at new; see that the plan names all of its accounts under [application]")}
+		return []Reason{*j.unknown(ReasonNoWritesOnNew, fmt.Sprintf("new took %s within %s, none of them by a session of the application that was seen",
+			Many(t.NewWrites, "write", "writes"), t.Window.Round(time.Millisecond)), "point the application's writes at new; see that the plan names all of its accounts under [application]")}
 	}
 	return nil
 }
@@ -91,10 +94,10 @@ func (j *judge) newWritten(t Traffic) []Reason {
 func (j *judge) offOld(sessions []Session, writes int64, since string) []Reason {
 	var out []Reason
 	if len(sessions) > 0 {
-		out = append(out, *j.fail(ReasonAppOnOld, fmt.Sprintf("the application has %d sessions on old: %s", len(sessions), people(sessions)), ends(sessions, "old")))
+		out = append(out, *j.fail(ReasonAppOnOld, "the application has "+Many(len(sessions), "session", "sessions")+" on old: "+people(sessions), ends(sessions, "old")))
 	}
 	if writes > 0 {
-		out = append(out, *j.fail(ReasonOldWritten, fmt.Sprintf("old took %d writes of its own %s", writes, since), "find who writes to old; on old: SHOW PROCESSLIST; end it; wait"))
+		out = append(out, *j.fail(ReasonOldWritten, "old took "+Many(writes, "write", "writes")+" of its own "+since, "find who writes to old; on old: SHOW PROCESSLIST; end it; wait"))
 	}
 	return out
 }

@@ -28,7 +28,7 @@ func judgeRehearsal(j *judge, e Evidence) []Reason {
 		out = append(out, *j.unknown(ReasonRehearsalOther, fmt.Sprintf("the rehearsal was of the path %s, not %s", c.Path, j.plan.Path), again))
 	}
 	if c.Verdict != string(Pass) || c.Overrides > 0 {
-		out = append(out, *j.fail(ReasonRehearsalNotPassed, fmt.Sprintf("the rehearsal ended with %s and %d overrides besides that of its own gate rehearsal", c.Verdict, c.Overrides), again))
+		out = append(out, *j.fail(ReasonRehearsalNotPassed, fmt.Sprintf("the rehearsal ended with %s and %s besides that of its own gate rehearsal", c.Verdict, Many(c.Overrides, "override", "overrides")), again))
 	}
 	if age := j.now.Sub(c.Issued); age > j.plan.Ages.Rehearsal {
 		out = append(out, *j.unknown(ReasonEvidenceStale, fmt.Sprintf("the rehearsal's certificate is %s old; the plan allows %s",

@@ -141,7 +141,7 @@ func Reasons() []ReasonInfo {
 		{ReasonServersUnknown, u, "neither the plan nor a preflight says which two servers they are"},
 		{ReasonSameServer, f, "old and new are one server"},
 		{ReasonEarlierGate, u, "an earlier gate of the path is not open"},
-		{ReasonKeeper, u, "it was open, and the later gate that keeps it so is shut"},
+		{ReasonKeeper, u, "it was open, and the later gate that keeps it so is shut, or was not measured"},
 		{ReasonInvalidated, u, "crosscheck changed a server after this was measured"},
 		{ReasonHookNotRun, u, "the gate's hook has a veto and was not run, or its result is too old"},
 		{ReasonHookTimedOut, u, "the gate's hook did not end in time"},

@@ -280,7 +280,11 @@ func TestWindowsAreEpisodes(t *testing.T) {
 		w.later(time.Second)
 		inside := w.fork()
 		inside.take(shut(t1, "b.1:9"))
-		inside.take(broken())
+		quiet := broken() // but new's log tells that it brought nothing
+		for i := range quiet.Links {
+			quiet.Links[i].Quiet = t0
+		}
+		inside.take(quiet)
 		inside.open("the window goes on, replication does not", names[:]...)
 
 		w.take(ReadOnly{OldT2: "b.1:9"}) // old takes writes again, and somebody looks
@@ -347,6 +351,43 @@ func TestWindowsAreEpisodes(t *testing.T) {
 			x.later(time.Second)
 			x.take(sw)
 			x.shut(what+", and gone again", names[:]...)
+		}
+	}
+}
+
+// TestWordsEndWithWhoGoesBack: what is written on new is the application's only while the word stands that it was switched.
+func TestWordsEndWithWhoGoesBack(t *testing.T) {
+	for path, name := range map[plan.Path]string{plan.GTIDRestart: "positions-equal", plan.GTIDConverter: "drained"} {
+		w := &walk{T: t, p: windowed(testPlan(path)), now: t0}
+		t1 := w.now
+		window := func(extra string) {
+			w.later(time.Second)
+			w.take(ReadOnly{ReadOnly: true, SuperReadOnly: true, Since: t1, T1: t1, OldT1: "b.1:9", OldT2: "b.1:9", NewApplied: "b.1:9", Extra: extra})
+			w.later(time.Second)
+		}
+		w.measure(KindPreflight, KindCheck, KindSync, KindConverter, KindGTID, KindDrained)
+		window("")
+		w.open("nobody wrote to new", name)
+		sw := good(w.p, KindWritesSwitch, w.now).(WritesSwitch)
+		sw.Switched = w.now
+		early := sw // its sessions on old have not ended yet
+		early.AppOnOld, early.AppOnNew = []Session{{ID: 1}}, 0
+		w.take(early)
+		window("u:1")
+		w.take(sw)
+		w.open("switched", name)
+		back := sw
+		back.AppOnOld = []Session{{ID: 2}}
+		for what, c := range map[string]WritesSwitch{"it is seen on old again": back, "its word is void": {Traffic: back.Traffic}} {
+			x := w.fork()
+			x.later(time.Second)
+			x.take(ReadOnly{ReadOnly: true, SuperReadOnly: true, Since: t1, T1: t1, OldT1: "b.1:9", OldT2: "b.1:9", NewApplied: "b.1:9", Extra: "u:1-2"})
+			x.later(time.Second)
+			x.take(c)
+			x.shut(what, name)
+			x.later(time.Second)
+			x.take(sw)
+			x.shut(what+", and the same word is said", name)
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package gate
 
+import "fmt"
+
 // Words are a server's words for replication.
 type Words string
 
@@ -35,4 +37,12 @@ func (w Words) variable(name string) string {
 		return "slave_" + name
 	}
 	return "replica_" + name
+}
+
+// Many is a number with what there are so many of, in the singular or the plural.
+func Many[N int | int64 | uint64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -61,6 +61,7 @@ type TopologyNode struct {
 	LagSeconds *int64            `json:"lag_seconds"` // null: unknown, or no channel
 	Channels   []TopologyChannel `json:"channels,omitempty"`
 	Errant     *TopologyErrant   `json:"errant,omitempty"` // of replicas
+	Galera     *TopologyGalera   `json:"galera,omitempty"` // of a node of a Galera cluster
 
 	Sessions            *int     `json:"sessions"`             // of clients, without replicas and crosscheck; null: unknown
 	ApplicationSessions *int     `json:"application_sessions"` // null: unknown, or the application's accounts are not
@@ -79,6 +80,13 @@ type TopologyChannel struct {
 	Filters      []string `json:"filters,omitempty"`
 	SkipErrors   []string `json:"skip_errors,omitempty"`
 	ExecMode     string   `json:"exec_mode,omitempty"`
+}
+
+// TopologyGalera is how a node stands with its Galera cluster.
+type TopologyGalera struct {
+	Cluster string   `json:"cluster"`
+	State   string   `json:"state"`            // "Synced", "Donor/Desynced", "non-Primary", …
+	Others  []string `json:"others,omitempty"` // labels of the other nodes that were found
 }
 
 // TopologyErrant are transactions that a replica has and its sources have not.
@@ -233,6 +241,13 @@ func (n *TopologyNode) remarks(parent string) (texts []string, bad int) {
 	bad = len(texts)
 	if rest := slices.DeleteFunc(slices.Clone(n.Sources), func(s string) bool { return s == parent }); len(rest) > 0 {
 		plain = append(plain, "replicates from "+strings.Join(rest, ", "))
+	}
+	if g := n.Galera; g != nil {
+		text := "is " + g.State + " in the Galera cluster " + g.Cluster
+		if len(g.Others) > 0 {
+			text += ", with " + strings.Join(g.Others, ", ")
+		}
+		plain = append(plain, text)
 	}
 	if len(n.Channels) > 0 && n.LogBin && !n.LogsUpdates {
 		plain = append(plain, "does not log what it applies")

@@ -109,7 +109,8 @@ type WatchSummary struct {
 	Doubts      int            `json:"doubts"`
 	WindowBytes int            `json:"window_bytes"`
 	Rechecks    WatchRechecks  `json:"rechecks"`
-	Nodes       []WatchNode    `json:"nodes"` // besides old and new
+	Nodes       []WatchNode    `json:"nodes"`  // besides old and new
+	Copies      []WatchCopy    `json:"copies"` // of the replicas that are watched, by their own logs
 	Health      []WatchTrouble `json:"health"`
 	Forecast    []string       `json:"forecast"`
 	Blind       []string       `json:"blind"`
@@ -157,7 +158,7 @@ type WatchSide struct {
 	Transactions          uint64         `json:"transactions"`
 	Changes               uint64         `json:"changes"`
 	Verified              uint64         `json:"verified"`
-	Explained             uint64         `json:"explained"` // echo differs or is missing because of a collision
+	Explained             uint64         `json:"explained"` // collided, or the echo differs or is missing because of a collision
 	Unjudged              uint64         `json:"unjudged"`
 	Echoes                uint64         `json:"echoes"`
 	EchoedChanges         uint64         `json:"echoed_changes"`
@@ -181,6 +182,30 @@ type WatchNode struct {
 	Errant     string   `json:"errant"` // transactions that no node above it has
 	Sessions   int      `json:"sessions"`
 	Position   string   `json:"position"`
+}
+
+// WatchCopy is what a replica's own log says of its rows.
+type WatchCopy struct {
+	Node       string           `json:"node"`
+	Side       string           `json:"side"`
+	State      watch.CopyState  `json:"state"`  // verified, pending, doubted or not verified
+	Reason     string           `json:"reason"` // why it is not verified
+	Base       int64            `json:"base"`   // the run of the check that it builds on; 0: it speaks for changes only
+	Verified   uint64           `json:"verified"`
+	Waiting    int              `json:"waiting"` // transactions
+	Through    *time.Time       `json:"through"` // what its side had logged by then has arrived
+	Doubts     []WatchCopyDoubt `json:"doubts"`  // the first of them
+	Doubted    int              `json:"doubted"` // all of them
+	Unverified []string         `json:"unverified"`
+}
+
+// WatchCopyDoubt is a row of a copy that is not as its side logged it.
+type WatchCopyDoubt struct {
+	Table string `json:"table"` // "" if it is not known
+	Key   Key    `json:"key"`   // empty if it is not known
+	What  string `json:"what"`  // missing, differs or extra; or what could not be compared
+	GTID  string `json:"gtid"`  // or where the transaction stands
+	Rows  int    `json:"rows"`
 }
 
 // state is how the node is, in a few words.

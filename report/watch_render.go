@@ -102,7 +102,7 @@ func (d *WatchSummary) facts() []fact {
 	add("changes made here", func(s *WatchSide) string { return number(int64(s.Changes)) })
 	add("… verified on the other side", func(s *WatchSide) string { return number(int64(s.Verified)) })
 	if d.Old.Explained+d.New.Explained > 0 {
-		add("… lost to a collision", func(s *WatchSide) string { return number(int64(s.Explained)) })
+		add("… met by a collision", func(s *WatchSide) string { return number(int64(s.Explained)) })
 	}
 	if d.Old.Unjudged+d.New.Unjudged > 0 {
 		add("… not judged", func(s *WatchSide) string { return number(int64(s.Unjudged)) })
@@ -276,6 +276,17 @@ func (d *WatchSummary) remarks() []remark {
 	}
 	for _, n := range d.Nodes {
 		out = append(out, remark{"node", n.Node + " " + n.Addr + ": " + n.state(), false})
+	}
+	for i := range d.Copies {
+		c := &d.Copies[i]
+		out = append(out, remark{"copy", c.line(), c.State != watch.CopyVerified})
+		for _, x := range c.Doubts {
+			text := c.Node + " " + x.Table
+			if len(x.Key) > 0 {
+				text += " " + keyText(x.Key)
+			}
+			out = append(out, remark{"doubt", text + ": " + x.What + " in " + x.GTID, true})
+		}
 	}
 	for _, h := range d.Health {
 		text := h.Side + " " + h.ID + ": " + h.Detail

@@ -126,6 +126,12 @@ func undecidedStatus() watch.Status {
 	s.Sides[1].Applier = "does not replicate from old"
 	s.Unverified = []string{"shop.notes", "shop.orders"}
 	s.Scopes = []watch.Scope{{Since: s.Started, Include: []string{"shop.c*"}}, {Since: s.Started.Add(time.Hour), Exclude: []string{"shop.log"}}}
+	s.Copies = []watch.CopyStatus{
+		{Label: "old-1", State: watch.CopyVerified, Base: 8, Verified: 41, Through: s.At},
+		{Label: "new-1", Side: conflict.New, State: watch.CopyDoubted, Base: 9, Verified: 40, Doubted: 1, Through: s.At, Reason: "shop.t id=5: missing (0-1-7)",
+			Doubts: []watch.CopyDoubt{{Table: "shop.t", Columns: []string{"id"}, Key: []string{"5"}, What: "missing", Tx: "0-1-7", Rows: 1}}},
+		{Label: "new-2", Side: conflict.New, State: watch.CopyPending, Base: 10, Waiting: 3, Reason: "its log is not compared so far"},
+	}
 	return s
 }
 
@@ -146,6 +152,10 @@ func hostileStatus() watch.Status {
 	}
 	s.Forecast, s.Blind, s.Base.Gap = []string{evil}, []string{evil}, evil
 	s.Unverified, s.Scopes = []string{evil}, []watch.Scope{{Include: []string{evil}}, {Exclude: []string{evil}}}
+	s.Copies = []watch.CopyStatus{{
+		Label: evil, Reason: evil, State: watch.CopyDoubted, Doubted: 1, Unverified: []string{evil},
+		Doubts: []watch.CopyDoubt{{Table: evil, Columns: []string{evil}, Key: []string{evil}, What: evil, Tx: evil, Rows: 1}},
+	}}
 	return s
 }
 

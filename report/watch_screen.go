@@ -282,6 +282,13 @@ func (s *watchScreen) health() []screenLine {
 	if len(nodes) > 0 {
 		out = append(out, screenLine{{s.paint.dim, "nodes "}, {"", strings.Join(nodes, " · ")}})
 	}
+	for i := range s.sum.Copies {
+		c, style := &s.sum.Copies[i], s.paint.yellow
+		if c.State == watch.CopyVerified {
+			style = s.paint.dim
+		}
+		out = append(out, screenLine{{style, "copy "}, {"", c.line()}})
+	}
 	for _, f := range s.sum.Forecast {
 		out = append(out, screenLine{{s.paint.yellow, "forecast "}, {"", f}})
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,10 @@ func NewWatchSummary(s watch.Status, listed []WatchFinding) WatchSummary {
 			Trouble: n.Trouble, LagSeconds: n.Lag, ReadOnly: n.ReadOnly, Filters: orEmpty(n.Filters), Errant: n.Errant, Sessions: n.Sessions,
 			Position: n.Position,
 		})
+	}
+	d.Copies = make([]WatchCopy, 0, len(s.Copies))
+	for i := range s.Copies {
+		d.Copies = append(d.Copies, newWatchCopy(&s.Copies[i]))
 	}
 	for _, t := range s.Health {
 		d.Health = append(d.Health, WatchTrouble{
@@ -100,6 +105,8 @@ func (d *WatchSummary) weaken() {
 		d.Verdict, d.Reason = watch.Undecided, d.Blind[0]
 	case d.Findings[conflict.Unjudged] > 0:
 		d.Verdict, d.Reason = watch.Undecided, plural(int64(d.Findings[conflict.Unjudged]), "thing")+" could not be judged"
+	case slices.ContainsFunc(d.Copies, func(c WatchCopy) bool { return c.State == watch.CopyDoubted }):
+		d.Verdict, d.Reason = watch.Undecided, "rows of a replica are under doubt"
 	case len(d.Unverified) > 0:
 		d.Verdict, d.Reason = watch.Undecided, plural(int64(len(d.Unverified)), "table")+" not verified"
 	}
@@ -141,11 +148,12 @@ func (d *WatchSummary) statement() string {
 		case len(d.Scopes) > 1: // of what the check compared, some may be watched no more
 			rows = "all rows of the watched tables"
 		}
+		rows += d.ofCopies()
 		parts = append(parts, rows+" verified")
 	}
 	since := " changes since"
 	if len(parts) == 0 {
-		since += " " + d.Since.Format("2006-01-02 15:04:05 UTC")
+		since += " " + d.Since.Format("2006-01-02 15:04:05 UTC") + d.ofCopies()
 	}
 	changes := "all " + grouped(int64(d.Verified)) + since + " verified"
 	if d.Verified < d.Changes && d.Verdict != watch.Clean { // of a clean account the others are in flight
@@ -160,12 +168,13 @@ func (d *WatchSummary) statement() string {
 	if len(through) > 0 {
 		changes += " through " + strings.Join(through, ", ")
 	}
+	changes += d.copiesThrough()
 	parts = append(parts, changes)
 	s := strings.Join(parts, ", ")
 	if d.Waiting > 0 {
 		s += " (" + grouped(int64(d.Waiting)) + " more in flight)"
 	}
-	s += d.excepted()
+	s += d.excepted() + d.otherCopies()
 	switch {
 	case d.Base == nil:
 		s += "; the rows before are not verified: no check to build on"

@@ -17,6 +17,8 @@ const (
 	partBytes = 1 << 20
 	// valueChunk is how many Values are allocated at once.
 	valueChunk = 2048
+	// maxGrow is for how many changes there is room made at once.
+	maxGrow = 1024
 )
 
 // mapped is a table map of the current connection with its plan.
@@ -34,6 +36,8 @@ type assembler struct {
 	mariaDB bool
 	exact   bool // see Options.ExactNames
 	watch   func(schema, table string) bool
+	sums    bool // see Options.Sums
+	raw     bool // see Options.Raw
 	schema  *schemaCache
 
 	fmt    format
@@ -59,7 +63,7 @@ type assembler struct {
 	lastEvent uint32
 	// logged is what was read from a MariaDB's log itself: its position may hold
 	// domains besides that were never logged.
-	logged  gtid.MariaPos
+	logged  map[uint32]gtid.MariaGTID // by domain
 	resume  *resume
 	created map[string]uint32 // per log file, when it was made
 }
@@ -313,6 +317,7 @@ func (a *assembler) queryEvent(e event) error {
 	case classOther:
 		a.ddl(q)
 		if !a.opened {
+			e.timestamp += q.took // it bears the time of its begin, and may have waited for others
 			a.commit(e)
 		}
 	}
@@ -382,11 +387,22 @@ func (a *assembler) commit(e event) {
 	}
 	if t.Mark.MariaDB.Seq > 0 {
 		a.pos.MariaDB = a.pos.MariaDB.With(t.Mark.MariaDB)
-		a.logged = a.logged.With(t.Mark.MariaDB)
+		if a.logged == nil {
+			a.logged = map[uint32]gtid.MariaGTID{}
+		}
+		a.logged[t.Mark.MariaDB.Domain] = t.Mark.MariaDB
 	}
 	t.Position, t.Last, t.Part = a.position(), true, a.parts
 	a.ready = append(a.ready, t)
 	a.cur, a.skip = nil, 0
+}
+
+// loggedPos is what was read from a MariaDB's log itself, as a position.
+func (a *assembler) loggedPos() (p gtid.MariaPos) {
+	for _, g := range a.logged {
+		p = p.With(g)
+	}
+	return p
 }
 
 // split delivers a part of a large transaction.

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+
+	"github.com/zeebo/xxh3"
 
 	"crosscheck/cluster/gtid"
 )
@@ -22,6 +25,7 @@ func (a *assembler) tableMapEvent(e event) error {
 	if err != nil {
 		return err
 	}
+	tm.layout = layoutOf(tm)
 	if len(a.tables) > 10000 { // ids are never reused while a server runs
 		clear(a.tables)
 	}
@@ -58,11 +62,19 @@ func (a *assembler) decodeRows(e event, m *mapped) error {
 	if ev.columns != len(m.tm.types) {
 		return fmt.Errorf("%d columns where the table map has %d", ev.columns, len(m.tm.types))
 	}
+	if a.raw {
+		return a.rawRows(e, m, &ev)
+	}
 	if m.plan == nil || m.epoch != a.schema.epoch {
 		m.plan, m.epoch = a.schema.plan(m.tm), a.schema.epoch
 	}
 	uncertain := !m.plan.certain(a.schema.valid(m.tm.schema, m.tm.table, a.pos, a.at(e)))
+	seed := uint64(0)
+	if a.sums {
+		seed = ev.seed()
+	}
 	for len(ev.images) > 0 {
+		images := ev.images
 		c := Change{Schema: m.tm.schema, Table: m.tm.table, Def: m.plan.def, Kind: ev.kind, Began: int64(e.timestamp), Uncertain: uncertain}
 		if ev.kind != Insert {
 			if c.Before, err = a.image(&ev, m.plan, ev.first, false, &c); err != nil {
@@ -78,12 +90,22 @@ func (a *assembler) decodeRows(e event, m *mapped) error {
 				return err
 			}
 		}
-		a.rows++
-		if a.rows > a.skip { // else it was delivered before a reconnect
-			a.cur.Changes = append(a.cur.Changes, c)
+		if a.sums {
+			c.Sum = xxh3.HashSeed(images[:len(images)-len(ev.images)], seed)
 		}
+		a.change(c, len(ev.images)/max(len(images)-len(ev.images), 1))
 	}
 	return nil
+}
+
+// change adds a change to the current transaction, unless it was delivered before a reconnect. About so many are still to come.
+func (a *assembler) change(c Change, more int) {
+	if a.rows++; a.rows > a.skip {
+		if len(a.cur.Changes) == cap(a.cur.Changes) {
+			a.cur.Changes = slices.Grow(a.cur.Changes, min(more, maxGrow)+1)
+		}
+		a.cur.Changes = append(a.cur.Changes, c)
+	}
 }
 
 // at is the place of an event, for validity of definitions.

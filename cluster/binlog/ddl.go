@@ -54,8 +54,10 @@ const (
 	Races
 	// Renews: what stood in the table is gone, or its keys begin anew.
 	Renews
+	// Empties: what stood in the table is gone, all of it or a part.
+	Empties
 
-	allTouches = Defines | Races | Renews
+	allTouches = Defines | Races | Renews | Empties
 )
 
 // Touches tells what the statement does to a table.
@@ -87,6 +89,13 @@ func (e *Effect) names(written, name string) bool {
 // Nothing tells whether the statement touches no table at all.
 func (e *Effect) Nothing() bool { return !e.opaque && len(e.schemas) == 0 && len(e.tables) == 0 }
 
+// Within tells whether the statement may touch a table that match chooses. A statement on a whole database may.
+func (e *Effect) Within(match func(schema, table string) bool) bool {
+	return e.opaque || len(e.schemas) > 0 || slices.ContainsFunc(e.tables, func(t effectOn) bool {
+		return match(t.schema, t.name) || match(t.schema, e.utf8(t.name))
+	})
+}
+
 // TableName names a table in a statement.
 type TableName struct{ Schema, Table string }
 
@@ -113,6 +122,22 @@ func (e *Effect) Begins(schema, table string) bool {
 	return slices.ContainsFunc(e.Begun(), func(t TableName) bool {
 		return e.names(t.Schema, schema) && e.names(t.Table, table)
 	})
+}
+
+// Stands tells whether a table that the statement touches surely is there behind it: not where it was dropped or moved
+// away, or was made by what is not understood.
+func (e *Effect) Stands(schema, table string) bool {
+	if e.opaque || slices.ContainsFunc(e.schemas, func(s string) bool { return e.names(s, schema) }) {
+		return false
+	}
+	stands := !strings.HasPrefix(e.Words, "DROP ")
+	for _, m := range e.moves {
+		is := func(at int) bool {
+			return e.names(e.tables[at].schema, schema) && e.names(e.tables[at].name, table)
+		}
+		stands = (stands && (m.both || !is(m.from))) || is(m.to)
+	}
+	return stands
 }
 
 // Moves lists the tables that it moved, in order.

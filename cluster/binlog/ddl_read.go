@@ -107,7 +107,7 @@ func (r *ddlReader) statement() bool {
 	case "TRUNCATE":
 		r.take("TABLE")
 		r.effect.Words = "TRUNCATE TABLE"
-		return r.table(Races|Renews) && r.trails()
+		return r.table(Races|Renews|Empties) && r.trails()
 	case "GRANT", "REVOKE", "FLUSH", "ANALYZE", "OPTIMIZE", "REPAIR", "SET", "INSTALL", "UNINSTALL", "CHECK":
 		return true
 	case "INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "WITH", "CALL", "DO", "SELECT", "HANDLER":
@@ -363,7 +363,7 @@ func (r *ddlReader) clause(at int) (found, ok bool) {
 		return false, true
 	case "DROP", "TRUNCATE", "DISCARD", "IMPORT":
 		if second == "PARTITION" || second == "TABLESPACE" || second == "IF" {
-			of.change |= Renews
+			of.change |= Renews | Empties
 		}
 		return false, true
 	default:

@@ -95,6 +95,7 @@ func guard(decode func([]byte) error, body []byte) (err error) {
 // query is a QUERY event.
 type query struct {
 	thread uint32
+	took   uint32 // seconds
 	schema string
 	text   string
 	code   uint16
@@ -145,10 +146,15 @@ func parseVars(b []byte) (v sessionVars) {
 	return v
 }
 
+// maxTook bounds the seconds that are believed of a statement: a session may set its own clock.
+const maxTook = 30 * 24 * 60 * 60
+
 func parseQuery(body []byte, compressed bool) (query, error) {
 	r := &reader{b: body}
 	q := query{thread: uint32(r.uint(4))}
-	r.bytes(4) // seconds it took
+	if took := uint32(r.uint(4)); took < maxTook {
+		q.took = took
+	}
 	n := int(r.byte())
 	q.code = uint16(r.uint(2))
 	q.vars = parseVars(r.bytes(int(r.uint(2))))

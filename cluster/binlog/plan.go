@@ -29,7 +29,7 @@ type collations map[uint64]string
 func newPlan(tm *tableMap, def *Table, names collations) *plan {
 	p := &plan{columns: make([]column, len(tm.types)), complete: tm.names != nil}
 	p.fits = def != nil && fits(tm, def)
-	p.def = &Table{Schema: tm.schema, Name: tm.table, Columns: make([]Column, len(tm.types))}
+	p.def = &Table{Schema: tm.schema, Name: tm.table, Columns: make([]Column, len(tm.types)), layout: tm.layout}
 	for i := range tm.types {
 		c, info := &p.columns[i], &p.def.Columns[i]
 		if p.fits {

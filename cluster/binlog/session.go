@@ -33,6 +33,8 @@ type session struct {
 	queue queue
 	done  chan struct{}
 	over  sync.Once // see close
+	// patient is when the limit of the wait for the server was last set.
+	patient time.Time
 }
 
 // dial opens a connection and leaves it ready for statements.
@@ -269,8 +271,11 @@ func (s *session) run(limit time.Duration) {
 }
 
 func (s *session) receive(limit time.Duration) error {
-	if err := s.raw.SetReadDeadline(time.Now().Add(limit)); err != nil {
-		return err
+	if now := time.Now(); now.Sub(s.patient) > limit/10 { // for each event it would cost as much as reading it
+		if err := s.raw.SetReadDeadline(now.Add(limit)); err != nil {
+			return err
+		}
+		s.patient = now
 	}
 	data, err := s.conn.ReadPacket()
 	var timeout net.Error

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"crosscheck/fixtures"
 )
@@ -19,7 +20,7 @@ func TestCompressedTransactions(t *testing.T) {
 			s := sharedServer(t, f)
 			db, name := database(t, s)
 			exec(t, db, "CREATE TABLE t (id INT PRIMARY KEY, v TEXT)", "CREATE TABLE fin (id INT)")
-			tl := tail(t, open(t, s), name, Options{})
+			tl, raw := tail(t, open(t, s), name, Options{Sums: true}), tail(t, open(t, s), name, Options{Raw: true})
 			exec(t, db, statement)
 			if f == fixtures.MariaDB {
 				defer exec(t, s.DB(), "SET GLOBAL log_bin_compress = OFF, log_bin_compress_min_len = DEFAULT")
@@ -30,6 +31,7 @@ func TestCompressedTransactions(t *testing.T) {
 			if len(txs) != 3 || len(txs[0].Changes) != 5 || len(txs[1].DDL) != 1 || len(txs[2].Changes) != 1 {
 				t.Fatalf("%+v", txs)
 			}
+			sameRaw(t, changes(txs), changes(until(t, raw, "fin")))
 			c := txs[0].Changes
 			if got := texts(c[4].Before); c[4].Kind != Delete || got != "1|"+strings.Repeat("def", 1000) {
 				t.Errorf("got %.100q", got)
@@ -100,6 +102,44 @@ func TestDDLInTheStream(t *testing.T) {
 		}
 		if strings.Join(all, " ") != "u3 u9" {
 			t.Errorf("CREATE … SELECT: %v", all)
+		}
+	})
+}
+
+// A statement that waited for another session's transaction bears the time at which it was done, not begun.
+func TestWaitingStatement(t *testing.T) {
+	eachFamily(t, func(t *testing.T, s *fixtures.Server) {
+		db, name := database(t, s)
+		exec(t, db, "CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE fin (id INT)")
+		tl := tail(t, open(t, s), name, Options{})
+		tx, err := s.DB().Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = tx.Exec("INSERT INTO " + name + ".t VALUES (1)"); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := db.Exec("TRUNCATE TABLE t")
+			done <- err
+		}()
+		waited := 0 // seconds, by the server's clock
+		for begin := time.Now(); waited < 2 && time.Since(begin) < time.Minute; {
+			if err = tx.QueryRow("SELECT COALESCE(MAX(time), 0) FROM information_schema.processlist WHERE info = 'TRUNCATE TABLE t'").Scan(&waited); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err = tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err = <-done; err != nil {
+			t.Fatal(err)
+		}
+		exec(t, db, "INSERT INTO fin VALUES (1)")
+		txs := until(t, tl, "fin")
+		if len(txs) != 2 || len(txs[1].DDL) != 1 || txs[1].CommitTime.Unix() < txs[0].CommitTime.Unix() {
+			t.Errorf("the statement behind %s is of %s", txs[0].CommitTime, txs[1].CommitTime)
 		}
 	})
 }

@@ -43,6 +43,7 @@ type tableMap struct {
 	names         []string // nil: not logged
 	enumLabels    [][]string
 	setLabels     [][]string
+	layout        uint64 // a hash of types and meta
 }
 
 // parseTableMap reads the body of a TABLE_MAP event. idSize is 4 or 6.

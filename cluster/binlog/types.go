@@ -115,12 +115,26 @@ type Change struct {
 	// Uncertain says that the table definition used for names, signs, character
 	// sets and labels may not be the one that was valid at this position.
 	Uncertain bool
+	at        uint32 // where the row begins in raw
+	// Sum is set where Options.Sums or Options.Raw ask for it: a hash of what was done and of the images as they were logged.
+	// With one Layout and one sum two changes are the same bytes.
+	Sum uint64
+	raw *rawRows // of Options.Raw
+}
+
+// Layout is a hash of the types of the columns by which the change was logged.
+func (c *Change) Layout() uint64 {
+	if c.raw != nil {
+		return c.raw.layout
+	}
+	return c.Def.layout
 }
 
 // Table is a definition as the decoder uses it.
 type Table struct {
 	Schema, Name string
 	Columns      []Column
+	layout       uint64 // of the table map that it was decoded by
 }
 
 // Column is one column of a Table.

@@ -255,7 +255,7 @@ func roundTrip(t *testing.T, s *fixtures.Server) {
 		exec(t, db, fmt.Sprintf("CREATE TABLE t%d (%s)", i, strings.Join(defs, ", ")))
 	}
 	exec(t, db, "CREATE TABLE fin (id INT)")
-	tl := tail(t, open(t, s), name, Options{})
+	tl, raw := tail(t, open(t, s), name, Options{Sums: true}), tail(t, open(t, s), name, Options{Raw: true})
 	r := rand.New(rand.NewPCG(1, 2))
 	for i, cols := range tables {
 		for id := range 40 {
@@ -289,9 +289,32 @@ func roundTrip(t *testing.T, s *fixtures.Server) {
 		got[c.Table+"/"+string(c.After[0].Text)] = c.After
 		defs[c.Table] = c.Def
 	}
+	sameRaw(t, changes(txs), changes(until(t, raw, "fin")))
 	for i, cols := range tables {
 		table := fmt.Sprintf("t%d", i)
 		compareWithSelect(t, db, table, cols, got, defs[table])
+	}
+}
+
+// sameRaw compares changes that were decoded with the same ones that were left as they were logged.
+func sameRaw(t *testing.T, decoded, raw []Change) {
+	t.Helper()
+	if len(raw) != len(decoded) || len(raw) == 0 {
+		t.Fatalf("%d raw changes of %d", len(raw), len(decoded))
+	}
+	sums := map[uint64]bool{}
+	for i := range raw {
+		r, d := &raw[i], &decoded[i]
+		sums[r.Sum] = true
+		if r.Sum != d.Sum || r.Layout() != d.Layout() || r.Layout() == 0 || r.Kind != d.Kind || r.Partial != d.Partial || r.Before != nil || r.After != nil {
+			t.Fatalf("raw %+v, decoded %+v", *r, *d)
+		}
+		if err := r.Decode(d.Def); err != nil || texts(r.Before) != texts(d.Before) || texts(r.After) != texts(d.After) {
+			t.Errorf("%s: decoded later %.300q %.300q, at once %.300q %.300q: %v", d.Table, texts(r.Before), texts(r.After), texts(d.Before), texts(d.After), err)
+		}
+	}
+	if len(sums) != len(raw) {
+		t.Errorf("%d changes have %d sums", len(raw), len(sums))
 	}
 }
 

@@ -52,7 +52,7 @@ func (t *Tailer) verify(sess *session) error {
 		}
 		// A caller's position may hold domains that were applied without being
 		// logged; what came from the log must still be in it.
-		if !binlog.Contains(t.asm.logged) || !binlog.Union(applied).Contains(pos.MariaDB) {
+		if !binlog.Contains(t.asm.loggedPos()) || !binlog.Union(applied).Contains(pos.MariaDB) {
 			return &ResetError{Server: t.srv.Label(), Had: pos, Detail: "gtid_binlog_pos is '" + binlog.String() + "'"}
 		}
 	case gtid.File:

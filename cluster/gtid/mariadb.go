@@ -16,7 +16,10 @@ type MariaGTID struct {
 
 // String prints "0-1-100".
 func (g MariaGTID) String() string {
-	return fmt.Sprintf("%d-%d-%d", g.Domain, g.Server, g.Seq)
+	b := make([]byte, 0, 44)
+	b = append(strconv.AppendUint(b, uint64(g.Domain), 10), '-')
+	b = append(strconv.AppendUint(b, uint64(g.Server), 10), '-')
+	return string(strconv.AppendUint(b, g.Seq, 10))
 }
 
 // ParseMariaGTID reads "0-1-100".

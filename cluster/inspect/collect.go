@@ -33,9 +33,10 @@ func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options)
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	pair := Pair{Taken: time.Now().UTC()}
+	nonce := newNonce()
 	readers := []*reader{
-		{Server: oldSide, side: &pair.Old, filter: folded(opt.Filter, oldSide), log: opt.Log},
-		{Server: newSide, side: &pair.New, filter: folded(opt.Filter, newSide), log: opt.Log},
+		{Server: oldSide, side: &pair.Old, filter: folded(opt.Filter, oldSide), log: opt.Log, nonce: nonce},
+		{Server: newSide, side: &pair.New, filter: folded(opt.Filter, newSide), log: opt.Log, nonce: nonce},
 	}
 	if err := onBoth(ctx, readers, (*reader).readFirst); err != nil {
 		return Pair{}, err
@@ -101,6 +102,7 @@ type reader struct {
 	side   *Side
 	filter cluster.Filter
 	log    *slog.Logger
+	nonce  string // of this collection: digests of logins mean nothing in another one
 }
 
 // onBoth asks both servers at the same time.
@@ -134,6 +136,7 @@ func (r *reader) readRest(ctx context.Context) error {
 		{"which variables were set", r.readSet},
 		{"schemas", r.readSchemas},
 		{"tables", r.readTables},
+		{"tables that are not chosen", r.readAside},
 		{"partitions", r.readSchemes},
 		{"foreign keys", r.readForeignKeys},
 		{"triggers", r.readTriggers},
@@ -142,7 +145,9 @@ func (r *reader) readRest(ctx context.Context) error {
 		{"routines", r.readRoutines},
 		{"views", r.readViews},
 		{"checks", r.readChecks},
-		{"accounts", r.readAccounts},
+		{Accounts, r.readAccounts},
+		{"names of privileges", r.readPrivilegeNames},
+		{TimeZones, r.readZones},
 		{"authentication plugins", r.readPlugins},
 		{"replication channels", r.readChannels},
 		{"filters of the binary log", r.readBinlogFilters},

@@ -59,16 +59,23 @@ type Side struct {
 	Unknown []Gap // what failed to be found out though it is needed
 	Hidden  []Gap // what the account may not see and crosscheck does not ask for by itself
 
-	Schemas     []Schema
-	Tables      []Table
+	Schemas []Schema
+	Tables  []Table
+	// Aside are the tables and views that the filter does not choose; nil: not known.
+	Aside       []cluster.TableName
 	ForeignKeys []ForeignKey
 	Programs    []Program
 	// Sees tells for which kinds of programs the lists are complete.
 	Sees map[ProgramKind]bool
 
-	Accounts      []Account
+	Accounts      []Account // roles among them
 	AccountsKnown bool
 	AuthPlugins   map[string]bool // that can be used
+	Privileges    map[string]bool // that the version knows, in the words of Grant
+
+	Zones      map[string]Zone // named time zones, but for posix/… and right/…
+	ZonesKnown bool
+	UsedZones  []string // time zones of the server, of sessions and events, as far as they show; named or not
 
 	Channels      []cluster.ReplicaChannel
 	BinlogFilters []string // "binlog-do-db=shop"
@@ -109,8 +116,15 @@ type Missing struct {
 type Gap struct {
 	What  string // "triggers"
 	Why   string
-	Grant string // the statement that would show it; may be empty
+	Grant string   // the statement that would show it; may be empty
+	More  []string // further statements that it takes
 }
+
+// Two things that may be a Gap and that no table depends on.
+const (
+	Accounts  = "accounts"
+	TimeZones = "time zones"
+)
 
 // Schema is a database and what new tables in it get.
 type Schema struct{ Name, Charset, Collation string }
@@ -176,12 +190,6 @@ const (
 	QueueEmpty   EventQueue = "empty"
 	QueueWaiting EventQueue = "waiting"
 )
-
-// Account is a user of the server.
-type Account struct {
-	Name   string // user@host
-	Plugin string
-}
 
 // Table returns the table of that name, or nil.
 func (s *Side) Table(schema, name string) *Table {

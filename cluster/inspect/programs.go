@@ -327,30 +327,6 @@ func (r *reader) readChecks(ctx context.Context) error {
 	})
 }
 
-// readAccounts reads how accounts log in, where mysql.user may be read.
-func (r *reader) readAccounts(ctx context.Context) error {
-	err := r.each(ctx, "SELECT CONCAT(User, '@', Host), plugin FROM mysql.user WHERE User NOT LIKE 'mysql.%' AND User <> 'mariadb.sys'", func(rows *sql.Rows) error {
-		var a Account
-		var plugin sql.NullString
-		err := rows.Scan(&a.Name, &plugin)
-		if a.Plugin = strings.ToLower(plugin.String); a.Plugin == "" {
-			a.Plugin = "mysql_native_password" // what servers before 5.7 take an empty name for
-		}
-		r.side.Accounts = append(r.side.Accounts, a)
-		return err
-	})
-	if cluster.IsPermission(err) {
-		user, host := cutAccount(r.side.Facts.Account)
-		r.side.Hidden = append(r.side.Hidden, Gap{
-			What: "accounts", Why: "the account may not read mysql.user",
-			Grant: fmt.Sprintf("GRANT SELECT ON mysql.user TO %s@%s", quote(user), quote(host)),
-		})
-		return nil
-	}
-	r.side.AccountsKnown = err == nil
-	return err
-}
-
 func (r *reader) readPlugins(ctx context.Context) error {
 	names, err := r.strings(ctx, "SELECT PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_TYPE = 'AUTHENTICATION' AND PLUGIN_STATUS = 'ACTIVE'")
 	r.side.AuthPlugins = map[string]bool{}

@@ -31,6 +31,15 @@ func (r *reader) readSchemas(ctx context.Context) error {
 
 // readTables reads the schema and what the statistics say. Those are cached on
 // MySQL 8.0 and newer, so the next keys are asked for past the cache.
+func (r *reader) readAside(ctx context.Context) error {
+	all, err := cluster.ListTables(ctx, r.Server)
+	if err != nil {
+		return err
+	}
+	r.side.Aside = slices.DeleteFunc(append([]cluster.TableName{}, all...), func(n cluster.TableName) bool { return r.filter.Match(n.Schema, n.Name) })
+	return nil
+}
+
 func (r *reader) readTables(ctx context.Context) error {
 	tables, err := cluster.LoadTables(ctx, r.Server, r.filter)
 	if err != nil {

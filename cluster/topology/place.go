@@ -216,6 +216,8 @@ func (n *Node) role() Role {
 	switch {
 	case (n.Facts.Galera || n.Facts.GroupReplication) && readOnly: // of a group, too, if it is out of it for now
 		return Member
+	case n.State.Galera.Cluster != "" && !n.State.Galera.Writes: // outside of the majority
+		return Member
 	case len(inside) == 0:
 		return Writer
 	case n.Reached() && !readOnly && !slices.ContainsFunc(inside, func(s *Node) bool { return !s.Below(n) }):

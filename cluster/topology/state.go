@@ -19,6 +19,7 @@ type State struct {
 	LogBin, LogsUpdates     bool // it has a binary log; what it applies is in it, too
 	GTIDMode                string
 	Channels                []cluster.ReplicaChannel
+	Galera                  cluster.GaleraNode
 	Position                gtid.Position
 	Steps                   cluster.StepPair
 	Errant                  Errant
@@ -97,6 +98,8 @@ func measure(ctx context.Context, s *cluster.Server) State {
 		out.variables(v)
 	}
 	out.Channels, err = s.Channels(ctx)
+	note(err)
+	out.Galera, err = s.GaleraNode(ctx)
 	note(err)
 	out.Position, err = s.Position(ctx)
 	if out.LogBin || out.GTIDMode != "" { // else it has none to tell

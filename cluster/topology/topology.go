@@ -58,6 +58,17 @@ type Node struct {
 // UUID identifies the node: Facts.ServerUUID, "" where it was not reached.
 func (n *Node) UUID() string { return n.Facts.ServerUUID }
 
+// Members are the other nodes of its group that it or they named.
+func (n *Node) Members() []*Node {
+	out := []*Node{}
+	for _, x := range n.members {
+		if !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
 // Reached tells whether the node answers.
 func (n *Node) Reached() bool { return n.Server != nil }
 

@@ -304,12 +304,15 @@ func (a *application) admin(ts *testscript.TestScript, neg bool, args []string) 
 	in.leave(ts, a)
 }
 
-// watching ends the watch that an advice began: watching stop.
+// watching ends the watch that an advice began, or one of a new account: watching stop, watching afresh.
 func (a *application) watching(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 || args[0] != "stop" {
-		ts.Fatalf("usage: watching stop")
+	if neg || len(args) != 1 || args[0] != "stop" && args[0] != "afresh" {
+		ts.Fatalf("usage: watching stop|afresh")
 	}
 	a.endWatch(ts)
+	if args[0] == "afresh" {
+		a.command(ts, "crosscheck watch --defaults-file "+ts.Getenv("DEFAULTS")+" --old @old --new @new --table 'shop.*' --fresh")
+	}
 }
 
 // plan writes into the plan what an advice says: a table and its keys.
@@ -347,7 +350,7 @@ func unprovoked() map[string]string {
 		files: {gate.ReasonEvidenceMalformed, gate.ReasonContradicting, gate.ReasonServersUnknown},
 		clock: {gate.ReasonEvidenceFuture},
 		passes: {
-			gate.ReasonEvidenceStale, gate.ReasonForeignPlan, gate.ReasonEarlierGate, gate.ReasonKeeper, gate.ReasonInvalidated, gate.ReasonHookNotRun,
+			gate.ReasonEvidenceStale, gate.ReasonForeignPlan, gate.ReasonEarlierGate, gate.ReasonInvalidated, gate.ReasonHookNotRun,
 			gate.ReasonHookTimedOut, gate.ReasonReplicationLagUnseen, gate.ReasonWatchShort, gate.ReasonCollision,
 			gate.ReasonRowsUndecided, gate.ReasonDrainedShort, gate.ReasonEchoes, gate.ReasonPositionsDiffer, gate.ReasonAnonymous, gate.ReasonAnonymousUnseen,
 			gate.ReasonHealthShort, gate.ReasonHealthRegressed, gate.ReasonSignOffEarly, gate.ReasonWindowUnmeasured,
@@ -362,7 +365,7 @@ func unprovoked() map[string]string {
 		},
 		bound: {
 			gate.ReasonCheckUndecided, gate.ReasonCheckIncomplete, gate.ReasonCheckLossy, gate.ReasonStepOverridden, gate.ReasonRowsDiffer,
-			gate.ReasonStepNotPersisted, gate.ReasonWatchLate,
+			gate.ReasonStepNotPersisted,
 		},
 	} {
 		for _, id := range ids {

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -15,9 +16,9 @@ import (
 	"crosscheck/checksum"
 	"crosscheck/gate"
 	"crosscheck/gate/certificate"
-	"crosscheck/gate/preflight"
 	"crosscheck/gate/record"
 	"crosscheck/internal/file"
+	"crosscheck/internal/ledger"
 	"crosscheck/report"
 )
 
@@ -104,12 +105,25 @@ func (m *migration) history(ctx context.Context, s gate.Status) ([]certificate.C
 	if err != nil {
 		return nil, nil, err
 	}
+	aim := m.aim(s)
+	damage := &record.Damage{Runs: runs, Whole: aim.Enough, Lists: m.book.Lister(ctx)}
 	accounts, err := m.accounts(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
 	watches := make([]certificate.Watched, 0, len(accounts))
 	for _, a := range accounts {
-		watches = append(watches, record.Watched(a))
+		t := record.Tally{Account: a, Damage: damage}
+		var w *ledger.Watch
+		if w, err = m.book.ReadWatch(ctx, a.ID); err != nil {
+			return nil, nil, err
+		}
+		if err = errors.Join(w.EachFound(ctx, t.Found), w.EachFate(ctx, t.Row)); err != nil {
+			return nil, nil, err
+		}
+		watches = append(watches, t.Watched())
 	}
-	return record.Checked(runs), watches, err
+	return record.Checked(runs), watches, nil
 }
 
 // hidden lists what the newest preflight of the plan could not see.
@@ -119,13 +133,7 @@ func (m *migration) hidden(s gate.Status) []string {
 		if !ok || e.Old != s.Old || e.New != s.New || e.Plan != m.hash {
 			continue
 		}
-		var out []string
-		for _, f := range c.Findings {
-			if f.ID == preflight.NotVisible {
-				out = append(out, f.Object+" ("+f.Found+")")
-			}
-		}
-		return out
+		return record.Hidden(c)
 	}
 	return nil
 }
@@ -167,12 +175,7 @@ func (m *migration) rehearsal(from string) error {
 		return usageError("--certificate %s: %w", from, err)
 	}
 	sum := sha256.Sum256(text)
-	d := v.Document
-	verdict, overrides := record.Rehearsed(d)
-	c := gate.Rehearsal{
-		Certificate: hex.EncodeToString(sum[:]), Key: d.Key, Verified: v.Genuine(), Path: string(d.Path), Verdict: string(verdict),
-		Overrides: overrides, Issued: d.Issued,
-	}
+	c := record.Rehearsal(v, hex.EncodeToString(sum[:]))
 	if c.Issued.IsZero() || c.Issued.After(time.Now()) {
 		return usageError("--certificate %s: it does not say when it was issued, or says a time to come", from)
 	}

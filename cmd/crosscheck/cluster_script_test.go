@@ -73,12 +73,20 @@ func (a *application) filter(ts *testscript.TestScript, neg bool, args []string)
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: filter NODE TABLE")
 	}
-	s := a.server(ts, args[0])
-	list := []string{"STOP REPLICA SQL_THREAD", "CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE = ('" + args[1] + "')", "START REPLICA SQL_THREAD"}
+	filterTable(scriptT{ts: ts}, a.server(ts, args[0]), "'"+args[1]+"'")
+}
+
+// filterTable makes a replica leave out a table, which stands in quotes, or none.
+func filterTable(t testing.TB, s *fixtures.Server, quoted string) {
+	t.Helper()
+	list := []string{"STOP REPLICA SQL_THREAD", "CHANGE REPLICATION FILTER REPLICATE_WILD_IGNORE_TABLE = (" + quoted + ")", "START REPLICA SQL_THREAD"}
 	if s.Family() == fixtures.MariaDB {
-		list = []string{"STOP SLAVE", "SET GLOBAL replicate_wild_ignore_table = '" + args[1] + "'", "START SLAVE"}
+		if quoted == "" {
+			quoted = "''"
+		}
+		list = []string{"STOP SLAVE", "SET GLOBAL replicate_wild_ignore_table = " + quoted, "START SLAVE"}
 	}
-	unlogged(scriptT{ts: ts}, s, list...)
+	unlogged(t, s, list...)
 }
 
 // delay tells a replica to stay behind: delay NODE SECONDS

@@ -48,7 +48,7 @@ does not have are fetched once, without root, into ~/.cache/crosscheck.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.name, "name", "default", "name of the set")
-	f.StringVar(&o.topology, "topology", "pair", "pair (old→new), dual (both ways, steps set), chain (A→C→B), independent,\nclusters (a pair with two replicas on each side), or group (MySQL; new is a replication group of two)")
+	f.StringVar(&o.topology, "topology", "pair", "pair (old→new), dual (both ways, steps set), chain (A→C→B), independent,\nclusters (a pair with two replicas on each side), group (MySQL; new is a replication group of two),\nor galera (MariaDB; new is a Galera cluster of two)")
 	f.StringArrayVar(&o.replicas, "replica", nil, "a replica of a side, repeatable: old or new, with options behind a colon:\nnew:of=1,delay=60s,no-log-updates,server=mariadb118")
 	f.StringVar(&o.server, "server", "", "family of all servers: "+familyNames()+" (default mariadb; of a group mysql)")
 	f.StringVar(&o.old, "old", "", "family of the old side, if another")

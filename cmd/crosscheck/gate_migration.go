@@ -220,7 +220,7 @@ func (m *migration) keep(e gate.Evidence, stored bool) {
 // derive adds what stored checks and watches of the plan's servers prove.
 func (m *migration) derive(ctx context.Context) error {
 	s := m.judge()
-	aim := record.Aim{Plan: m.plan, Chooses: m.chooses, Seen: m.seen(s)}
+	aim := m.aim(s)
 	runs, err := m.book.Stored(ctx, checksum.EndpointInfo{ServerUUID: s.Old}, checksum.EndpointInfo{ServerUUID: s.New}, aim.Enough)
 	if err != nil {
 		return err
@@ -294,13 +294,18 @@ func (m *migration) seen(s gate.Status) gate.Preflight {
 	return gate.Preflight{}
 }
 
+// aim is what stored checks are to prove.
+func (m *migration) aim(s gate.Status) record.Aim {
+	return record.Aim{Plan: m.plan, Chooses: m.chooses, Seen: m.seen(s)}
+}
+
 // chooses tells whether the plan names a table.
 func (m *migration) chooses(table string) bool {
 	schema, name, ok := cluster.SplitFullName(table)
 	return !ok || m.filter.Match(schema, name)
 }
 
-// accounts are the watches of the plan's servers that have told how things stand, newest first.
+// accounts are the watches of the plan's servers that have told how things stand, or found something, newest first.
 func (m *migration) accounts(ctx context.Context, s gate.Status) ([]record.Account, error) {
 	watches, err := m.book.Watches(ctx)
 	if err != nil {
@@ -315,7 +320,7 @@ func (m *migration) accounts(ctx context.Context, s gate.Status) ([]record.Accou
 		if err != nil {
 			return nil, err
 		}
-		if ok {
+		if ok || len(a.Counts) > 0 { // one that was killed at once may have found something
 			out = append(out, a)
 		}
 	}
@@ -324,19 +329,22 @@ func (m *migration) accounts(ctx context.Context, s gate.Status) ([]record.Accou
 
 // account is what is stored of a watch; ok is false if it has not told yet how things stand.
 func (m *migration) account(ctx context.Context, s ledger.WatchSummary) (a record.Account, ok bool, err error) {
-	a = record.Account{Old: s.Old, New: s.New, Scope: s.Scope, Finished: s.Finished}
+	a = record.Account{ID: s.ID, Old: s.Old, New: s.New, Scope: s.Scope, Finished: s.Finished}
 	w, err := m.book.ReadWatch(ctx, s.ID)
 	if err != nil {
 		return a, false, err
 	}
-	if a.Status, ok, err = w.LastStatus(ctx); err != nil || !ok {
+	if a.Status, ok, err = w.LastStatus(ctx); err != nil {
 		return a, false, err
+	}
+	if !ok {
+		a.Status.Since, a.Status.At, a.Status.Reason = s.Since, s.Since, "it never told how things stand"
 	}
 	if a.Counts, err = w.FindingCounts(ctx); err != nil {
 		return a, false, err
 	}
 	a.LastFailure, err = w.LastFound(ctx, record.Failing()...)
-	return a, err == nil, err
+	return a, ok && err == nil, err
 }
 
 // measure takes evidence for gates: of the named one if it is not "", of all before it, and of those that keep them. by is who declares a switch, for
@@ -359,11 +367,26 @@ func (m *migration) measure(ctx context.Context, name, by string) error {
 			return ctx.Err()
 		case err != nil:
 			m.notes = append(m.notes, fmt.Sprintf("%s was not measured: %s", want.kind, fault.Line(err.Error())))
+			m.miss(want.kind, err)
 		default:
 			m.keep(e, false)
 		}
 	}
 	return m.derive(ctx) // last: measuring takes its time, and a watch goes on
+}
+
+// miss records that a kind of evidence could not be taken.
+func (m *migration) miss(kind gate.Kind, why error) {
+	s := m.judge()
+	if s.Old == "" || s.New == "" {
+		return
+	}
+	c := gate.Unmeasured{Of: kind, Why: fault.Line(why.Error())}
+	var lacks *cluster.PrivilegeError
+	if errors.As(why, &lacks) {
+		c.Do = "on " + lacks.Label + ": " + lacks.Grant
+	}
+	m.keep(m.stamp(s.Old, s.New, c), false)
 }
 
 func (m *migration) take(ctx context.Context, kind gate.Kind, r measure.Request) (gate.Evidence, error) {

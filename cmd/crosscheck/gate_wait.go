@@ -122,13 +122,19 @@ func (m *migration) waitFor(ctx context.Context, name string, view *waitView) (l
 // by every look.
 func (m *migration) thin() {
 	newest := make(map[gate.Kind]int)
+	sort := func(e gate.Evidence) gate.Kind {
+		if c, ok := e.Content.(gate.Unmeasured); ok {
+			return e.Kind() + " " + c.Of
+		}
+		return e.Kind()
+	}
 	for i, e := range m.pending {
-		newest[e.Kind()] = i
+		newest[sort(e)] = i
 	}
 	drop := make(map[gate.EvidenceID]bool)
 	kept := m.pending[:0:0]
 	for i, e := range m.pending {
-		if newest[e.Kind()] == i || e.Kind() == gate.KindHook || e.Kind() == gate.KindDecision || e.Kind() == gate.KindAction {
+		if newest[sort(e)] == i || len(e.Reset) > 0 || slices.Contains([]gate.Kind{gate.KindHook, gate.KindDecision, gate.KindAction}, e.Kind()) {
 			kept = append(kept, e)
 			continue
 		}

@@ -243,7 +243,7 @@ func plannedPreflight(ctx context.Context, s measure.Servers, p plan.Plan, filte
 	if err := preflight.CheckAccept(accept); err != nil {
 		return preflight.Result{}, usageError("the plan accepts what no preflight finds: %w", err)
 	}
-	opt := preflight.Options{Path: preflight.Path(p.Path), Duration: p.Limits.Duration, Accept: accept}
+	opt := preflight.Options{Path: preflight.Path(p.Path), Duration: p.Limits.Duration, Accept: accept, Accounts: p.Accounts}
 	look := inspect.Options{Filter: filter, Log: log}
 	if !oneIdentity(s.Old, s.New) {
 		found, err := topology.Discover(ctx, s.Named(), topology.Options{Log: log})

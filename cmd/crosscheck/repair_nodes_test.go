@@ -81,6 +81,7 @@ func TestRepairOfClusters(t *testing.T) {
 				}
 			}
 			caughtUp(t, set)
+			watchCopies(t, set, database)
 		})
 	}
 }

@@ -152,6 +152,12 @@ func topologyNode(n *topology.Node, p plan.Plan) report.TopologyNode {
 	if n.Role != topology.Writer {
 		out.Errant = &report.TopologyErrant{Known: s.Errant.Known, Why: s.Errant.Why, Set: s.Errant.Set}
 	}
+	if s.Galera.Cluster != "" {
+		out.Galera = &report.TopologyGalera{Cluster: s.Galera.Cluster, State: s.Galera.State}
+		for _, m := range n.Members() {
+			out.Galera.Others = append(out.Galera.Others, m.Label)
+		}
+	}
 	out.Unknown = s.Unknown
 	if s.SessionsKnown {
 		all, application := countSessions(s.Sessions, p)

@@ -30,3 +30,12 @@ func TestGroupScripts(t *testing.T) {
 		Dir: "testdata/group", RequireExplicitExec: true, Cmds: scriptCommands(set), Setup: setUpScript(set),
 	})
 }
+
+// TestGaleraScripts runs the scripts about a Galera cluster as new.
+func TestGaleraScripts(t *testing.T) {
+	t.Parallel()
+	set := fixtures.ForTest(t, fixtures.Spec{Topology: fixtures.Galera})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/galera", RequireExplicitExec: true, Cmds: scriptCommands(set), Setup: setUpScript(set),
+	})
+}

@@ -22,8 +22,11 @@ import (
 )
 
 // watchMemory is the memory that a watch tries to stay within, with a window of a million changes; the Go runtime
-// collects more often instead of growing beyond it.
-const watchMemory = 225 << 20
+// collects more often instead of growing beyond it. Each replica may take watchCopyMemory more.
+const (
+	watchMemory     = 225 << 20
+	watchCopyMemory = 16 << 20
+)
 
 // watchFlags are the command line of watch.
 type watchFlags struct {
@@ -47,7 +50,8 @@ func newWatchCommand(g *globals) *cobra.Command {
 		Long: `Follow the binary logs of both sides while both take writes. Changes of the two sides that did not
 know of each other and touch one key are collisions, and are reported at once, with the sessions that made them. All
 other changes are verified as they arrive on the other side. After a check that found both sides the same, in the same
-state folder, the account covers all rows: those that were compared and all that was changed since.
+state folder, the account covers all rows: those that were compared and all that was changed since. Of nodes that
+--old-replica and --new-replica name the state is looked at and the log is read: each copy has a verdict of its own.
 
 The watch goes on until it is interrupted, or for the time of --for. A watch that was killed goes on where its proof
 ended. The account needs SELECT, REPLICATION CLIENT, REPLICATION SLAVE and PROCESS (on MariaDB also SLAVE MONITOR).
@@ -106,9 +110,6 @@ func runWatch(ctx context.Context, g *globals, o *watchFlags) error {
 	if err = o.validate(); err != nil {
 		return err
 	}
-	if g.std.getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(watchMemory)
-	}
 	out, err := newWatchOutput(g, o)
 	if err != nil {
 		return err
@@ -124,6 +125,9 @@ func runWatch(ctx context.Context, g *globals, o *watchFlags) error {
 	replicas, err := o.replicas.watched(ctx, g, log, old, new)
 	if err != nil {
 		return failWatch(ctx, err)
+	}
+	if g.std.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(watchMemory + int64(len(replicas))*watchCopyMemory)
 	}
 	status, listed, err := watchServers(ctx, old, new, replicas, filter, o, out, log)
 	if err = failWatch(ctx, err); err != nil && status.At.IsZero() {
@@ -182,11 +186,14 @@ func watchServers(ctx context.Context, old, new *cluster.Server, replicas []watc
 	if err != nil {
 		return status, nil, err
 	}
-	rows := newRowRechecker(old, new, survey)
+	rows := checksum.NewRechecker(old, new, survey, checksum.RecheckOptions{}) // by the rule by which a check compares them
 	defer rows.Close()
 	opt := watch.Options{
 		Filter: filter, Scope: watch.Scope{Include: o.tables, Exclude: o.exclude}, Store: account, Observer: &statusKeeper{Observer: out.view, ctx: ctx, account: account, log: log}, Rechecker: rows, For: o.span, SettleFor: o.settle,
-		RetryFor: o.retryFor, MaxLag: o.maxLag, Members: [2][]string{o.oldMembers, o.newMembers}, Replicas: replicas, Since: account.Since(), Log: log,
+		RetryFor: o.retryFor, MaxLag: o.maxLag, Members: o.members(ctx, old, new, replicas), Replicas: replicas, Since: account.Since(), Log: log,
+	}
+	for i := range replicas {
+		replicas[i].Base = copyBase(book, foldsCase(old, new))
 	}
 	if err = resumeAccount(ctx, book, account, survey, foldsCase(old, new), &opt); err != nil {
 		return status, nil, err
@@ -246,33 +253,60 @@ func foldsCase(old, new *cluster.Server) bool {
 
 // coverBase says which of the watched tables the check compared, and counts those only.
 func coverBase(ctx context.Context, book *ledger.Ledger, fold bool, opt *watch.Options) error {
-	run, err := book.FindRun(ctx, opt.Base.Run)
+	covered, tables, err := coverageOf(ctx, book, opt.Base.Run, fold)
 	if err != nil {
 		return err
 	}
-	tables, err := book.SameTables(ctx, opt.Base.Run)
-	if err != nil {
-		return err
-	}
-	opt.Covered = &watch.Coverage{Tables: map[string]bool{}, Listed: func(string, string) bool { return false }}
+	opt.Covered = &covered
 	opt.Base.Tables, opt.Base.Rows = 0, 0
 	for _, t := range tables {
-		name := t.Name
-		if fold {
-			name = strings.ToLower(name)
-		}
-		opt.Covered.Tables[name] = true
 		if schema, name, ok := cluster.SplitFullName(t.Name); ok && opt.Filter.FoldCase(fold).Match(schema, name) {
 			opt.Base.Tables++
 			opt.Base.Rows += t.Rows
 		}
 	}
+	return nil
+}
+
+// copyBase finds what the check of a run says of another node.
+func copyBase(book *ledger.Ledger, fold bool) func(context.Context, int64, *cluster.Server) (*watch.CopyBase, error) {
+	return func(ctx context.Context, run int64, node *cluster.Server) (*watch.CopyBase, error) {
+		copied, ok, err := book.CopyRun(ctx, run, checksum.EndpointInfo{ServerUUID: node.Facts().ServerUUID, Addr: node.Config().Addr})
+		if err != nil || !ok {
+			return nil, err
+		}
+		base := &watch.CopyBase{Run: copied.ID}
+		if base.Start, err = gtid.ParsePosition(copied.New.Position); err != nil {
+			return nil, fmt.Errorf("the check's position in the state folder: %w", err)
+		}
+		base.Coverage, _, err = coverageOf(ctx, book, copied.ID, fold)
+		return base, err
+	}
+}
+
+// coverageOf says what a run compared, and lists the tables that it found the same.
+func coverageOf(ctx context.Context, book *ledger.Ledger, id int64, fold bool) (covered watch.Coverage, tables []ledger.SameTable, err error) {
+	run, err := book.FindRun(ctx, id)
+	if err != nil {
+		return covered, nil, err
+	}
+	if tables, err = book.SameTables(ctx, id); err != nil {
+		return covered, nil, err
+	}
+	covered = watch.Coverage{Tables: map[string]bool{}, Listed: func(string, string) bool { return false }}
+	for _, t := range tables {
+		name := t.Name
+		if fold {
+			name = strings.ToLower(name)
+		}
+		covered.Tables[name] = true
+	}
 	if run.Scope != nil && run.Scope.Unseen == "" {
 		listed, err := cluster.NewFilter(run.Scope.Include, run.Scope.Exclude)
 		if err != nil {
-			return fmt.Errorf("the check's scope in the state folder: %w", err)
+			return covered, nil, fmt.Errorf("the check's scope in the state folder: %w", err)
 		}
-		opt.Covered.Listed = listed.FoldCase(fold).Match
+		covered.Listed = listed.FoldCase(fold).Match
 	}
-	return nil
+	return covered, tables, nil
 }

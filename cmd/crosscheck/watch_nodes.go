@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strconv"
 
 	"crosscheck/cluster"
 	"crosscheck/cluster/topology"
@@ -55,4 +57,25 @@ func (r *replicaFlags) watched(ctx context.Context, g *globals, log *slog.Logger
 		}
 	}
 	return out, nil
+}
+
+// members are the further servers of each side whose transactions count as the side's: those that were named as such, and the
+// other nodes of its Galera cluster, since a node's log holds their transactions under their own server_ids. Those of one that
+// does not answer now are not judged, which the watch tells.
+func (o *watchFlags) members(ctx context.Context, old, new *cluster.Server, replicas []watch.Replica) [2][]string {
+	out := [2][]string{slices.Clone(o.oldMembers), slices.Clone(o.newMembers)}
+	for _, r := range replicas {
+		if ![2]*cluster.Server{old, new}[r.Side].Facts().Galera {
+			continue
+		}
+		s, err := r.Open(ctx)
+		if err != nil {
+			continue
+		}
+		if f := s.Facts(); f.Galera {
+			out[r.Side] = append(out[r.Side], strconv.FormatUint(uint64(f.ServerID), 10))
+		}
+		_ = s.Close()
+	}
+	return out
 }

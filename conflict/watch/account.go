@@ -71,7 +71,7 @@ func (r *rate) add(now time.Time, txs, changes uint64) {
 func (e *engine) status(now time.Time) Status {
 	st := Status{
 		At: now, Started: e.started, Since: e.opt.Since, Base: e.mem.Base, Findings: map[conflict.Kind]uint64{},
-		Account: e.det.Summary(), Rows: e.rows.count(e.mem.Rows), Resumed: e.resumed,
+		Account: e.det.Summary(), Rows: e.rows.count(e.mem.Rows, e.det.Summary().Untracked), Resumed: e.resumed,
 		Scopes: slices.Clone(e.mem.Scopes), Unverified: slices.Clone(e.mem.Unverified), // readers keep the status
 		Sequences: e.sequences(),
 	}
@@ -84,6 +84,7 @@ func (e *engine) status(now time.Time) Status {
 	}
 	st.Health = e.troubles(now)
 	st.Nodes, st.Unasked = slices.Clone(e.nodes.list), slices.Clone(e.nodes.unknown)
+	st.Copies = e.copyStatus(now)
 	st.Forecast = e.forecast()
 	for _, b := range st.Account.Blind {
 		to := b.To.String()

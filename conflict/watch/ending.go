@@ -25,6 +25,7 @@ func (x *ending) over() bool { return x != nil && (x.ready || time.Now().After(x
 func (e *engine) beginEnding(ctx context.Context, now time.Time) {
 	x := &ending{since: now, until: now.Add(e.opt.SettleFor)}
 	e.ending = x
+	e.pokeCopies()
 	for i := range e.servers {
 		s := conflict.Side(i)
 		e.spawn(ctx, func(ctx context.Context) func() {
@@ -55,8 +56,8 @@ func (e *engine) settled() bool {
 			return false
 		}
 	}
-	rows := e.rows.count(e.mem.Rows)
-	return rows.Open == 0 && e.det.Summary().Questions == 0 && !e.rows.busy && len(e.uncertain)+len(e.wrong) == 0
+	rows := e.rows.count(e.mem.Rows, 0)
+	return e.copiesSettled(x.since) && rows.Open == 0 && e.det.Summary().Questions == 0 && !e.rows.busy && len(e.uncertain)+len(e.wrong) == 0
 }
 
 // finish ends the watch with what is judged, after a last look at sessions that may take so long.
@@ -83,6 +84,8 @@ func (e *engine) finish(ctx context.Context, patience time.Duration) (Status, er
 		if err := e.checkpoint(ctx); err != nil {
 			return st, err
 		}
+	} else if err := e.saveFates(ctx); err != nil {
+		return st, err
 	}
 	if err := e.opt.Store.SaveStatus(ctx, st); err != nil {
 		return st, err

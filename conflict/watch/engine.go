@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -74,8 +75,12 @@ type engine struct {
 	sights [2]sight
 	health health
 	nodes  nodes
-	keys   [2]keySpace
-	draws  map[string]*draw // by the sequence's name
+	found  map[string]*found // tables that were found at the start, by FullName
+	// kins are the sides' writers with their copies, nil where none is followed; tails read the copies' logs.
+	kins  [2]*kin
+	tails []*copyTail
+	keys  [2]keySpace
+	draws map[string]*draw // by the sequence's name
 
 	async   chan func()
 	workers sync.WaitGroup
@@ -116,6 +121,17 @@ func (e *engine) run(outer context.Context) (Status, error) {
 		e.workers.Go(func() {
 			defer fault.Guard()
 			r.run(ctx)
+		})
+	}
+	for s, k := range e.kins {
+		if k != nil {
+			k.tables, k.seen = maps.Clone(e.defs[s].last), e.defs[s].version
+		}
+	}
+	for _, t := range e.tails {
+		e.workers.Go(func() {
+			defer fault.Guard()
+			t.run(ctx)
 		})
 	}
 	if err := e.begin(ctx, outer); err != nil {
@@ -226,6 +242,7 @@ func (e *engine) transaction(ctx context.Context, s conflict.Side, it item) erro
 			return err
 		}
 	}
+	e.copied(s, it)
 	origin := e.origins.of(tx)
 	if s == conflict.Old && e.tooEarly() {
 		if origin == conflict.FromOld && !tx.Aborted {
@@ -290,8 +307,15 @@ func (e *engine) feed(s conflict.Side, ev conflict.Event) {
 func (e *engine) drain(ctx context.Context) error {
 	list := e.det.Take()
 	defer func(passed [2]uint64) { e.told = passed }([2]uint64{e.fences[conflict.Old].passed, e.fences[conflict.New].passed})
+	e.doubts()
 	if len(list)+len(e.released) == 0 {
+		if len(e.rows.fates) > manyFates {
+			return e.saveFates(ctx)
+		}
 		return nil
+	}
+	if err := e.saveFates(ctx); err != nil { // a finding whose rows were not under doubt yet could pass for settled
+		return err
 	}
 	now := time.Now()
 	kept := list[:0]
@@ -355,6 +379,9 @@ func (e *engine) tick(ctx context.Context) error {
 	}
 	e.ask(ctx)
 	e.recheck(ctx, now)
+	if err := e.saveFates(ctx); err != nil {
+		return err
+	}
 	if e.opt.For > 0 && e.ending == nil && now.Sub(e.started) >= e.opt.For {
 		e.beginEnding(ctx, now)
 	}
@@ -372,7 +399,7 @@ func (e *engine) keep(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	due := checkpointEvery
-	if e.det.Summary().Memory > smallWindow {
+	if e.det.Summary().Memory > smallWindow || e.copiesWait() > manyCopied {
 		due = largeCheckpointEvery
 	}
 	if !e.kept.dirty && now.Sub(e.kept.at) < 6*due || now.Sub(e.kept.at) < due {

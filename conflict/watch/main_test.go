@@ -121,6 +121,8 @@ type memoryStore struct {
 	mu         sync.Mutex
 	seen       map[string]bool
 	list       []conflict.Finding
+	fates      map[string]Outcome // by the row's ID
+	early      []string           // findings whose rows were not kept before them
 	checkpoint *Checkpoint
 	status     Status
 }
@@ -138,10 +140,28 @@ func (m *memoryStore) AddFindings(_ context.Context, list []conflict.Finding, _ 
 		fresh[i] = !m.seen[f.ID]
 		if fresh[i] {
 			m.list = append(m.list, f)
+			doubt := f.Kind != conflict.WrongStepKey && f.Kind != conflict.StaleSession && f.Kind != conflict.Unjudged
+			if doubt && slices.ContainsFunc(f.Rows(), func(r conflict.Row) bool { return m.fates[r.ID()] == "" }) {
+				m.early = append(m.early, fmt.Sprint(f.Kind, " ", f.Table))
+			}
 		}
 		m.seen[f.ID] = true
 	}
 	return fresh, nil
+}
+
+func (m *memoryStore) SaveFates(_ context.Context, list []Fate) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range list {
+		if m.fates == nil {
+			m.fates = map[string]Outcome{}
+		}
+		if id := f.ID(); !f.Again || m.fates[id] == "" {
+			m.fates[id] = f.Outcome
+		}
+	}
+	return nil
 }
 
 func (m *memoryStore) SaveCheckpoint(_ context.Context, c Checkpoint) error {
@@ -295,7 +315,12 @@ func watchServers(t testing.TB, servers Sides, schema string, store *memoryStore
 		defer servers[1].Close()
 		w.final, w.err = Run(ctx, servers[0], servers[1], opt)
 	}()
-	t.Cleanup(func() { w.end() })
+	t.Cleanup(func() {
+		w.end()
+		if early := store.early; len(early) > 0 {
+			t.Errorf("findings whose rows were not kept before them: %q", early)
+		}
+	})
 	return w
 }
 

@@ -8,18 +8,30 @@ import (
 	"time"
 
 	"crosscheck/cluster"
+	"crosscheck/cluster/gtid"
 	"crosscheck/cluster/topology"
 	"crosscheck/conflict"
 	"crosscheck/internal/fault"
 )
 
-// Replica is a node that is watched besides old and new: its threads, its lag, its transactions. Its log is not read.
+// Replica is a node that is watched besides old and new: its threads, its lag, its transactions, and where it logs what it
+// applies, its log.
 type Replica struct {
 	Side  conflict.Side
 	Label string // "new-1"
 	Addr  string
 	// Open connects to it. It is called again, from another goroutine, as long as it fails.
 	Open func(ctx context.Context) (*cluster.Server, error)
+	// Base is what the check of a run, on which the account builds, says of the node; nil if it did not compare it. It may be
+	// called from another goroutine. A nil function: of none.
+	Base func(ctx context.Context, run int64, node *cluster.Server) (*CopyBase, error)
+}
+
+// CopyBase is what a check says of a copy: where the node was when the check began, and which of its tables it found the same.
+type CopyBase struct {
+	Run   int64
+	Start gtid.Position
+	Coverage
 }
 
 // Node is what was last seen of a node besides old and new.
@@ -40,9 +52,11 @@ type Node struct {
 	Position string
 }
 
-// nodesEvery is how often nodes are looked at, and nodesTimeout how long a look may take.
+// nodesEvery is how often nodes are looked at, unnamedEvery how often where none is named, to name those that are found, and
+// nodesTimeout how long a look may take.
 const (
 	nodesEvery   = 10 * time.Second
+	unnamedEvery = time.Minute
 	nodesTimeout = 30 * time.Second
 )
 
@@ -59,7 +73,11 @@ type nodes struct {
 // lookAtNodes looks at them when that is due.
 func (e *engine) lookAtNodes(ctx context.Context, now time.Time) {
 	n := &e.nodes
-	if len(e.opt.Replicas) == 0 || n.busy || now.Sub(n.asked) < nodesEvery {
+	every := nodesEvery
+	if len(e.opt.Replicas) == 0 {
+		every = unnamedEvery
+	}
+	if n.busy || now.Sub(n.asked) < every {
 		return
 	}
 	n.busy, n.asked = true, now

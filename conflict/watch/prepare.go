@@ -43,6 +43,9 @@ func (e *engine) prepare(ctx context.Context) error {
 	if err = e.restore(ctx); err != nil {
 		return err
 	}
+	if err = e.prepareCopies(); err != nil {
+		return err
+	}
 	tables, all := 0, map[string]*found{}
 	for i := range e.servers {
 		n, err := e.openSide(ctx, conflict.Side(i), all)
@@ -60,6 +63,7 @@ func (e *engine) prepare(ctx context.Context) error {
 		}
 		return ErrNothingToWatch
 	}
+	e.found = all
 	return e.cover(all)
 }
 
@@ -85,11 +89,8 @@ func (e *engine) openSide(ctx context.Context, s conflict.Side, all map[string]*
 		}
 	}
 	e.defs[s] = defs
-	filter := e.opt.Filter.FoldCase(server.Facts().LowerCaseTableNames != 0)
-	opt := binlog.Options{
-		Watch: func(schema, table string) bool { return !isSystem(schema) && filter.Match(schema, table) }, Tables: known,
-		MaxOutage: e.opt.RetryFor, Identity: e.identity[s], AnyFormat: true, ExactNames: !e.foldsCase(), Log: e.opt.Log,
-	}
+	opt := e.tailOptions(s, e.identity[s])
+	opt.Tables, opt.Sums = known, e.kins[s] != nil
 	tail, err := binlog.Tail(ctx, server, e.start[s], opt)
 	if missing, gone := goneLog(err); gone {
 		tail, err = e.beginAfterGap(ctx, s, opt, missing, err)
@@ -98,6 +99,15 @@ func (e *engine) openSide(ctx context.Context, s conflict.Side, all map[string]*
 		e.readers[s] = newReader(s, e.servers, tail, opt)
 	}
 	return len(list), err
+}
+
+// tailOptions are those of a tail of a server of a side.
+func (e *engine) tailOptions(s conflict.Side, identity string) binlog.Options {
+	filter := e.opt.Filter.FoldCase(e.servers[s].Facts().LowerCaseTableNames != 0)
+	return binlog.Options{
+		Watch:     func(schema, table string) bool { return !isSystem(schema) && filter.Match(schema, table) },
+		MaxOutage: e.opt.RetryFor, Identity: identity, AnyFormat: true, ExactNames: !e.foldsCase(), Log: e.opt.Log,
+	}
 }
 
 // goneLog tells whether a tail cannot go on because its server's log no longer holds what it needs.
@@ -134,6 +144,9 @@ func (e *engine) beginAfterGap(ctx context.Context, s conflict.Side, opt binlog.
 // lose tells the detector of a piece of the log that was not read, and forgets what was waited for in it.
 func (e *engine) lose(s conflict.Side, gap conflict.Gap) {
 	e.defs[s].doubtAll()
+	if e.kins[s] != nil {
+		e.kins[s].loseAll("a piece of " + s.String() + "'s log was not read")
+	}
 	e.feed(s, gap)
 	e.releaseSide(s)
 	// The names of files may be used again, and behind the gap nothing stands before the account's beginning.

@@ -35,7 +35,8 @@ type reader struct {
 	peer   *cluster.Server // the other side's
 	opt    binlog.Options
 	out    chan item
-	budget *semaphore.Weighted
+	budget *semaphore.Weighted // of ahead bytes
+	ahead  int64
 
 	mu    sync.Mutex
 	tail  *binlog.Tailer
@@ -53,7 +54,7 @@ type mark struct {
 func newReader(side conflict.Side, servers Sides, tail *binlog.Tailer, opt binlog.Options) *reader {
 	return &reader{
 		side: side, server: servers[side], peer: servers[side.Other()], opt: opt, tail: tail,
-		out: make(chan item, 256), budget: semaphore.NewWeighted(readAhead), done: make(chan struct{}),
+		out: make(chan item, 256), budget: semaphore.NewWeighted(readAhead), ahead: readAhead, done: make(chan struct{}),
 	}
 }
 
@@ -105,7 +106,7 @@ func (r *reader) run(ctx context.Context) {
 			}
 			continue
 		}
-		n := min(max(int64(r.stats().Bytes-before), 1), readAhead)
+		n := min(max(int64(r.stats().Bytes-before), 1), r.ahead)
 		if r.budget.Acquire(ctx, n) != nil || !r.send(ctx, item{tx: tx, bytes: n}) {
 			return
 		}

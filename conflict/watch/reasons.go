@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -34,6 +35,7 @@ const (
 	ReasonUnasked    = "server_unasked"  // a side does not answer
 	ReasonUnsettled  = "unsettled"       // the watch ended before all had arrived
 	ReasonEnded      = "ended"           // by an error
+	ReasonCopies     = "copies_doubted"  // a replica's log shows rows that are not those of its writer
 )
 
 // ReasonIDs lists the ids of all reasons.
@@ -41,6 +43,7 @@ func ReasonIDs() []string {
 	return []string{
 		ReasonFindings, ReasonDiffer, ReasonStale, ReasonBlind, ReasonUnjudged, ReasonSchema, ReasonKeysWait, ReasonNoBase, ReasonUnverified, ReasonUnknown,
 		ReasonOpen, ReasonQuestions, ReasonNoChannel, ReasonArrival, ReasonOverdue, ReasonUnasked, ReasonUnsettled, ReasonEnded,
+		ReasonCopies,
 	}
 }
 
@@ -90,10 +93,15 @@ func (e *engine) reasons(st *Status, now time.Time) []Reason {
 	open(st.Base != nil && st.Base.Gap != "", ReasonNoBase, func() string { return "no base: " + st.Base.Gap })
 	open(len(st.Unverified) > 0, ReasonUnverified, func() string { return notVerified(st.Unverified) })
 	open(st.Rows.Unknown > 0, ReasonUnknown, func() string {
-		return fmt.Sprintf("%s under doubt could not be checked again: %s", plural(uint64(st.Rows.Unknown), "row"), e.rows.reason)
+		return fmt.Sprintf("%s under doubt could not be checked again: %s", plural(uint64(st.Rows.Unknown), "row"),
+			cmp.Or(e.rows.reason, "more are under doubt at a time than are kept; begin a fresh watch behind a check of all"))
 	})
 	open(st.Rows.Open > 0, ReasonOpen, func() string { return plural(uint64(st.Rows.Open), "row") + " under doubt" })
 	open(st.Account.Questions > 0, ReasonQuestions, func() string { return "servers have not said yet which texts are equal" })
+	for i := range st.Copies {
+		c := &st.Copies[i]
+		open(c.State == CopyDoubted, ReasonCopies, func() string { return c.Label + ": " + c.Reason })
+	}
 	for i := range e.servers {
 		s := conflict.Side(i)
 		f := &e.fences[s]

@@ -26,6 +26,7 @@ type definitions struct {
 	sequences map[string]bool
 	// patience is how long a server may be gone while a definition is needed.
 	patience time.Duration
+	version  int // grows with what is given
 }
 
 // loadDefinitions reads all tables of a side that the filter chooses.
@@ -60,6 +61,7 @@ func loadDefinitions(ctx context.Context, server *cluster.Server, f cluster.Filt
 // give notes that the detector gets a definition.
 func (d *definitions) give(t *cluster.Table) {
 	full := t.FullName()
+	d.version++
 	d.given[full], d.last[full] = cluster.TableName{Schema: t.Schema, Name: t.Name}, t
 }
 

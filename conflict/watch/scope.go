@@ -81,19 +81,28 @@ func (e *engine) cover(tables map[string]*found) error {
 	case e.resumed && n > 0:
 		return nil
 	case e.mem.Base != nil && e.opt.Covered != nil:
-		for full, t := range tables {
-			key := full
-			if e.foldsCase() {
-				key = strings.ToLower(full)
-			}
-			begun := t.sides[conflict.Old] && e.opt.Covered.Listed(t.Schema, t.Name)
-			if !e.opt.Covered.Tables[key] && !begun {
-				e.unverified(full)
-			}
+		for _, full := range uncovered(tables, e.opt.Covered, e.foldsCase()) {
+			e.unverified(full)
 		}
 	}
 	e.mem.Scopes = append(e.mem.Scopes, now)
 	return nil
+}
+
+// uncovered lists the tables of which a check does not know all rows.
+func uncovered(tables map[string]*found, c *Coverage, fold bool) []string {
+	var out []string
+	for full, t := range tables {
+		key := full
+		if fold {
+			key = strings.ToLower(full)
+		}
+		begun := t.sides[conflict.Old] && c.Listed(t.Schema, t.Name)
+		if !c.Tables[key] && !begun {
+			out = append(out, full)
+		}
+	}
+	return out
 }
 
 func (e *engine) unverified(full string) {

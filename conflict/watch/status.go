@@ -56,8 +56,9 @@ type Status struct {
 	// servers do not tell: there may be more.
 	Nodes    []Node
 	Unasked  []string
-	Forecast []string // one line each: what will happen if nothing is done
-	Blind    []string // pieces of the logs that were not judged, "old: blind from … to …"
+	Copies   []CopyStatus // of the replicas, one for each of Options.Replicas
+	Forecast []string     // one line each: what will happen if nothing is done
+	Blind    []string     // pieces of the logs that were not judged, "old: blind from … to …"
 	// Scopes are what was watched over time, the newest last, and Unverified the tables for whose rows the account does not
 	// speak: the check that it builds on did not compare them, or they were not watched all the time.
 	Scopes     []Scope

@@ -115,6 +115,9 @@ type memory struct {
 	Unverified []string `json:"unverified,omitempty"`
 	// Followed is how far each log's schema changes count in Unverified.
 	Followed [2]gtid.FilePos `json:"followed"`
+	// Copies are the copies that are followed, as copyMemory, and Compared is how far each side's log was compared with them.
+	Copies   []json.RawMessage `json:"copies,omitempty"`
+	Compared [2]gtid.Position  `json:"compared"`
 }
 
 // restore makes the detector from a checkpoint, or a new one.
@@ -170,11 +173,17 @@ func (e *engine) restore(ctx context.Context) error {
 
 // checkpoint keeps the state so that another process can go on.
 func (e *engine) checkpoint(ctx context.Context) error {
+	if err := e.saveFates(ctx); err != nil { // another process hears no more of what the checkpoint has as settled
+		return err
+	}
 	for s := range e.servers { // before the rest of what the engine remembers is written
 		e.mem.Stale[s] = e.defs[s].outdated(e.det.Definitions(conflict.Side(s)))
 	}
 	c := Checkpoint{At: time.Now(), Write: e.det.Snapshot}
-	var err error
+	err := e.keepCopies()
+	if err != nil {
+		return err
+	}
 	if c.Engine, err = json.Marshal(&e.mem); err != nil {
 		return err
 	}

@@ -207,6 +207,13 @@ func (m *mortalStore) AddFindings(ctx context.Context, list []conflict.Finding, 
 	return m.memoryStore.AddFindings(ctx, list, at)
 }
 
+func (m *mortalStore) SaveFates(ctx context.Context, list []Fate) error {
+	if m.dead.Load() {
+		return errDead
+	}
+	return m.memoryStore.SaveFates(ctx, list)
+}
+
 func (m *mortalStore) SaveCheckpoint(ctx context.Context, c Checkpoint) error {
 	if m.dead.Load() {
 		return errDead

@@ -22,18 +22,25 @@ import (
 	"crosscheck/gate/plan"
 )
 
-// Schema is the form that this package writes.
-const Schema = "crosscheck/certificate/v1"
+// Schema is the form that this package writes. What an earlier version wrote is still verified by its own name.
+const (
+	Schema   = "crosscheck/certificate/v2"
+	schemaV1 = "crosscheck/certificate/v1"
+)
 
 // Document is what is certified.
 type Document struct {
-	Schema     string              `json:"schema"`
-	Issued     time.Time           `json:"issued"`
-	Crosscheck string              `json:"crosscheck"` // version
-	Key        string              `json:"key"`        // fingerprint of the key that signs
-	Path       plan.Path           `json:"path"`
-	PlanHash   string              `json:"plan_hash"`
-	Verdict    gate.State          `json:"verdict"`
+	Schema     string     `json:"schema"`
+	Issued     time.Time  `json:"issued"`
+	Crosscheck string     `json:"crosscheck"` // version
+	Key        string     `json:"key"`        // fingerprint of the key that signs
+	Path       plan.Path  `json:"path"`
+	PlanHash   string     `json:"plan_hash"`
+	Verdict    gate.State `json:"verdict"`
+	// Complete says that all gates pass, that all that the plan names was compared, and that each thing that was found on the way
+	// is settled. Incomplete says why not.
+	Complete   bool                `json:"complete"`
+	Incomplete []string            `json:"incomplete"`
 	Old        Server              `json:"old"`
 	New        Server              `json:"new"`
 	Nodes      []Node              `json:"nodes"` // of both clusters, besides old and new themselves
@@ -43,9 +50,17 @@ type Document struct {
 	Overrides  []gate.OverrideNote `json:"overrides"`
 	// Checks are all checks of the two servers that are remembered, and Watches all watches, whatever came later: what was
 	// found on the way, and how it was settled.
-	Checks    []Checked `json:"checks"`
-	Watches   []Watched `json:"watches"`
-	CannotSee []string  `json:"cannot_see"`
+	Checks  []Checked `json:"checks"`
+	Watches []Watched `json:"watches"`
+	// NotLookedAt are tables of either side that the plan does not choose; null: nobody listed them.
+	NotLookedAt *Aside   `json:"not_looked_at"`
+	CannotSee   []string `json:"cannot_see"`
+}
+
+// Aside are the tables that nobody compared, as the newest preflight of the plan saw them.
+type Aside struct {
+	Seen time.Time `json:"seen"`
+	gate.Aside
 }
 
 // Server is one side.
@@ -86,6 +101,7 @@ type Checked struct {
 	Changed   int64  `json:"changed"`
 	Undecided int64  `json:"undecided"`
 	Settled   string `json:"settled,omitempty"` // what became of its differences; "" if it found none
+	Open      bool   `json:"open,omitempty"`    // nothing shows that they are mended
 }
 
 // Watched is a watch as the migration's history has it.
@@ -97,26 +113,74 @@ type Watched struct {
 	// Findings are counted by kind, each with how it was settled.
 	Findings []Found `json:"findings"`
 	Rows     Rows    `json:"rows"`
-	// Changes were made on either side; Unverified of them were not seen to arrive unchanged, Explained of these because of a
-	// collision.
+	// Changes were made on either side; Unverified of them were not seen to arrive unchanged: Explained of these because of a
+	// collision, so that it is the rows under doubt that tell what became of them, Unjudged because the logs did not tell, and
+	// Waiting because they had not arrived yet. LaterCheck is one that began later and found all the same; "" without one.
 	Changes    uint64   `json:"changes"`
 	Unverified uint64   `json:"unverified"`
 	Explained  uint64   `json:"explained"`
+	Unjudged   uint64   `json:"unjudged"`
+	Waiting    uint64   `json:"waiting"`
+	LaterCheck string   `json:"later_check,omitempty"`
 	Blind      []string `json:"blind,omitempty"` // pieces of the logs that were not judged
 }
 
-// Found counts the findings of a kind.
+// Found are the findings of a kind. Each has an outcome of its own.
 type Found struct {
-	Kind    string `json:"kind"`
-	Count   uint64 `json:"count"`
-	Settled string `json:"settled"`
+	Kind     string   `json:"kind"`
+	Count    uint64   `json:"count"`
+	Settled  string   `json:"settled"` // the outcomes in words
+	Outcomes Outcomes `json:"outcomes"`
+	// SettledBy names who showed those to be settled that are.
+	SettledBy []SettledBy `json:"settled_by,omitempty"`
+	// Unsettled counts those that are not, and Open names the first of them.
+	Unsettled uint64 `json:"unsettled"`
+	Open      []Open `json:"open,omitempty"`
 }
 
-// Rows counts the rows that came under doubt.
+// Outcomes count how findings or rows stand. Those that differ, are open, or not known are not settled.
+type Outcomes struct {
+	Harmless   uint64 `json:"harmless,omitempty"`
+	Equal      uint64 `json:"equal,omitempty"`      // found equal
+	Superseded uint64 `json:"superseded,omitempty"` // a later change of the row arrived unchanged
+	Repaired   uint64 `json:"repaired,omitempty"`   // proven different, and equal later
+	Differs    uint64 `json:"differs,omitempty"`    // proven different
+	Open       uint64 `json:"open,omitempty"`       // without a decision
+	NotKnown   uint64 `json:"not_known,omitempty"`  // nobody looked
+}
+
+// Unsettled counts those that are not settled.
+func (o Outcomes) Unsettled() uint64 { return o.Differs + o.Open + o.NotKnown }
+
+// SettledBy is a check, or the watch, that showed findings to be settled: the last of them at a time, through positions.
+type SettledBy struct {
+	By    string    `json:"by"`
+	Count uint64    `json:"count"`
+	At    time.Time `json:"at"`
+	Old   string    `json:"old,omitempty"`
+	New   string    `json:"new,omitempty"`
+}
+
+// MaxNamed bounds what is named of each kind that is not settled.
+const MaxNamed = 50
+
+// Open is a finding or a row that is not settled.
+type Open struct {
+	ID      string    `json:"id,omitempty"` // of the finding
+	Table   string    `json:"table,omitempty"`
+	Key     string    `json:"key,omitempty"` // a JSON object
+	Found   time.Time `json:"found"`
+	Outcome string    `json:"outcome"`
+	Why     string    `json:"why,omitempty"`
+}
+
+// Rows are the rows that came under doubt, whatever findings they are of.
 type Rows struct {
-	Equal     int `json:"equal"`     // found equal
-	Differ    int `json:"differ"`    // proven different
-	Undecided int `json:"undecided"` // not checked again, or without a decision
+	Outcomes
+	Named []Open `json:"named,omitempty"` // the first of those that are not settled
+	// An earlier version has these instead of what is different, open or not known.
+	Differ    uint64 `json:"differ,omitempty"`
+	Undecided uint64 `json:"undecided,omitempty"`
 }
 
 // Item is a piece of evidence that a gate rests on. ID is its SHA-256.
@@ -194,7 +258,51 @@ func New(s gate.Status, p plan.Plan, evidence []gate.Evidence, opt Options) Docu
 			d.New.Position = pos
 		}
 	}
+	for _, e := range evidence { // oldest first
+		c, ok := e.Content.(gate.Preflight)
+		if ok && c.Aside != nil && e.Old == s.Old && e.New == s.New && e.Plan == s.PlanHash && !e.Taken.After(s.At) {
+			d.NotLookedAt = &Aside{e.Taken.UTC().Round(0), *c.Aside}
+		}
+	}
+	d.Incomplete = d.incomplete()
+	d.Complete = len(d.Incomplete) == 0
+	if d.Coverage != nil && d.Coverage.Complete && !d.Complete { // nobody is to read the one without the other
+		c := *d.Coverage
+		c.Complete, c.Missed = false, slices.Concat(c.Missed, d.Incomplete)
+		d.Coverage = &c
+	}
 	return d
+}
+
+// incomplete says what is not settled.
+func (d Document) incomplete() []string {
+	out := []string{}
+	if d.Verdict != gate.Pass {
+		out = append(out, fmt.Sprintf("the verdict is %s", d.Verdict))
+	}
+	switch {
+	case d.Coverage == nil:
+		out = append(out, "no check compared what the plan names")
+	case !d.Coverage.Complete:
+		out = append(out, "the check did not compare all that the plan names: "+strings.Join(d.Coverage.Missed, "; "))
+	}
+	for _, c := range d.Checks {
+		if c.Open {
+			out = append(out, fmt.Sprintf("check %d found differences that nothing shows to be mended", c.Run))
+		}
+	}
+	for _, w := range d.Watches {
+		since := w.Since.UTC().Format(time.RFC3339)
+		for _, f := range w.Findings {
+			if f.Unsettled > 0 {
+				out = append(out, fmt.Sprintf("%d of %d %s of the watch since %s are not settled", f.Unsettled, f.Count, f.Kind, since))
+			}
+		}
+		if n := w.Rows.Unsettled(); n > 0 {
+			out = append(out, fmt.Sprintf("%d rows under doubt of the watch since %s are not settled", n, since))
+		}
+	}
+	return out
 }
 
 // seal is the hash of each value of the content, and of all of them.
@@ -219,7 +327,7 @@ type sealed struct {
 const algorithm = "ed25519"
 
 // message is what is signed: the digest, under a name that keeps the signature from meaning anything else.
-func message(digest string) []byte { return []byte(Schema + "\n" + digest) }
+func message(schema, digest string) []byte { return []byte(schema + "\n" + digest) }
 
 // Sign writes the document with its seal and signature, as indented JSON. The document's Key is set from the key.
 func Sign(d Document, key ed25519.PrivateKey) ([]byte, error) {
@@ -240,7 +348,7 @@ func Sign(d Document, key ed25519.PrivateKey) ([]byte, error) {
 	s := sealed{Document: d, Seal: seal{Digest: digest(leaves), Leaves: leaves}}
 	s.Signature = signature{
 		Algorithm: algorithm, PublicKey: base64.StdEncoding.EncodeToString(public),
-		Value: base64.StdEncoding.EncodeToString(ed25519.Sign(key, message(s.Seal.Digest))),
+		Value: base64.StdEncoding.EncodeToString(ed25519.Sign(key, message(d.Schema, s.Seal.Digest))),
 	}
 	return encode(s)
 }
@@ -261,6 +369,12 @@ func (d Document) Summary() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "migration   %s, plan %s\n", d.Path, d.PlanHash)
 	fmt.Fprintf(&b, "verdict     %s\n", d.Verdict)
+	if d.Schema == Schema { // an earlier one does not say
+		fmt.Fprintf(&b, "complete    %v\n", d.Complete)
+	}
+	for _, why := range d.Incomplete {
+		fmt.Fprintf(&b, "              %s\n", why)
+	}
 	fmt.Fprintf(&b, "issued      %s by crosscheck %s\n", d.Issued.UTC().Format(time.RFC3339), d.Crosscheck)
 	fmt.Fprintf(&b, "signed by   %s\n", d.Key)
 	serverLine(&b, "old", d.Old)
@@ -297,6 +411,9 @@ func (d Document) Summary() string {
 	for _, o := range d.Overrides {
 		fmt.Fprintf(&b, "override    %s by %s at %s: %s\n", o.Gate, o.By, o.When.UTC().Format(time.RFC3339), o.Why)
 	}
+	if a := d.NotLookedAt; a != nil && a.Total > 0 {
+		fmt.Fprintf(&b, "not looked at  %d tables and views that the plan does not choose: %s%s\n", a.Total, strings.Join(a.Tables, ", "), more(uint64(a.Total), len(a.Tables)))
+	}
 	for _, c := range d.CannotSee {
 		fmt.Fprintf(&b, "cannot see  %s\n", c)
 	}
@@ -304,14 +421,43 @@ func (d Document) Summary() string {
 }
 
 func (w Watched) summary(b *strings.Builder) {
-	fmt.Fprintf(b, "watch       %s to %s, %s: %d of %d changes not verified, %d of them because of collisions; rows under doubt: %d found equal, %d different, %d undecided\n",
-		w.Since.UTC().Format(time.RFC3339), w.Until.UTC().Format(time.RFC3339), w.Verdict, w.Unverified, w.Changes, w.Explained, w.Rows.Equal, w.Rows.Differ, w.Rows.Undecided)
+	fmt.Fprintf(b, "watch       %s to %s, %s: %d of %d changes not verified, %d of them because of collisions, %d not judged, %d on their way; rows under doubt: %d found equal, %d superseded, %d repaired, %d different, %d open, %d not known\n",
+		w.Since.UTC().Format(time.RFC3339), w.Until.UTC().Format(time.RFC3339), w.Verdict, w.Unverified, w.Changes, w.Explained, w.Unjudged, w.Waiting, w.Rows.Equal, w.Rows.Superseded, w.Rows.Repaired, w.Rows.Differs+w.Rows.Differ, w.Rows.Open+w.Rows.Undecided, w.Rows.NotKnown)
+	if w.Unverified > 0 && w.LaterCheck != "" {
+		fmt.Fprintf(b, "              %s, which began later, found all the same\n", w.LaterCheck)
+	}
 	for _, f := range w.Findings {
 		fmt.Fprintf(b, "              %d %s: %s\n", f.Count, f.Kind, f.Settled)
+		for _, x := range f.SettledBy {
+			fmt.Fprintf(b, "                %d settled by %s, at the latest %s through old at %s, new at %s\n", x.Count, x.By, x.At.UTC().Format(time.RFC3339), x.Old, x.New)
+		}
+		named(b, f.Open, f.Unsettled)
+	}
+	if n := w.Rows.Unsettled(); n > 0 {
+		fmt.Fprintf(b, "              %d rows under doubt are not settled\n", n)
+		named(b, w.Rows.Named, n)
 	}
 	for _, r := range slices.Concat(w.Reasons, w.Blind) {
 		fmt.Fprintf(b, "              %s\n", r)
 	}
+}
+
+// named lists what is not settled.
+func named(b *strings.Builder, list []Open, total uint64) {
+	for _, x := range list {
+		fmt.Fprintf(b, "                open: %s %s %s %s: %s\n", x.ID, x.Table, x.Key, x.Outcome, x.Why)
+	}
+	if more := more(total, len(list)); len(list) > 0 && more != "" {
+		fmt.Fprintf(b, "               %s\n", more)
+	}
+}
+
+// more says how many are not named.
+func more(total uint64, named int) string {
+	if n := total - min(uint64(max(named, 0)), total); n > 0 {
+		return fmt.Sprintf(" and %d more", n)
+	}
+	return ""
 }
 
 // printable takes out what a terminal would obey: a certificate may be anybody's.

@@ -119,7 +119,7 @@ func TestTamperedIsNamed(t *testing.T) {
 		{"limits", func(d map[string]any) { d["cannot_see"] = d["cannot_see"].([]any)[:6] }, []string{"/cannot_see/6 removed"}},
 		{"added", func(d map[string]any) { d["note"] = map[string]any{"a": 1, "b": 2} }, []string{"/note added"}},
 		{"issued", func(d map[string]any) { d["issued"] = "2027-01-01T00:00:00Z" }, []string{"/issued changed"}},
-		{"schema", func(d map[string]any) { d["schema"] = "crosscheck/certificate/v2" }, []string{"/schema changed"}},
+		{"schema", func(d map[string]any) { d["schema"] = "crosscheck/certificate/v3" }, []string{"/schema changed"}},
 		{"type", func(d map[string]any) { d["gates"] = "all pass" }, []string{"/gates/0 removed"}},
 		{"two", func(d map[string]any) { d["path"] = "x"; d["crosscheck"] = "y" }, []string{"/crosscheck changed", "/path changed"}},
 		{"evidence", func(d map[string]any) { d["evidence"].([]any)[0].(map[string]any)["id"] = "00" }, []string{"/evidence/0/id changed"}},
@@ -212,7 +212,7 @@ func TestOthersName(t *testing.T) {
 	leaves := hashes(content)
 	s.Seal = seal{Digest: digest(leaves), Leaves: leaves}
 	s.Signature.PublicKey = base64.StdEncoding.EncodeToString(public(key('b')))
-	s.Signature.Value = base64.StdEncoding.EncodeToString(ed25519.Sign(key('b'), message(s.Seal.Digest)))
+	s.Signature.Value = base64.StdEncoding.EncodeToString(ed25519.Sign(key('b'), message(Schema, s.Seal.Digest)))
 	if text, err = encode(s); err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func Verify(text []byte, key ed25519.PublicKey) (Verified, error) {
 	if err != nil {
 		return Verified{}, err
 	}
-	if schema, ok := values["/schema"]; !ok || schema != `"`+Schema+`"` {
+	if schema := quoted(values, "/schema"); schema != Schema && schema != schemaV1 {
 		// Another schema may be a changed one: only where the rest is not ours either it is no certificate.
 		if _, ok := values["/seal/digest"]; !ok {
 			return Verified{}, malformed("its schema is not %s", Schema)
@@ -183,7 +183,8 @@ func changed(values map[string]string, path string) Change {
 
 func (p parts) signs(key ed25519.PublicKey, digest string) bool {
 	value, err := base64.StdEncoding.DecodeString(p.sign)
-	return err == nil && len(key) == ed25519.PublicKeySize && ed25519.Verify(key, message(digest), value)
+	return err == nil && len(key) == ed25519.PublicKeySize &&
+		(ed25519.Verify(key, message(Schema, digest), value) || ed25519.Verify(key, message(schemaV1, digest), value))
 }
 
 // differences names the values whose hashes are not those of the seal. What was added or removed as a whole is named once.

@@ -39,6 +39,7 @@ func TestDualMariaDB(t *testing.T) {
 	r := newRig(t, fixtures.Spec{Topology: fixtures.Dual}, plan.DualWrite)
 	r.shop()
 	r.on("sync", syncBroken)
+	r.on("quiet", quietByGTID)
 	r.on("steps", func(r *rig) {
 		c := measured[gate.Steps](r, "")
 		// Its option file has the step, and it shows nobody else's.
@@ -79,7 +80,33 @@ func TestDualMariaDB(t *testing.T) {
 		}
 		r.exec(conn, "SET GLOBAL read_only = OFF")
 	})
+	r.on("domain", oldsDomain)
 	r.on("reset", resets("new", r.set.New, "RESET MASTER"))
+}
+
+// oldsDomain writes on new in old's domain: it is new's own until a check finds that it did no harm, and never hides what came from old.
+func oldsDomain(r *rig) {
+	r.caughtUp()
+	if err := r.set.StopReplication(r.Context(), fixtures.Old); err != nil {
+		r.Fatal(err)
+	}
+	var domain int
+	if err := r.set.Old.DB().QueryRowContext(r.Context(), "SELECT @@global.gtid_domain_id").Scan(&domain); err != nil {
+		r.Fatal(err)
+	}
+	r.run(r.set.New, fmt.Sprintf("SET STATEMENT gtid_domain_id = %d FOR %s", domain, r.row()))
+	if c := measured[gate.ReadOnly](r, ""); c.NewApplied != c.OldT2 || c.Extra == "" {
+		r.Errorf("new wrote in old's domain, and: %+v", c)
+	}
+	last := r.earlier[len(r.earlier)-1]
+	check := gate.Evidence{
+		Taken: time.Now(), From: last.Taken, Old: last.Old, New: last.New, Positions: last.Positions,
+		Content: gate.Check{Run: "1", Verdict: gate.Same, Coverage: gate.Coverage{Tables: 1, Complete: true}},
+	}
+	r.earlier = append(r.earlier, check)
+	if c := measured[gate.ReadOnly](r, ""); c.NewApplied != c.OldT2 || c.Extra != "" {
+		r.Errorf("it was checked, and: %+v", c)
+	}
 }
 
 // resets resets the log of a node, by the statement of its server, and sees it once.

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -67,6 +68,7 @@ const (
 func TestPairByFile(t *testing.T) {
 	r := newRig(t, fixtures.Spec{Topology: fixtures.Pair, Old: fixtures.MySQL, GTID: fixtures.GTIDOff}, plan.GTIDRestart)
 	r.shop()
+	r.on("quiet", quietByFile)
 	r.on("read only", func(r *rig) { readOnlyWindow(r, shutMySQL, openMySQL) })
 	r.on("opened in between", func(r *rig) {
 		r.run(r.set.Old, shutMySQL)
@@ -90,6 +92,7 @@ func TestPairByFile(t *testing.T) {
 		r.caughtUp()
 		r.run(r.set.Old, openMySQL)
 	})
+	r.on("who goes back", goesBack)
 	r.on("gtid modes", func(r *rig) {
 		becomes(r, "nothing is on its way", func(c gate.GTID) bool {
 			return len(c.Nodes) == 2 && c.Nodes[0].Mode == "OFF" && c.Nodes[1].Mode == "OFF" && c.Nodes[1].Anonymous == 0 && c.Nodes[1].Reachable
@@ -152,6 +155,39 @@ func TestPairByFile(t *testing.T) {
 		}
 	})
 	r.on("another server", anotherServer)
+}
+
+// goesBack: what the application wrote to new after its switch is new's own once it went back to old. Writes are counted again
+// once a log began anew.
+func goesBack(r *rig) {
+	r.earlier = nil
+	r.run(r.set.Old, shutMySQL)
+	becomes(r, "shut", func(c gate.ReadOnly) bool { return c.Extra == "" && c.NewThrough != "" })
+	on := r.app(r.set.New)
+	measured[gate.WritesSwitch](r, "ann")
+	r.exec(on, r.row())
+	written := 1000 + *r.next
+	becomes(r, "the application is on new", func(c gate.WritesSwitch) bool { return c.NewByApp > 0 || c.NewWrites > 0 && !c.WritersTold })
+	if c := measured[gate.ReadOnly](r, ""); c.Extra != "" {
+		r.Errorf("the application wrote after its switch, and: %+v", c)
+	}
+	on.Close()
+	r.run(r.set.Old, openMySQL)
+	back := r.app(r.set.Old, r.row())
+	becomes(r, "it is back on old", func(c gate.WritesSwitch) bool { return len(c.AppOnOld) > 0 })
+	becomes(r, "its word is void", func(c gate.WritesSwitch) bool { return c.By == "" })
+	back.Close()
+	r.caughtUp()
+	r.run(r.set.Old, shutMySQL)
+	if c := measured[gate.ReadOnly](r, ""); c.Extra == "" {
+		r.Errorf("the application went back to old, and what it wrote to new is not told: %+v", c)
+	}
+	measured[gate.WritesSwitch](r, "ann")
+	r.run(r.set.New, fmt.Sprintf("DELETE FROM shop.t WHERE id = %d", written), "RESET BINARY LOGS AND GTIDS")
+	if c := measured[gate.WritesSwitch](r, ""); !c.WritesSeen {
+		r.Errorf("new's log began anew, and: %+v", c)
+	}
+	r.run(r.set.Old, openMySQL)
 }
 
 func parity(r *rig) {
@@ -529,12 +565,17 @@ func TestPair56(t *testing.T) {
 	if g := measured[gate.GTID](r, ""); g.Nodes[1].Ladder != gate.LadderRestart || g.Nodes[1].Mode != "OFF" || g.Nodes[1].Anonymous != -1 {
 		r.Errorf("%+v", g)
 	}
+	before := linkBetween(r, measured[gate.Sync](r, ""), "old", "new")
 	r.restartWith(r.set.New, "gtid_mode=ON", "enforce_gtid_consistency=ON")
 	// What is read only and has arrived stays so; a source without GTIDs is refused from now on.
 	becomes(r, "restarted", func(g gate.GTID) bool {
 		return g.Nodes[1].Mode == "ON" && g.Nodes[1].Enforced && g.Nodes[1].Anonymous == 0
 	})
 	becomes(r, "restarted", func(w gate.ReadOnly) bool { return w.SuperReadOnly && w.NewApplied == w.OldT2 })
+	last := linkBetween(r, measured[gate.Sync](r, ""), "old", "new")
+	if later := linkBetween(r, measured[gate.Sync](r, ""), "old", "new"); later.Running || !later.Quiet.Equal(before.Since) || !last.Quiet.Equal(before.Since) {
+		r.Errorf("restarted with its GTIDs, and: %+v, %+v, before: %+v", last, later, before)
+	}
 	r.run(r.set.Old, "SET GLOBAL read_only = OFF", r.row())
 	if g := measured[gate.GTID](r, ""); g.Nodes[1].Anonymous != -1 {
 		r.Errorf("a transaction is on its way, and: %+v", g)

@@ -133,7 +133,7 @@ func taker(kind gate.Kind) func(*measurement, context.Context) (gate.Content, er
 	case gate.KindNodes:
 		return (*measurement).clusterNodes
 	case gate.KindPreflight, gate.KindCheck, gate.KindWatch, gate.KindRehearsal, gate.KindSignOff, gate.KindOverride,
-		gate.KindHook, gate.KindAction, gate.KindDecision, gate.KindCopy:
+		gate.KindHook, gate.KindAction, gate.KindDecision, gate.KindCopy, gate.KindUnmeasured:
 	}
 	return nil
 }

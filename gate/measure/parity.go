@@ -29,7 +29,7 @@ func (m *measurement) judged(ctx context.Context) (inspect.Pair, preflight.Resul
 		return inspect.Pair{}, preflight.Result{}, err
 	}
 	return pair, preflight.Judge(pair, preflight.Options{
-		Path: preflight.Path(m.r.Plan.Path), Duration: m.r.Plan.Limits.Duration, Accept: m.r.Plan.AcceptNames(),
+		Path: preflight.Path(m.r.Plan.Path), Duration: m.r.Plan.Limits.Duration, Accept: m.r.Plan.AcceptNames(), Accounts: m.r.Plan.Accounts,
 	}), nil
 }
 
@@ -72,11 +72,12 @@ func sections(first []string) map[string]bool {
 	return out
 }
 
-// of chooses the findings of some ids, and that something could not be found out, which may concern them.
+// of chooses the findings of some ids, and that something could not be found out, which may concern them: what is not known of
+// accounts does not.
 func of(list []preflight.Finding, ids map[string]bool) []preflight.Finding {
 	var out []preflight.Finding
 	for i := range list {
-		if f := list[i]; ids[f.ID] || f.Unseen && f.Severity != preflight.Info {
+		if f := list[i]; ids[f.ID] || f.Unseen && f.Severity != preflight.Info && !f.OfAccounts() {
 			out = append(out, f)
 		}
 	}
@@ -107,7 +108,9 @@ func (m *measurement) schema(ctx context.Context) (gate.Content, error) {
 }
 
 // complete tells whether nothing of a side's tables was hidden or could not be read.
-func complete(s inspect.Side) bool { return s.Scope.Complete() && len(s.Unknown) == 0 }
+func complete(s inspect.Side) bool {
+	return s.Scope.Complete() && !slices.ContainsFunc(s.Unknown, func(g inspect.Gap) bool { return g.What != inspect.Accounts && g.What != inspect.TimeZones })
+}
 
 func (m *measurement) config(ctx context.Context) (gate.Content, error) {
 	pair, res, err := m.judged(ctx)

@@ -104,12 +104,18 @@ func TestFingerprints(t *testing.T) {
 func TestDeclared(t *testing.T) {
 	t0 := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	at := func(min int) time.Time { return t0.Add(time.Duration(min) * time.Minute) }
+	of := plan.Plan{Path: plan.RollingUpgrade}
 	said := func(min int, by string, when int, app int, writes int64) gate.Evidence {
 		c := gate.WritesSwitch{By: by, Traffic: gate.Traffic{SessionsSeen: true, AppOnNew: app, WritesSeen: true, NewWrites: writes}}
 		if by != "" {
 			c.Switched = at(when)
 		}
-		return gate.Evidence{Taken: at(min), Content: c}
+		return gate.Evidence{Taken: at(min), Plan: of.Hash(), Content: c}
+	}
+	window := gate.Evidence{Taken: at(5), Content: gate.ReadOnly{ReadOnly: true, SuperReadOnly: true, Since: at(5)}}
+	another := func(e gate.Evidence) gate.Evidence {
+		e.Plan = "another"
+		return e
 	}
 	back := func(min int) gate.Evidence {
 		e := said(min, "ann", 0, 1, 1)
@@ -139,9 +145,14 @@ func TestDeclared(t *testing.T) {
 		{name: "back on old", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), back(5), said(6, "ann", 0, 1, 1)}},
 		{name: "back on old, and said anew", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), back(5)}, by: "bob", want: declaration{"bob", at(59)}},
 		{name: "not all of it had left old", earlier: []gate.Evidence{back(1), back(2)}, by: "bob", want: declaration{"ann", at(0)}},
+		{name: "said for another plan", earlier: []gate.Evidence{another(said(1, "ann", 0, 1, 1))}},
+		{name: "said for another plan, and for this", earlier: []gate.Evidence{another(said(1, "ann", 0, 1, 1))}, by: "bob", want: declaration{"bob", at(59)}},
+		{name: "older than the window, and said again", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), window, said(7, "bob", 7, 0, 0)}, want: declaration{"bob", at(7)}},
+		{name: "older than the window", earlier: []gate.Evidence{said(1, "ann", 0, 1, 1), window, said(7, "ann", 0, 1, 1)}, want: declaration{"ann", at(0)}},
+		{name: "of the window, and said again", earlier: []gate.Evidence{window, said(6, "ann", 6, 1, 1), said(7, "bob", 7, 1, 1)}, want: declaration{"ann", at(6)}},
 		{name: "used before it was said", earlier: []gate.Evidence{said(1, "", 0, 1, 1)}, by: "ann", want: declaration{"ann", at(59)}},
 	} {
-		m := &measurement{r: Request{By: c.by, Said: at(59), Plan: plan.Plan{Path: plan.RollingUpgrade}}, now: func() time.Time { return at(60) }, earlier: c.earlier}
+		m := &measurement{r: Request{By: c.by, Said: at(59), Plan: of}, now: func() time.Time { return at(60) }, earlier: c.earlier}
 		if got := m.declared(gate.KindWritesSwitch); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
 		}
@@ -232,8 +243,19 @@ func TestSettledByACheck(t *testing.T) {
 	}
 	old, has := pos("0-1-100"), pos("0-1-100,2-2-7")
 	for settled, want := range map[string]string{"0-1-90": "domain 2: all up to 7", "0-1-90,2-2-6": "domain 2: all up to 7", "0-1-90,2-2-7": ""} {
-		if _, extra := appliedMaria(old, has, pos(settled)); extra != want {
+		if _, extra := appliedMaria(old, has, pos("0-1-100"), pos(settled)); extra != want {
 			t.Errorf("settled at %s, and: %q, want %q", settled, extra, want)
+		}
+	}
+	// New wrote in old's domain: that is its own until a check settles it, and old's last has arrived besides, or has not.
+	for _, has := range []string{"0-2-103", "0-2-100"} {
+		for came, want := range map[string]string{"0-1-100": "mariadb:0-1-100", "0-1-99": "mariadb:" + has} {
+			for settled, clean := range map[string]bool{"0-1-99": false, has: true} {
+				applied, extra := appliedMaria(old, pos(has), pos(came), pos(settled))
+				if applied != want || want == "mariadb:0-1-100" && (extra == "") != clean {
+					t.Errorf("has %s, came %s, settled at %s: %s, %q", has, came, settled, applied, extra)
+				}
+			}
 		}
 	}
 }

@@ -204,14 +204,19 @@ func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, ex
 		}
 		return gtid.Position{Kind: gtid.MySQLGTID, MySQL: q.MySQL.Intersect(p.MySQL)}.String(), extra, "", nil
 	case p.Kind == gtid.MariaDBGTID && q.Kind == gtid.MariaDBGTID:
-		applied, extra = appliedMaria(p.MariaDB, q.MariaDB, m.settled(nodeNew).pos.MariaDB)
+		came, readErr := slavePos(ctx, m.new)
+		if readErr != nil {
+			return "", "", "", readErr
+		}
+		applied, extra = appliedMaria(p.MariaDB, q.MariaDB, came, m.settled(nodeNew).pos.MariaDB)
 		return applied, extra, "", nil
 	}
 	extra, ok, err := m.writtenOn(ctx, node{nodeNew, m.new}, q)
 	if err != nil {
 		return "", "", "", err
 	}
-	if ok && extra == "" {
+	// What the application wrote after its switch was not looked at: should it go back, new has it and old has not.
+	if _, confirmed := m.word(gate.KindWritesSwitch); ok && extra == "" && !confirmed {
 		through = q.String()
 	}
 	hops, err := m.forward(ctx)
@@ -222,15 +227,37 @@ func (m *measurement) applied(ctx context.Context, p gtid.Position) (applied, ex
 	return applied, extra, through, err
 }
 
-// appliedMaria compares domain by domain. What new had in a domain when the check that counts began is no more to be explained.
-func appliedMaria(old, has, settled gtid.MariaPos) (applied, extra string) {
+// slavePos is what a MariaDB's appliers came to, whatever it wrote in the same domains itself; zero where it does not tell.
+func slavePos(ctx context.Context, s *cluster.Server) (gtid.MariaPos, error) {
+	list, err := optional(ctx, s, "read gtid_slave_pos", "SELECT @@global.gtid_slave_pos AS pos")
+	if err != nil || len(list) != 1 {
+		return gtid.MariaPos{}, err
+	}
+	p, err := gtid.ParseMariaPos(list[0]["pos"])
+	if err != nil {
+		return gtid.MariaPos{}, s.Explain("read gtid_slave_pos", err)
+	}
+	return p, nil
+}
+
+// appliedMaria compares domain by domain: what came by replication, where that is old's last, else what new has. What new had in a
+// domain when the check that counts began is no more to be explained.
+func appliedMaria(old, has, came, settled gtid.MariaPos) (applied, extra string) {
 	var out []gtid.MariaGTID
+	var more []string
 	for _, d := range old.Domains() {
-		if g, ok := has.Last(d); ok {
+		last, _ := old.Last(d)
+		g, ok := has.Last(d)
+		if c, arrived := came.Last(d); arrived && c == last {
+			if s, known := settled.Last(d); ok && g != last && g.Seq <= last.Seq && (!known || s.Seq < g.Seq) {
+				more = append(more, g.String()) // new's own, by a number that old used as well
+			}
+			g, ok = c, true
+		}
+		if ok {
 			out = append(out, g)
 		}
 	}
-	var more []string
 	for _, gap := range old.Missing(has) {
 		if g, ok := settled.Last(gap.Domain); !ok || g.Seq < gap.Upto {
 			more = append(more, gap.String())

@@ -2,12 +2,14 @@ package measure
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"crosscheck/cluster"
 	"crosscheck/gate"
+	"crosscheck/internal/fault"
 )
 
 func (m *measurement) steps(ctx context.Context) (gate.Content, error) {
@@ -16,8 +18,63 @@ func (m *measurement) steps(ctx context.Context) (gate.Content, error) {
 	if out.Old, err = m.stepSide(ctx, m.old); err != nil {
 		return nil, err
 	}
-	out.New, err = m.stepSide(ctx, m.new)
-	return out, err
+	if out.New, err = m.stepSide(ctx, m.new); err != nil {
+		return nil, err
+	}
+	for _, n := range []node{{nodeOld, m.old}, {nodeNew, m.new}} {
+		if err := m.stepNodes(ctx, n, &out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// stepNodes measures the other nodes of a side's Galera cluster, which take writes with steps of their own.
+func (m *measurement) stepNodes(ctx context.Context, side node, out *gate.Steps) error {
+	if !side.server.Facts().Galera {
+		return nil
+	}
+	named := 1
+	for _, r := range m.replicas {
+		if r.Side != side.name || r.Server != nil && !r.Server.Facts().Galera {
+			continue
+		}
+		named++
+		n := gate.StepNode{Name: r.Name, Side: side.name}
+		err := r.Err
+		if r.Server != nil {
+			n.StepSide, err = m.stepSide(ctx, r.Server)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			n = gate.StepNode{Name: r.Name, Side: side.name, Trouble: fault.Line(err.Error())}
+		}
+		out.Nodes = append(out.Nodes, n)
+	}
+	g, err := side.server.GaleraNode(ctx)
+	if err != nil {
+		return err
+	}
+	if g.Nodes > named {
+		out.Unplanned = append(out.Unplanned, fmt.Sprintf("the Galera cluster of %s has %d nodes, and the plan names %d of them", side.name, g.Nodes, named))
+	}
+	return nil
+}
+
+// stepName is what the steps' evidence calls a server.
+func (m *measurement) stepName(s *cluster.Server) string {
+	uuid := s.Facts().ServerUUID
+	for _, r := range m.replicas {
+		if r.Server != nil && r.Server.Facts().ServerUUID == uuid {
+			return r.Name
+		}
+	}
+	if uuid == m.new.Facts().ServerUUID {
+		return nodeNew
+	}
+	return nodeOld
 }
 
 func (m *measurement) stepRestored(ctx context.Context) (gate.Content, error) {
@@ -67,13 +124,10 @@ func (m *measurement) mark(ctx context.Context, s *cluster.Server, v stepView, k
 		return 0, err
 	}
 	if c, e, ok := newest[gate.Steps](m); ok {
-		before := c.Old
-		if s == m.new {
-			before = c.New
-		}
+		before, global, known := c.Mark(m.stepName(s))
 		// After a restart the ids begin anew. The age is given in whole seconds.
-		if before.Mark > 0 && before.Global == v.global && m.now().Sub(e.Taken)+time.Second < up {
-			return before.Mark, nil
+		if known && before > 0 && global == v.global && m.now().Sub(e.Taken)+time.Second < up {
+			return before, nil
 		}
 	}
 	top := uint64(1)

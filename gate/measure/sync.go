@@ -75,6 +75,9 @@ func (m *measurement) sync(ctx context.Context) (gate.Content, error) {
 		if err != nil {
 			return nil, err
 		}
+		if l.Quiet, err = m.quiet(ctx, h, l); err != nil {
+			return nil, err
+		}
 		out.Links = append(out.Links, l)
 	}
 	return out, nil
@@ -84,7 +87,8 @@ func (m *measurement) sync(ctx context.Context) (gate.Content, error) {
 const maxLagWait = 10 * time.Second
 
 func (m *measurement) link(ctx context.Context, h hop) (gate.Link, error) {
-	l := gate.Link{From: h.from.name, To: h.to.name, Words: words(h.to.server.Facts())}
+	f := h.to.server.Facts()
+	l := gate.Link{From: h.from.name, To: h.to.name, Words: words(f), Logs: f.LogBin && f.LogReplicaUpdates}
 	lag, known, err := m.lag(ctx, h)
 	var fence *cluster.FenceError
 	missing := ""
@@ -206,11 +210,7 @@ func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, *gate.Thr
 	if !h.link.Direct() && !m.isReplica(h.to) {
 		return time.Time{}, nil, nil
 	}
-	c, err := h.link.Channel(ctx)
-	if err != nil {
-		return time.Time{}, nil, fmt.Errorf("see since when %s→%s runs: %w", h.from.name, h.to.name, err)
-	}
-	age, known, ids, err := threadsAge(ctx, h.to.server, c)
+	age, known, ids, err := linkAge(ctx, h)
 	if err != nil {
 		return time.Time{}, nil, err
 	}
@@ -232,6 +232,24 @@ func (m *measurement) unbroken(ctx context.Context, h hop) (time.Time, *gate.Thr
 		}
 	}
 	return since, ids, nil
+}
+
+// linkAge is threadsAge for a link. A Galera cluster brings changes to a node by no threads that tell: what stands for them is
+// the number of the cluster's view, which is another one after each coming and going of a node.
+func linkAge(ctx context.Context, h hop) (age time.Duration, known bool, ids *gate.Threads, err error) {
+	if h.link.Proof() != cluster.ByGalera {
+		c, channelErr := h.link.Channel(ctx)
+		if channelErr != nil {
+			return 0, false, nil, fmt.Errorf("see since when %s→%s runs: %w", h.from.name, h.to.name, channelErr)
+		}
+		return threadsAge(ctx, h.to.server, c)
+	}
+	g, err := h.to.server.GaleraNode(ctx)
+	if err != nil {
+		return 0, false, nil, err
+	}
+	up, err := uptime(ctx, h.to.server)
+	return 0, false, &gate.Threads{Receiver: g.View, Applier: g.View, Started: time.Now().Add(-up).UTC().Truncate(time.Second)}, err
 }
 
 // sight is what was seen of replication at a moment.

@@ -154,16 +154,13 @@ type start struct {
 // traffic measures who uses the servers, after since. The window reaches back to earlier evidence if there is any that is
 // fresh enough, so that an application that writes seldom is seen as well.
 func (m *measurement) traffic(ctx context.Context, since time.Time) (gate.Traffic, error) {
-	from, ok := m.earlierStart(since)
-	if !ok {
-		var err error
-		if from, err = m.startNow(ctx); err != nil {
-			return gate.Traffic{}, err
-		}
-	}
 	live, err := m.startNow(ctx)
 	if err != nil {
 		return gate.Traffic{}, err
+	}
+	from, ok := m.earlierStart(since, live)
+	if !ok {
+		from = live
 	}
 	u, err := m.watchSessions(ctx, liveWindow)
 	if err != nil {
@@ -249,15 +246,17 @@ func (m *measurement) startNow(ctx context.Context) (start, error) {
 	return out, err
 }
 
-// earlierStart is the oldest evidence after a moment that is as fresh as the state of servers must be.
-func (m *measurement) earlierStart(since time.Time) (start, bool) {
+// earlierStart is the oldest evidence after a moment that is as fresh as the state of servers must be. Writes are not counted over
+// a log that began anew.
+func (m *measurement) earlierStart(since time.Time, now start) (start, bool) {
 	if since.IsZero() {
 		return start{}, false
 	}
 	oldest := m.now().Add(-m.r.Plan.Ages.State)
 	for _, e := range m.earlier {
 		o, n := at(e, nodeOld), at(e, nodeNew)
-		if !e.From.IsZero() || e.Taken.Before(since) || e.Taken.Before(oldest) || o.IsZero() || n.IsZero() {
+		if !e.From.IsZero() || e.Taken.Before(since) || e.Taken.Before(oldest) || o.IsZero() || n.IsZero() ||
+			now.old.Shrank(o) || now.new.Shrank(n) {
 			continue
 		}
 		// The positions were read a little before the evidence was done. The window is said to be as long as it is
@@ -288,14 +287,26 @@ func (m *measurement) declared(kind gate.Kind) declaration {
 }
 
 // word is the declaration that counts of those of before, and whether the application was seen to follow it. Where it came
-// back to old after it had left it, it needs a new word; while both sides take writes, being on old is no coming back.
+// back to old after it had left it, it needs a new word; while both sides take writes, being on old is no coming back. So does a
+// word that is older than the window that is open now. What was said for another plan is no word for this one.
 func (m *measurement) word(kind gate.Kind) (d declaration, confirmed bool) {
 	left := false
-	var back time.Time // when the application was last seen back on old: words of before are void
-	for _, e := range m.past(kind) {
+	var back time.Time   // when the application was last seen back on old: words of before are void
+	var window time.Time // since when old is read only, by the last look
+	for _, e := range m.earlier {
+		if c, isWindow := e.Content.(gate.ReadOnly); isWindow && kind == gate.KindWritesSwitch {
+			window = c.Since
+		}
+		if e.Kind() != kind {
+			continue
+		}
 		by, when, seen := switchOf(e)
-		if by != "" && when.After(back) && (d.when.IsZero() || !confirmed && when.After(d.when)) {
-			d = declaration{by, when}
+		if e.Plan != m.r.Plan.Hash() {
+			by = ""
+		}
+		late := d.when.Before(window) && !when.Before(window)
+		if by != "" && when.After(back) && (d.when.IsZero() || (!confirmed || late) && when.After(d.when)) {
+			d, confirmed, left = declaration{by, when}, false, false
 		}
 		confirmed = confirmed || !d.when.IsZero() && seen
 		c, isSwitch := e.Content.(gate.WritesSwitch)

@@ -48,6 +48,7 @@ func Sections() []Section {
 		{"Replication", replicationEntries()},
 		{"Schemas", schemaEntries()},
 		{"Stored programs, names and accounts", programEntries()},
+		{"The application's accounts", accountEntries()},
 		{"Settings", append(config, configEntries()...)},
 	}
 }
@@ -124,6 +125,10 @@ func replicationEntries() []Entry {
 		{
 			"node_not_reached", Warning, "a node that was named does not answer", "Nothing of it was judged: it may lack a table, skip errors or be writable.",
 			"Start it, or mend its address or the account, and run preflight again; or take it out of the nodes that are named.",
+		},
+		{
+			"node_version", Warning, "a node is of another version than its side's own server", "It has other defaults, plans and limits; once it is promoted, it writes what nodes of the older version may not read.",
+			"Bring the nodes of a cluster to one version, or accept it while they are upgraded one by one.",
 		},
 		{
 			"replica_writable", Warning, "a replica takes writes", "An application that is led to it by mistake is not refused: the node diverges, and its transactions are nowhere else.",
@@ -213,6 +218,10 @@ func replicationEntries() []Entry {
 		{
 			"galera_step_control", Warning, "Galera sets the step itself", "Each change of the cluster's size sets another increment and offset, over those that the migration needs.",
 			"Switch it off on every node, then set the steps by hand so that no two nodes of either cluster share one.",
+		},
+		{
+			"galera_changes_return", Lossy, "changes of a Galera node come back", "What is written on a further node of the cluster goes to the other side by this side's log, and comes back from there: only the server's own server_id is dropped. It is applied a second time: a row that was changed meanwhile gets its older values, or replication stops (1062).",
+			"Let the channel into the cluster ignore the server_ids of all its nodes, in every node that may come to hold the channel.",
 		},
 		{
 			"group_replication_step_control", Warning, "Group Replication sets the step itself", "In multi-primary mode the plugin sets increment and offset when it starts, over those that the migration needs.",
@@ -370,7 +379,14 @@ func programEntries() []Entry {
 }
 
 func configEntries() []Entry {
+	const load = "Load them from one version of the zone files on both: mysql_tzinfo_to_sql /usr/share/zoneinfo | mysql mysql (mariadb-tzinfo-to-sql); on a replica in a session with sql_log_bin = 0."
 	return []Entry{
+		{
+			"time_zones_missing", Warning, "named time zones of old are not on new", "SET time_zone fails there (1298), and CONVERT_TZ gives NULL, which is stored without an error.", load,
+		},
+		{
+			"time_zones_differ", Warning, "named time zones mean other times", "The same moment is stored or shown as another time, in the years in which the zone files differ.", load,
+		},
 		{
 			"removed_variable", Warning, "a variable that old sets is gone", "What it changed on old cannot be had on new; a configuration file that still names it keeps new from starting.", "Find out what it was set for; leave it out of new's configuration file.",
 		},

@@ -145,6 +145,10 @@ func (j *judge) config() {
 			if j.has("config_max_join_size") {
 				continue // the server sets it with that
 			}
+		case "innodb_autoinc_lock_mode":
+			if on(j.old, "wsrep_on") != on(j.new, "wsrep_on") {
+				continue // Galera works with 2 only, and its logs hold rows
+			}
 		}
 		j.configFinding(&st, a, b)
 	}

@@ -55,6 +55,8 @@ func Severities() []Severity { return []Severity{Fatal, Lossy, Warning, Info} }
 // NotVisible is the id of the finding that says what the account could not see.
 const NotVisible = "not_visible"
 
+const notFoundOut = "not_found_out"
+
 // rank orders severities: 0 is worst.
 func (s Severity) rank() int { return slices.Index(Severities(), s) }
 
@@ -99,6 +101,11 @@ type Finding struct {
 // Counts tells whether the finding keeps the verdict from Pass.
 func (f *Finding) Counts() bool { return !f.Accepted && f.Severity != Info }
 
+// OfAccounts tells whether the finding is about accounts alone, also where they could not be found out.
+func (f *Finding) OfAccounts() bool {
+	return f.ID == notFoundOut && f.Object == inspect.Accounts || slices.ContainsFunc(accountEntries(), func(e Entry) bool { return e.ID == f.ID })
+}
+
 // Name is "id" or "id:object": what --accept takes.
 func (f *Finding) Name() string {
 	if f.Object == "" {
@@ -125,6 +132,7 @@ type Options struct {
 	Path     Path          // empty: DualWrite
 	Duration time.Duration // of the whole migration; 0: DefaultDuration
 	Accept   []string      // names of findings that are known and accepted: id, or id:object
+	Accounts []string      // patterns "user@host" of the application's accounts, as in a plan; none: all accounts that may write
 	// Unnamed are nodes of the two clusters that were found besides those that are named.
 	Unnamed []Node
 }
@@ -146,6 +154,9 @@ type Result struct {
 	// one (Folds).
 	Tables []string
 	Folds  bool
+	// Aside are the names of all tables and views that either side shows and that were not looked at, as in Tables; nil: not
+	// known.
+	Aside []string
 	// Unused are accepted names that no finding has: mended, or mistyped.
 	Unused []string
 }
@@ -185,7 +196,7 @@ func Judge(pair inspect.Pair, opt Options) Result {
 	if opt.Duration <= 0 {
 		opt.Duration = DefaultDuration
 	}
-	j := &judge{pair: &pair, old: &pair.Old, new: &pair.New, path: opt.Path, duration: opt.Duration}
+	j := &judge{pair: &pair, old: &pair.Old, new: &pair.New, path: opt.Path, duration: opt.Duration, application: opt.Accounts}
 	j.run()
 	for _, n := range opt.Unnamed {
 		j.add(Finding{ID: "node_not_named", Side: n.Side, Object: n.Addr, Found: fmt.Sprintf("%s: %s, %s", n.Side, n.Addr, n.Found)})
@@ -199,6 +210,7 @@ func Judge(pair inspect.Pair, opt Options) Result {
 		r.Nodes = append(r.Nodes, NodeResult{Label: n.Label, Side: n.Cluster, Lost: n.Lost, Server: server(&n.Side)})
 	}
 	r.Tables, r.Folds = j.tables()
+	r.Aside = j.aside(r.Folds)
 	r.accept(opt.Accept)
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		if d := a.Severity.rank() - b.Severity.rank(); d != 0 {

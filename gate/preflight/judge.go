@@ -18,7 +18,9 @@ type judge struct {
 	path     Path
 	duration time.Duration
 	findings []Finding
-	inside   bool // of one cluster: new is a replica of old, and what they have alike is found on old
+	// application are the plan's patterns of the application's accounts; none: all that may write.
+	application []string
+	inside      bool // of one cluster: new is a replica of old, and what they have alike is found on old
 	// unusable is what of old cannot be made on new because of what it uses, as
 	// findings call it: "the view shop.v". That new lacks it follows from that.
 	unusable map[string]bool
@@ -44,9 +46,11 @@ func (j *judge) run() {
 	j.schemas()
 	j.programs()
 	j.config()
+	j.zones()
 	j.removed()
 	j.hiddenEvents()
 	j.brokenViews()
+	j.accounts()
 	j.plugins()
 	j.size()
 	j.keepToOneSide()
@@ -65,7 +69,7 @@ func (j *judge) keepToOneSide() {
 		var fixes []Fix
 		off := map[string]bool{}
 		for _, x := range f.Fixes {
-			changes := strings.HasPrefix(x.SQL, "ALTER ") || strings.HasPrefix(x.SQL, "CREATE DATABASE ")
+			changes := slices.ContainsFunc([]string{"ALTER ", "CREATE DATABASE ", "REVOKE ", "DROP USER "}, func(p string) bool { return strings.HasPrefix(x.SQL, p) })
 			flows := slices.ContainsFunc(j.pair.Relation.Links, func(l inspect.Link) bool { return l.From == x.On })
 			if (changes || strings.HasPrefix(x.SQL, "SET SESSION foreign_key_checks")) && flows && !off[x.On] {
 				off[x.On] = true
@@ -205,9 +209,12 @@ func (j *judge) lacks(s *inspect.Side, m inspect.Missing) {
 }
 
 func (j *judge) unknown(s *inspect.Side, g inspect.Gap) {
-	f := Finding{ID: "not_found_out", Side: s.Label, Object: g.What, Unseen: true, Found: s.Label + ": " + g.Why}
+	f := Finding{ID: notFoundOut, Side: s.Label, Object: g.What, Unseen: true, Found: s.Label + ": " + g.Why}
 	if g.Grant != "" {
 		f.Fixes = []Fix{{On: s.Label, SQL: g.Grant}}
+	}
+	for _, sql := range g.More {
+		f.Fixes = append(f.Fixes, Fix{On: s.Label, SQL: sql})
 	}
 	j.add(f)
 }

@@ -18,6 +18,9 @@ const aNode = "\x00node\x00"
 // server, and all of them for what must be theirs alone.
 func (j *judge) nodes() {
 	j.unique()
+	if j.path == DualWrite {
+		j.changesReturn()
+	}
 	merged := map[string]int{}
 	for i := range j.pair.Nodes {
 		n := &j.pair.Nodes[i]
@@ -75,8 +78,11 @@ func (j *judge) node(n *inspect.Node) []Finding {
 	}
 	side := n.Side
 	side.Label = aNode
-	k := &judge{pair: j.pair, old: primary, new: &side, path: RollingUpgrade, duration: j.duration, inside: true, unusable: map[string]bool{}}
+	k := &judge{pair: j.pair, old: primary, new: &side, path: RollingUpgrade, duration: j.duration, application: j.application, inside: true, unusable: map[string]bool{}}
 	k.replica()
+	if j.path == DualWrite {
+		k.galeraSteps(j.other(primary))
+	}
 	out := slices.DeleteFunc(k.findings, func(f Finding) bool {
 		return f.Side == SideBoth && slices.Contains([]string{"view_broken", "size"}, f.ID) // as on the side's own server
 	})
@@ -101,7 +107,9 @@ func (j *judge) node(n *inspect.Node) []Finding {
 func onNode(f *Finding, n *inspect.Node, primary *inspect.Side) []Fix {
 	var out []Fix
 	changes := func(x Fix) bool {
-		return slices.ContainsFunc([]string{"ALTER ", "CREATE DATABASE ", "SET SESSION foreign_key_checks"}, func(p string) bool { return strings.HasPrefix(x.SQL, p) })
+		return slices.ContainsFunc([]string{
+			"ALTER ", "CREATE DATABASE ", "SET SESSION foreign_key_checks", "CREATE USER ", "DROP USER ", "GRANT ", "REVOKE ", "CREATE ROLE ", "SET DEFAULT ROLE ",
+		}, func(p string) bool { return strings.HasPrefix(x.SQL, p) })
 	}
 	if slices.ContainsFunc(f.Fixes, func(x Fix) bool { return changes(x) && x.On == primary.Label }) {
 		f.Do = "Make " + aNode + " as " + primary.Label + " is; or change " + primary.Label + " with SET SESSION sql_log_bin = 0, so that it does not go over to those that have it."
@@ -131,9 +139,13 @@ func (j *judge) replica() {
 		j.add(Finding{ID: "server_id_zero", Side: j.new.Label, Object: "server_id", Found: j.new.Label + ": server_id 0"})
 	}
 	j.versions()
+	j.sameVersion()
 	j.ownLog()
 	j.replicaSettings(j.new)
 	j.gtid()
+	if on(j.new, "wsrep_on") && len(j.new.Channels) > 0 { // what keeps it from its cluster is one of them
+		j.replicates()
+	}
 	if !member(j.new) {
 		j.replicates()
 		j.writable()
@@ -142,7 +154,9 @@ func (j *judge) replica() {
 	j.schemas()
 	j.programs()
 	j.config()
+	j.zones()
 	j.brokenViews()
+	j.accounts()
 }
 
 // member tells whether a node is one of a group whose members are equals.
@@ -170,6 +184,19 @@ func (j *judge) seen() {
 	only := *j.new
 	only.Hidden = more
 	j.hidden([]*inspect.Side{&only})
+}
+
+// sameVersion: a node of another version does other things with the same statement.
+func (j *judge) sameVersion() {
+	o, n := product(j.old), product(j.new)
+	if o == n || j.has("replication_unsupported", "replication_skips_series", "replication_newer_to_older", "replication_between_families") {
+		return
+	}
+	f := Finding{ID: "node_version", Side: j.new.Label, Object: "version", Found: j.new.Label + ": " + n + "; " + j.old.Label + ": " + o}
+	if j.old.Facts.Major == j.new.Facts.Major && j.old.Facts.Minor == j.new.Facts.Minor {
+		f.Severity = Info
+	}
+	j.add(f)
 }
 
 // ownLog judges the binary log of a node that logs what it applies. One that
@@ -242,6 +269,79 @@ func (j *judge) sameSteps() {
 	j.add(f)
 }
 
+// galeraSteps: each node of a Galera cluster takes writes, so each one's steps must keep clear of the other side's.
+func (j *judge) galeraSteps(other *inspect.Side) {
+	if !on(j.new, "wsrep_on") {
+		return
+	}
+	own, o, n := stepOf(j.old), stepOf(other), stepOf(j.new)
+	switch {
+	case on(j.new, "wsrep_auto_increment_control"):
+		j.stepControl(j.new)
+	case n.effective().meets(o.effective()) && !own.effective().meets(o.effective()):
+		j.add(Finding{
+			ID: "step_overlap", Side: j.new.Label, Object: "auto_increment_offset",
+			Found: fmt.Sprintf("%s: %s; %s: %s", j.new.Label, n, other.Label, o),
+			Fixes: []Fix{
+				set(j.new, "auto_increment_offset", strconv.FormatInt(own.offset, 10)), set(j.new, "auto_increment_increment", strconv.FormatInt(own.increment, 10)),
+			},
+		})
+	}
+}
+
+// changesReturn: two-way, the channel into a Galera cluster must drop what the cluster's other nodes have written. MySQL does it
+// by GTID.
+func (j *judge) changesReturn() {
+	for _, s := range j.sides() {
+		if !on(s, "wsrep_on") || !s.Facts.IsMariaDB() {
+			continue
+		}
+		for _, c := range s.Channels {
+			if c.Group || slices.Contains(c.IgnoreDomains, uint32(number(s, "gtid_domain_id"))) {
+				continue
+			}
+			var ids, all []string
+			for _, id := range c.IgnoreServers {
+				all = append(all, strconv.FormatUint(uint64(id), 10))
+			}
+			for _, id := range j.galeraMates(s) {
+				if text := strconv.FormatUint(uint64(id), 10); !slices.Contains(all, text) {
+					ids, all = append(ids, text), append(all, text)
+				}
+			}
+			if len(ids) == 0 {
+				continue
+			}
+			name := ""
+			if c.Name != "" {
+				name = " '" + c.Name + "'"
+			}
+			j.add(Finding{
+				ID: "galera_changes_return", Side: s.Label, Object: "ignore_server_ids",
+				Found: fmt.Sprintf("%s: its channel from %s takes transactions of server_id %s, which its own cluster has made", s.Label, c.Source(), strings.Join(ids, ", ")),
+				Fixes: []Fix{
+					{On: s.Label, SQL: "STOP SLAVE" + name},
+					{On: s.Label, SQL: fmt.Sprintf("CHANGE MASTER%s TO IGNORE_SERVER_IDS = (%s)", name, strings.Join(all, ", "))},
+					{On: s.Label, SQL: "START SLAVE" + name},
+				},
+			})
+		}
+	}
+}
+
+// galeraMates are the server_ids of the other nodes of a side's Galera cluster, but for those that it has itself.
+func (j *judge) galeraMates(s *inspect.Side) []uint32 {
+	var out []uint32
+	for i := range j.pair.Nodes {
+		n := &j.pair.Nodes[i]
+		id := number(&n.Side, "server_id")
+		if n.Cluster == s.Label && on(&n.Side, "wsrep_on") && id != 0 && id != number(s, "server_id") && !slices.Contains(out, uint32(id)) {
+			out = append(out, uint32(id))
+		}
+	}
+	return out
+}
+
 // unique judges what each server of both clusters must have for itself. That
 // old and new have the same is found with the pair.
 func (j *judge) unique() {
@@ -276,10 +376,12 @@ func (j *judge) unique() {
 				f.Object = v
 			}
 			var labels []string
+			galera := id == "server_id_same"
 			for _, q := range all {
 				if of(q) != v {
 					continue
 				}
+				galera = galera && q.cluster == p.cluster && on(q.side, "wsrep_on")
 				if labels = append(labels, q.label); q.cluster != f.Side {
 					f.Side = SideBoth
 				}
@@ -292,7 +394,8 @@ func (j *judge) unique() {
 					next++
 				}
 			}
-			if len(labels) > 1 && len(f.Nodes) > 0 {
+			// The nodes of one Galera cluster may have one server_id: none replicates from another.
+			if len(labels) > 1 && len(f.Nodes) > 0 && !galera {
 				f.Found = fmt.Sprintf("%s: %s %s", strings.Join(labels, ", "), strings.TrimSuffix(id, "_same"), v)
 				f.Do = "Give each node a number of its own, also in its configuration file, and restart its replication."
 				if id == "server_uuid_same" {

@@ -56,6 +56,11 @@ func TestNodes(t *testing.T) {
 	runs := cluster.ReplicaChannel{IORunning: true, SQLRunning: true}
 	late, filtered := runs, runs
 	late.DelaySeconds, filtered.Filters = 60, []string{"replicate-ignore-table=shop.t"}
+	galera := func(p *inspect.Pair) {
+		for _, s := range []*inspect.Side{&p.New, &p.Nodes[1].Side, &p.Nodes[2].Side} {
+			s.Variables["wsrep_on"], s.Variables["wsrep_auto_increment_control"], s.Variables["innodb_autoinc_lock_mode"] = "ON", "OFF", "2"
+		}
+	}
 	for _, c := range []struct {
 		name  string
 		do    func(*inspect.Pair)
@@ -106,7 +111,16 @@ func TestNodes(t *testing.T) {
 		{"newer", func(p *inspect.Pair) {
 			p.Old.Facts.Major, p.Old.Facts.Minor = 8, 4
 			p.New.Facts.Major, p.New.Facts.Minor = 8, 4
-		}, "", "", ""},
+		}, "warning node_version:version new new-1 new-2|warning node_version:version old old-1", "old-1: MySQL 9.7.4; old: MySQL 8.4.4", ""},
+		{"another patch", func(p *inspect.Pair) { p.Nodes[1].Facts.Patch = 3 }, "", "", ""},
+		{
+			"account", func(p *inspect.Pair) { p.Nodes[1].Accounts = p.Nodes[1].Accounts[1:] }, "warning account_missing:app@% new new-1", "new-1: no account app@%",
+			"new-1: GRANT INSERT, SELECT, UPDATE ON `shop`.* TO 'app'@'%'",
+		},
+		{"account that others replicate by", func(p *inspect.Pair) {
+			p.New.Accounts = append(p.New.Accounts, inspect.Account{User: "repl", Host: "%", Plugins: []string{"caching_sha2_password"}, Grants: []inspect.Grant{{Privilege: "REPLICATION SLAVE"}}})
+			p.Nodes[1].Accounts = append(p.Nodes[1].Accounts, p.New.Accounts[2])
+		}, "warning account_missing:repl@% new new-2", "new-2: no account repl@%", "new-2: GRANT REPLICATION SLAVE ON *.* TO 'repl'@'%'"},
 		{"same server_id", variable("server_id", "12", 0), "fatal server_id_same:server_id both old-1 new-1", "old-1, new-1: server_id 12", "new-1: SET PERSIST server_id = 14"},
 		{"server_id of the primary", variable("server_id", "2", 2), "fatal server_id_same:server_id new new-2", "new, new-2: server_id 2", "new-2: SET PERSIST server_id = 13"},
 		{"copied data directory", func(p *inspect.Pair) { p.Nodes[2].Facts.ServerUUID = "uuid-new-1" }, "fatal server_uuid_same:uuid-new-1 new new-1 new-2", "new-1, new-2: server_uuid uuid-new-1", ""},
@@ -125,12 +139,32 @@ func TestNodes(t *testing.T) {
 			n.Facts.GroupReplication, n.Channels = true, nil
 			n.Variables["read_only"], n.Variables["auto_increment_offset"] = "OFF", "1"
 		}, "", "", ""},
+		{"node that Galera has cut off", func(p *inspect.Pair) {
+			galera(p)
+			p.Nodes[1].Channels = []cluster.ReplicaChannel{{Name: "galera", Group: true, GroupTrouble: "its state is Joining"}}
+		}, "warning replication_stopped:new→replicas new new-1", "new-1: galera: its state is Joining", ""},
+		{"steps of a Galera node", func(p *inspect.Pair) {
+			galera(p)
+			p.Nodes[1].Variables["auto_increment_offset"] = "1"
+		}, "warning step_overlap:auto_increment_offset new new-1", "new-1: increment 2, offset 1; old: increment 2, offset 1", "new-1: SET PERSIST auto_increment_increment = 2"},
+		{"Galera nodes of one server_id", func(p *inspect.Pair) {
+			galera(p)
+			p.Nodes[1].Variables["server_id"], p.Nodes[2].Variables["server_id"] = "2", "2"
+		}, "", "", ""},
+		{"Galera node that sets its steps", func(p *inspect.Pair) {
+			galera(p)
+			p.Nodes[2].Variables["wsrep_auto_increment_control"] = "ON"
+		}, "warning galera_step_control:wsrep_auto_increment_control new new-2", "new-2: wsrep_auto_increment_control ON", "new-2: SET PERSIST wsrep_auto_increment_control = OFF"},
 	} {
 		p := sampleCluster(mysql(9, 7, 4))
 		if c.do != nil {
 			c.do(&p)
 		}
-		r := Judge(p, Options{Path: RollingUpgrade})
+		path := RollingUpgrade
+		if strings.Contains(c.name, "Galera") {
+			path = DualWrite
+		}
+		r := Judge(p, Options{Path: path})
 		var got []string
 		var last Finding
 		for i := range r.Findings {
@@ -201,5 +235,46 @@ func TestNodesAreNamed(t *testing.T) {
 	opt.Accept = []string{"node_not_named:h:3", "replica_writable:read_only"}
 	if r := Judge(p, opt); r.Verdict != Pass || len(r.Unused) > 0 {
 		t.Errorf("%s, unused %q", r.Verdict, r.Unused)
+	}
+}
+
+// TestChangesOfGaleraNodesReturn: two-way, the channel into the cluster must drop what the cluster's other nodes have written.
+// To drop it is no filter.
+func TestChangesOfGaleraNodesReturn(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		ignored []uint32
+		domains []uint32
+		galera  bool
+		path    Path
+		want    string
+	}{
+		{"nothing is ignored", nil, nil, true, DualWrite, "CHANGE MASTER TO IGNORE_SERVER_IDS = (12, 13)"},
+		{"one is not ignored", []uint32{12}, nil, true, DualWrite, "CHANGE MASTER TO IGNORE_SERVER_IDS = (12, 13)"},
+		{"all are ignored", []uint32{13, 12}, nil, true, DualWrite, ""},
+		{"the domain is ignored", nil, []uint32{2}, true, DualWrite, ""},
+		{"nothing flows back", nil, nil, true, RollingUpgrade, ""},
+		{"no Galera", nil, nil, false, DualWrite, ""},
+	} {
+		p := sampleCluster(maria(10, 11, 14))
+		p.New.Channels = []cluster.ReplicaChannel{{SourceHost: "old", SourcePort: 3306, IORunning: true, SQLRunning: true, IgnoreServers: c.ignored, IgnoreDomains: c.domains}}
+		p.New.Variables["gtid_domain_id"] = "2"
+		for _, s := range []*inspect.Side{&p.New, &p.Nodes[1].Side, &p.Nodes[2].Side} {
+			if c.galera {
+				s.Variables["wsrep_on"], s.Variables["wsrep_auto_increment_control"] = "ON", "OFF"
+			}
+		}
+		got := ""
+		for _, f := range Judge(p, Options{Path: c.path}).Findings {
+			if f.ID == "galera_changes_return" {
+				got = f.Fixes[1].SQL
+			}
+			if f.ID == "replication_filter" && c.domains == nil {
+				t.Errorf("%s: %+v", c.name, f)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
 	}
 }

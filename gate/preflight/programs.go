@@ -185,34 +185,36 @@ func orWord(s, word string) string {
 // body is a text without what servers lay out each in their own way.
 func body(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// plugins judges how accounts of old log in.
+// plugins judges how accounts of old log in that are not on new yet. One that is there has a plugin of new's.
 func (j *judge) plugins() {
-	if !j.old.AccountsKnown || len(j.new.AuthPlugins) == 0 {
+	if !j.old.AccountsKnown || !j.new.AccountsKnown || len(j.new.AuthPlugins) == 0 {
 		return
 	}
-	users := map[string][]string{}
+	users := map[string][]*inspect.Account{}
 	var order []string
-	for _, a := range j.old.Accounts {
-		if j.new.AuthPlugins[a.Plugin] || a.Plugin == "mysql_no_login" {
+	for i := range j.old.Accounts {
+		a := &j.old.Accounts[i]
+		p := a.Plugins[0]
+		there := slices.ContainsFunc(j.new.Accounts, func(n inspect.Account) bool { return n.User == a.User && n.Host == a.Host })
+		if j.new.AuthPlugins[p] || p == "mysql_no_login" || a.Role || there || strings.HasPrefix(a.User, "mysql.") || a.User == "mariadb.sys" {
 			continue
 		}
-		if users[a.Plugin] == nil {
-			order = append(order, a.Plugin)
+		if users[p] == nil {
+			order = append(order, p)
 		}
-		users[a.Plugin] = append(users[a.Plugin], a.Name)
+		users[p] = append(users[p], a)
 	}
 	for _, p := range order {
-		f := Finding{
-			ID: "auth_plugin_missing", Side: j.new.Label, Object: p, Found: fmt.Sprintf("%s has no %s, by which on %s log in: %s", j.new.Label, p, j.old.Label, list(users[p], "")),
-		}
-		if !j.new.Facts.IsMariaDB() && j.new.AuthPlugins["caching_sha2_password"] {
-			name := users[p][0]
-			if i := slices.IndexFunc(users[p], func(u string) bool { return !strings.HasPrefix(u, "root@") }); i >= 0 {
-				name = users[p][i] // an application's, rather
+		var names []string
+		f := Finding{ID: "auth_plugin_missing", Side: j.new.Label, Object: p}
+		b := newBook(j.new, false)
+		for _, a := range users[p] {
+			names = append(names, a.Name())
+			if !j.new.Facts.IsMariaDB() && j.new.AuthPlugins["caching_sha2_password"] {
+				f.Fixes = append(f.Fixes, Fix{On: j.new.Label, SQL: "CREATE USER IF NOT EXISTS " + b.written(a.Name()) + " IDENTIFIED WITH caching_sha2_password BY '…'"})
 			}
-			user, host, _ := strings.Cut(name, "@")
-			f.Fixes = []Fix{{On: j.new.Label, SQL: fmt.Sprintf("CREATE USER '%s'@'%s' IDENTIFIED WITH caching_sha2_password BY '…'", user, host)}}
 		}
+		f.Found = fmt.Sprintf("%s has no %s, by which on %s log in: %s", j.new.Label, p, j.old.Label, list(names, ""))
 		j.add(f)
 	}
 }

@@ -215,7 +215,8 @@ func span(d time.Duration) string {
 // channels, which repeat each other.
 type applier struct{ modes, skips, filters []string }
 
-func applierOf(s *inspect.Side) applier {
+// applierOf leaves the server_ids of own out of the filters: a side has their changes already.
+func applierOf(s *inspect.Side, own ...uint32) applier {
 	var a applier
 	note := func(list *[]string, v string) {
 		if v != "" && !slices.Contains(*list, v) {
@@ -235,7 +236,7 @@ func applierOf(s *inspect.Side) applier {
 		if len(a.skips) == 0 {
 			note(&a.skips, strings.Join(c.SkipErrors, ","))
 		}
-		for _, f := range c.LeavesOut() {
+		for _, f := range c.LeavesOut(own...) {
 			note(&a.filters, f)
 		}
 	}
@@ -259,7 +260,7 @@ func (j *judge) replicaSettings(s *inspect.Side) {
 	if _, ok := s.Variables["replica_exec_mode"]; ok {
 		prefix = "replica_"
 	}
-	a := applierOf(s)
+	a := applierOf(s, j.galeraMates(s)...)
 	if len(a.modes) > 0 {
 		j.add(Finding{
 			ID: "replica_exec_mode", Side: s.Label, Object: prefix + "exec_mode", Found: s.Label + ": " + prefix + "exec_mode IDEMPOTENT",

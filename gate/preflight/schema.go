@@ -25,6 +25,25 @@ func (j *judge) tables() (names []string, folds bool) {
 	return slices.Compact(names), folds
 }
 
+// aside are the names of all that either side shows and that were not looked at; nil if a side's are not known.
+func (j *judge) aside(folds bool) []string {
+	names := []string{}
+	for _, s := range j.sides() {
+		if s.Aside == nil {
+			return nil
+		}
+		for _, n := range s.Aside {
+			name := (&cluster.Table{Schema: n.Schema, Name: n.Name}).FullName()
+			if folds {
+				name = strings.ToLower(name)
+			}
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // schemas judges the tables one by one. Where a side folds letter case, names
 // are compared without it.
 func (j *judge) schemas() {

@@ -251,10 +251,10 @@ func programCases() []wrong {
 		{name: "reserved word", do: func(p *inspect.Pair) { p.New.Reserved["n"] = true }, want: []string{"warning reserved_word:shop.t.n new"}},
 		{name: "reserved on both", do: func(p *inspect.Pair) { p.New.Reserved["n"], p.Old.Reserved["n"] = true, true }},
 		{name: "plugin", do: func(p *inspect.Pair) {
-			p.Old.Accounts = []inspect.Account{{Name: "a@%", Plugin: "mysql_native_password"}, {Name: "b@%", Plugin: "mysql_native_password"}}
+			p.Old.Accounts = []inspect.Account{{User: "a", Host: "%", Plugins: []string{"mysql_native_password"}}, {User: "b", Host: "%", Plugins: []string{"mysql_native_password"}}}
 		}, want: []string{"warning auth_plugin_missing:mysql_native_password new"}},
 		{name: "accounts not seen", do: func(p *inspect.Pair) {
-			p.Old.Accounts, p.Old.AccountsKnown = []inspect.Account{{Name: "a@%", Plugin: "x"}}, false
+			p.Old.Accounts, p.Old.AccountsKnown = []inspect.Account{{User: "a", Host: "%", Plugins: []string{"x"}}}, false
 		}},
 	}
 }

@@ -146,6 +146,9 @@ func nodeFlips(family fixtures.Family) []nodeFlip {
 		{"steps", one, []string{"SET GLOBAL auto_increment_increment=7"}, nil, "step_differs:auto_increment_increment new new-2"},
 		{"image", one, []string{"SET GLOBAL binlog_row_image=MINIMAL"}, nil, "binlog_row_image:binlog_row_image new new-2"},
 		{"filter", one, []string{stop, filter, start}, []string{stop, noFilter, start}, "replication_filter:replicate-ignore-db=tmp new new-2"},
+		{"retention", one, []string{"SET GLOBAL binlog_expire_logs_seconds=3600"}, nil, "binlog_retention:binlog_expire_logs_seconds new new-2"},
+		{"account", []string{"new-1"}, []string{"REVOKE DELETE ON *.* FROM 'app'@'%'"}, nil, "account_privilege_missing:app@% new new-1"},
+		{"replication account", one, []string{"REVOKE REPLICATION SLAVE ON *.* FROM 'repl'@'%'"}, nil, "account_privilege_missing:repl@% new new-2"},
 		{"stopped", one, []string{stop}, []string{start}, "replication_stopped:new→replicas new new-2"},
 		{"privilege", []string{"old-1"}, []string{"REVOKE PROCESS ON *.* FROM 'crosscheck'@'%'"}, nil, "privilege_missing:PROCESS old old-1"},
 	}

@@ -126,6 +126,11 @@ type flip struct {
 	keep     string // why the statements that findings name do not mend it by themselves
 }
 
+// grants tells whether it changes what crosscheck may do.
+func (f flip) grants() bool {
+	return slices.ContainsFunc(slices.Concat(f.old, f.new), func(q string) bool { return strings.HasPrefix(q, "REVOKE ") })
+}
+
 func (r *rig) try(f flip) {
 	r.Run(f.name, func(t *testing.T) {
 		sub := *r
@@ -133,6 +138,9 @@ func (r *rig) try(f flip) {
 		defer func() {
 			sub.run(r.set.Old, false, f.undoOld...)
 			sub.run(r.set.New, false, f.undoNew...)
+			if f.grants() {
+				sub.reconnect()
+			}
 			if err := r.set.WaitCaughtUp(t.Context()); err != nil { // replication that was started anew connects
 				t.Error(err)
 			}
@@ -145,6 +153,9 @@ func (r *rig) try(f flip) {
 			}
 		}
 		sub.run(r.set.New, false, f.new...)
+		if f.grants() {
+			sub.reconnect()
+		}
 		if slices.ContainsFunc(slices.Concat(f.old, f.new), func(q string) bool { return strings.HasPrefix(q, "START ") }) {
 			if err := r.set.WaitCaughtUp(t.Context()); err != nil { // until its receiver is connected
 				t.Fatal(err)
@@ -161,25 +172,34 @@ func (r *rig) try(f flip) {
 			return
 		}
 		if f.keep == "" {
-			sub.mend(res, f.root)
+			sub.mend(f, res)
 		}
 	})
 }
 
+// reconnect ends the sessions that look: one that began while a privilege was taken away lacks it to its end.
+func (r *rig) reconnect() {
+	for _, s := range []*cluster.Server{r.old, r.new} {
+		s.DB().SetMaxIdleConns(0)
+		s.DB().SetMaxIdleConns(2)
+	}
+}
+
 // mend runs the statements that findings name, where they name any that change
 // something, and looks again: nothing may be left.
-func (r *rig) mend(res preflight.Result, root bool) {
+func (r *rig) mend(f flip, res preflight.Result) {
 	r.Helper()
+	root := f.root
 	statements := map[string][]string{}
 	for i := range res.Findings {
-		f := &res.Findings[i]
-		if !f.Counts() {
+		found := &res.Findings[i]
+		if !found.Counts() {
 			continue
 		}
-		if len(f.Fixes) == 0 || strings.HasPrefix(f.Fixes[0].SQL, "SHOW ") {
+		if len(found.Fixes) == 0 || strings.HasPrefix(found.Fixes[0].SQL, "SHOW ") {
 			return
 		}
-		for _, x := range f.Fixes {
+		for _, x := range found.Fixes {
 			statements[x.On] = append(statements[x.On], x.SQL)
 		}
 	}
@@ -187,6 +207,9 @@ func (r *rig) mend(res preflight.Result, root bool) {
 	r.run(r.set.New, true, statements["new"]...)
 	if err := r.set.WaitCaughtUp(r.Context()); err != nil {
 		r.Errorf("after %q: %v", statements, err)
+	}
+	if f.grants() {
+		r.reconnect()
 	}
 	if left := open(r.judge(root, preflight.Options{})); len(left) > 0 {
 		r.Errorf("after %q there is still %q", statements, left)
@@ -246,6 +269,7 @@ func TestOneWrongSetting(t *testing.T) {
 			if got := open(r.judge(true, preflight.Options{})); len(got) > 0 {
 				t.Errorf("after all cases were undone: %q", got)
 			}
+			r.accounts(family)
 			r.chosen()
 			r.asApplication()
 		})
@@ -268,12 +292,29 @@ func (r *rig) chosen() {
 		if err != nil {
 			r.Fatal(err)
 		}
+		for _, s := range []*inspect.Side{&pair.Old, &pair.New} {
+			r.namesPrivileges(s)
+		}
 		if got := open(preflight.Judge(pair, preflight.Options{})); (len(got) > 0) != c.open {
 			r.Errorf("tables %q but %q: %q", c.include, c.exclude, got)
 		}
 	}
 	for _, s := range []*fixtures.Server{r.set.Old, r.set.New} {
 		r.run(s, false, "DROP DATABASE other")
+	}
+}
+
+// namesPrivileges: what root holds is read by the names that the version lists; one under another name would never be compared.
+func (r *rig) namesPrivileges(s *inspect.Side) {
+	r.Helper()
+	i := slices.IndexFunc(s.Accounts, func(a inspect.Account) bool { return a.Name() == "root@localhost" })
+	if i < 0 || len(s.Accounts[i].Grants) < 25 {
+		r.Fatalf("%s: root's privileges were not read", s.Label)
+	}
+	for _, g := range s.Accounts[i].Grants {
+		if g.Schema == "" && !s.Privileges[g.Privilege] {
+			r.Errorf("%s: %s is not among the privileges that the server lists", s.Label, g.Privilege)
+		}
 	}
 }
 
@@ -338,7 +379,7 @@ func (r *rig) onOld(flips []flip) []flip {
 		if len(f.want) == 0 || strings.Contains(f.want[0], "server_id") || strings.Contains(f.want[0], "step_") || strings.Contains(f.want[0], "_domain_") || f.name == "wait_timeout" {
 			continue
 		}
-		m := flip{name: f.name + " on old", old: f.new, undoOld: f.undoNew}
+		m := flip{name: f.name + " on old", old: f.new, undoOld: f.undoNew, keep: f.keep}
 		if strings.Contains(f.want[0], " config_") { // what mends it gives new the value of old
 			m.undoNew = f.undoNew
 		}
@@ -433,7 +474,8 @@ func (r *rig) settingFlips(family fixtures.Family) []flip {
 	return append(out, flip{
 		name: "privilege to read", new: []string{"REVOKE SELECT ON *.* FROM " + account, "GRANT SELECT ON shop.* TO " + account},
 		undoNew: []string{"GRANT SELECT ON *.* TO " + account, "REVOKE SELECT ON shop.* FROM " + account},
-		want:    []string{"warning privilege_missing:SELECT on everything new"},
+		want:    []string{"warning not_found_out:accounts new", "warning not_found_out:time zones new", "warning privilege_missing:SELECT on everything new"},
+		keep:    "hiddenAccounts looks with the narrower grants alone",
 	}, flip{
 		name: "privilege to tail", new: []string{"REVOKE REPLICATION SLAVE ON *.* FROM " + account}, undoNew: []string{"GRANT REPLICATION SLAVE ON *.* TO " + account},
 		want: []string{"warning privilege_missing:REPLICATION SLAVE new"},
@@ -457,16 +499,16 @@ func TestAcrossFamilies(t *testing.T) {
 		}
 		return names
 	}
-	noPlugin := "warning auth_plugin_missing:mysql_native_password new"
+	noPassword := "warning account_password_unknown:app@% new" // by a plugin that new does not have
 	for _, c := range []struct {
 		topology fixtures.Topology
 		old, new fixtures.Family
 		want     []string
 	}{
 		{fixtures.Pair, fixtures.MySQL56, fixtures.MariaDB118, warn("group_concat_max_len", "innodb_snapshot_isolation", "innodb_strict_mode", "sql_mode")},
-		{fixtures.Independent, fixtures.MySQL56, fixtures.MySQL, append([]string{unsupported, noPlugin},
+		{fixtures.Independent, fixtures.MySQL56, fixtures.MySQL, append([]string{unsupported, noPassword},
 			warn("collation_server", "innodb_autoinc_lock_mode", "innodb_strict_mode", "restrict_fk_on_non_standard_key", "sql_mode")...)},
-		{fixtures.Independent, fixtures.MariaDB118, fixtures.MySQL, append([]string{unsupported, noPlugin},
+		{fixtures.Independent, fixtures.MariaDB118, fixtures.MySQL, append([]string{unsupported, noPassword},
 			warn("collation_server", "group_concat_max_len", "innodb_autoinc_lock_mode", "innodb_snapshot_isolation", "restrict_fk_on_non_standard_key", "sql_mode")...)},
 	} {
 		t.Run(string(c.old)+" "+string(c.new), func(t *testing.T) {
@@ -490,8 +532,21 @@ func TestAcrossFamilies(t *testing.T) {
 			if err := r.set.WaitCaughtUp(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			res := r.judge(true, preflight.Options{})
-			if got := open(res); !slices.Equal(got, c.want) {
+			for i, s := range []*fixtures.Server{r.set.Old, r.set.New} { // one may everything, as far as its version goes, the other less on new
+				r.run(s, false, "CREATE USER 'boss'@'%' IDENTIFIED BY 'Its own 1'", "GRANT ALL ON *.* TO 'boss'@'%' WITH GRANT OPTION",
+					"CREATE USER 'clerk'@'10.%' IDENTIFIED BY 'Its own 1'", []string{"GRANT SELECT, INSERT, TRIGGER", "GRANT SELECT, INSERT"}[i]+" ON shop.* TO 'clerk'@'10.%'")
+			}
+			opt := preflight.Options{Accept: []string{"account_password_unknown:boss@%", "account_password_unknown:clerk@10.%"}}
+			res := r.judge(true, opt)
+			got := open(res)
+			r.follow(res)
+			if left := open(r.judge(true, opt)); !slices.Equal(left, c.want) {
+				t.Errorf("after what findings of accounts say: %q, want %q", left, c.want)
+			}
+			const clerk = "warning account_privilege_missing:clerk@10.% new"
+			if i := slices.Index(got, clerk); i < 0 {
+				t.Errorf("%q lacks %s", got, clerk)
+			} else if got = slices.Delete(got, i, i+1); !slices.Equal(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 				for i := range res.Findings {
 					if x := &res.Findings[i]; x.Counts() {

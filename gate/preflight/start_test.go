@@ -77,7 +77,7 @@ func TestOneWrongStartSetting(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					got[i] = open(preflight.Judge(pair, preflight.Options{}))
+					got[i] = open(preflight.Judge(pair, ownPasswords()))
 					return nil
 				})
 			}
@@ -91,6 +91,11 @@ func TestOneWrongStartSetting(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ownPasswords: servers that are started by themselves have each its own.
+func ownPasswords() preflight.Options {
+	return preflight.Options{Accept: []string{"account_password", "account_password_unknown"}}
 }
 
 // TestCopiedServer meets a server under two addresses, and one whose data
@@ -108,7 +113,7 @@ func TestCopiedServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return open(preflight.Judge(pair, preflight.Options{}))
+		return open(preflight.Judge(pair, ownPasswords()))
 	}
 	uuid := plain.Facts().ServerUUID
 	for _, o := range []*cluster.Server{plain, root} { // by TCP and by socket

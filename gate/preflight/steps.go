@@ -94,10 +94,7 @@ func ownRest(s *inspect.Side, st, other step) Fix {
 func (j *judge) controlled() {
 	for _, s := range j.sides() {
 		if on(s, "wsrep_on") && on(s, "wsrep_auto_increment_control") {
-			j.add(Finding{
-				ID: "galera_step_control", Side: s.Label, Object: "wsrep_auto_increment_control",
-				Found: s.Label + ": wsrep_auto_increment_control ON", Fixes: []Fix{set(s, "wsrep_auto_increment_control", "OFF")},
-			})
+			j.stepControl(s)
 		}
 		if s.Facts.GroupReplication && !on(s, "group_replication_single_primary_mode") {
 			j.add(Finding{
@@ -106,6 +103,13 @@ func (j *judge) controlled() {
 			})
 		}
 	}
+}
+
+func (j *judge) stepControl(s *inspect.Side) {
+	j.add(Finding{
+		ID: "galera_step_control", Side: s.Label, Object: "wsrep_auto_increment_control",
+		Found: s.Label + ": wsrep_auto_increment_control ON", Fixes: []Fix{set(s, "wsrep_auto_increment_control", "OFF")},
+	})
 }
 
 const (

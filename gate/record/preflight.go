@@ -13,6 +13,9 @@ import (
 // Preflight is what a preflight for a plan proves.
 func Preflight(r preflight.Result, hash string) gate.Evidence {
 	c := gate.Preflight{Path: string(r.Path), Duration: r.Duration, Findings: []gate.Finding{}, Tables: r.Tables, Folds: r.Folds}
+	if r.Aside != nil {
+		c.Aside = &gate.Aside{Total: len(r.Aside), Tables: r.Aside[:min(len(r.Aside), gate.MaxAside)]}
+	}
 	for _, f := range r.Findings {
 		out := gate.Finding{
 			ID: f.ID, Object: f.Object, Side: f.Side, Severity: string(f.Severity), Found: f.Found, Unseen: f.Unseen, Accepted: f.Accepted,
@@ -28,9 +31,29 @@ func Preflight(r preflight.Result, hash string) gate.Evidence {
 	return gate.Evidence{Taken: r.Taken, Old: r.Old.UUID, New: r.New.UUID, Plan: hash, Content: c}
 }
 
-// Rehearsed is how a rehearsal ended by its certificate, and how much of it was overridden. A rehearsal has none before it:
+// Hidden lists what a preflight could not see.
+func Hidden(c gate.Preflight) []string {
+	var out []string
+	for _, f := range c.Findings {
+		if f.ID == preflight.NotVisible {
+			out = append(out, f.Object+" ("+f.Found+")")
+		}
+	}
+	return out
+}
+
+// Rehearsal is what the certificate of a rehearsal proves, of which the SHA-256 is given.
+func Rehearsal(v certificate.Verified, sum string) gate.Rehearsal {
+	d := v.Document
+	verdict, overrides := rehearsed(d)
+	return gate.Rehearsal{
+		Certificate: sum, Key: d.Key, Verified: v.Genuine(), Path: string(d.Path), Verdict: string(verdict), Overrides: overrides, Issued: d.Issued,
+	}
+}
+
+// rehearsed is how a rehearsal ended by its certificate, and how much of it was overridden. A rehearsal has none before it:
 // that its own gate of that name was overridden counts neither way.
-func Rehearsed(d certificate.Document) (verdict gate.State, overrides int) {
+func rehearsed(d certificate.Document) (verdict gate.State, overrides int) {
 	names := make([]string, 0, len(d.Gates))
 	verdict = gate.Pass
 	for _, g := range d.Gates {

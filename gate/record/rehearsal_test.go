@@ -43,11 +43,11 @@ func TestRehearsed(t *testing.T) {
 		for _, name := range c.overrides {
 			d.Overrides = append(d.Overrides, gate.OverrideNote{Gate: name})
 		}
-		if got, n := Rehearsed(d); got != c.want || n != c.count {
+		if got, n := rehearsed(d); got != c.want || n != c.count {
 			t.Errorf("%s: %s with %d overrides, want %s with %d", c.name, got, n, c.want, c.count)
 		}
 	}
-	if got, _ := Rehearsed(certificate.Document{}); got == gate.Pass {
+	if got, _ := rehearsed(certificate.Document{}); got == gate.Pass {
 		t.Error("nothing at all passed")
 	}
 }

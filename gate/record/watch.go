@@ -19,6 +19,7 @@ const watchAlive = 15 * time.Second
 
 // Account is a stored watch.
 type Account struct {
+	ID          int64
 	Old, New    checksum.EndpointInfo
 	Scope       *Scope
 	Finished    time.Time // zero while it goes on or if it was killed
@@ -103,7 +104,7 @@ func mends(s watch.Status) []string {
 func unproven(a Account, p plan.Plan) []string {
 	var out []string
 	if n := max(a.Counts[conflict.Unjudged], a.Status.Findings[conflict.Unjudged]); n > 0 {
-		out = append(out, fmt.Sprintf("%d things that the watch could not judge", n))
+		out = append(out, gate.Many(n, "thing", "things")+" that the watch could not judge")
 	}
 	switch {
 	case a.Scope == nil:
@@ -112,7 +113,7 @@ func unproven(a Account, p plan.Plan) []string {
 		out = append(out, "the watch does not cover all tables of the plan")
 	}
 	if list := a.Status.Unverified; len(list) > 0 {
-		out = append(out, fmt.Sprintf("%d watched tables that are not verified, among them %s", len(list), list[0]))
+		out = append(out, gate.Many(len(list), "watched table that is", "watched tables that are")+" not verified, among them "+list[0])
 	}
 	if a.Status.Final { // it is not running, and that is told
 		return out

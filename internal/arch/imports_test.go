@@ -14,7 +14,7 @@ import (
 
 func TestImportsPointOneWay(t *testing.T) {
 	pkgs := listPackages(t)
-	for _, want := range []string{"checksum", "chunker", "cluster", "cmd/crosscheck", "fixtures", "internal/ledger", "report"} {
+	for _, want := range []string{"checksum", "checksum/plan", "checksum/prove", "chunker", "cluster", "cmd/crosscheck", "fixtures", "internal/ledger", "report"} {
 		if !slices.ContainsFunc(pkgs, func(p pkg) bool { return p.ImportPath == module+"/"+want }) {
 			t.Errorf("the list lacks %s: this test would see nothing of it", want)
 		}
@@ -74,6 +74,18 @@ func TestRulesRefuse(t *testing.T) {
 		{from: "gate/measure", imp: "crosscheck/fixtures", test: true},
 		{from: "checksum", imp: "crosscheck/checksum", test: true},
 
+		{from: "checksum", imp: "crosscheck/checksum/prove"},
+		{from: "checksum/prove", imp: "crosscheck/checksum/read"},
+		{from: "checksum/prove", imp: "crosscheck/fixtures", test: true},
+		{from: "checksum/plan", imp: "crosscheck/checksum/packet"},
+
+		{from: "checksum/prove", imp: "crosscheck/checksum", want: "may import only"},
+		{from: "checksum/read", imp: "crosscheck/checksum/prove", want: "may import only"},
+		{from: "checksum/read", imp: "crosscheck/checksum/diff", want: "may import only"},
+		{from: "checksum/diff", imp: "crosscheck/checksum/read", want: "may import only"},
+		{from: "checksum/plan", imp: "crosscheck/checksum/read", want: "may import only"},
+		{from: "checksum/plan", imp: "database/sql", want: "does no I/O"},
+		{from: "cmd/crosscheck", imp: "crosscheck/checksum/plan", want: "may import only"},
 		{from: "cluster", imp: "crosscheck/checksum", want: "may import only"},
 		{from: "cluster/gtid", imp: "crosscheck/cluster", want: "may import only"},
 		{from: "chunker", imp: "crosscheck/checksum", want: "may import only"},

@@ -34,6 +34,12 @@ import (
 //	watch_findings     collisions and the like. key_json is {column: value}, bytes that are no UTF-8 as 0x…;
 //	                   finding_json is the whole finding (TEXT or gzipped BLOB, fields in watch_finding.go), with row
 //	                   images in clear.
+//	watch_rows         rows that came under doubt, and those that findings are about, each with what became of it: unknown
+//	                   (never looked at again), open, differs, equal, or superseded by a later change that arrived.
+//	                   row is conflict.Row.ID, key_json as in watch_findings. differed is when it was proven different last.
+//	watch_finding_rows the rows of each finding. outcome and proof_id are set for good once the row is settled: what comes
+//	                   later is another finding's. Of findings with rows_told = 0 not all rows are known.
+//	watch_proofs       when and through which ends of the logs outcomes became known
 //	watch_checkpoints  from where another process goes on; the detector's state is in watch_snapshots, in pieces
 //
 // Of gates:
@@ -44,7 +50,7 @@ import (
 // scope_json of runs and watches is Scope, key_space_json of runs is KeySpaces, links_json [gate.Link]; NULL where it was not recorded.
 //
 // Views: difference_list (differences with run and table name), run_progress (what is proven of each table),
-// finding_list (findings without their images).
+// finding_list (findings without their images), finding_outcomes (what became of their rows).
 //
 //	sqlite3 -readonly STATE/ledger.db "SELECT kind, count(*) FROM watch_findings GROUP BY kind"
 //
@@ -53,7 +59,7 @@ const applicationID = 0x63726f73 // "cros", so that file(1) and we tell a ledger
 
 // migrations bring a file from user_version i to i+1.
 func migrations() []string {
-	return []string{schemaV1, schemaV2, schemaV3, schemaV4, schemaV5}
+	return []string{schemaV1, schemaV2, schemaV3, schemaV4, schemaV5, schemaV6}
 }
 
 const schemaV1 = `
@@ -269,6 +275,51 @@ ALTER TABLE runs ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN node_json TEXT;
 ALTER TABLE runs ADD COLUMN reference_json TEXT;
 ALTER TABLE runs ADD COLUMN unread_json TEXT;
+`
+
+// schemaV6 adds what became of each finding. Of those that are there already the rows were not kept: what became of them is not
+// known, but by a later check.
+const schemaV6 = `
+ALTER TABLE watch_findings ADD COLUMN rows_told INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE watch_proofs (
+  id           INTEGER PRIMARY KEY,
+  watch_id     INTEGER NOT NULL REFERENCES watches(id) ON DELETE CASCADE,
+  at           TEXT NOT NULL,
+  old_position TEXT NOT NULL, new_position TEXT NOT NULL,
+  reason       TEXT NOT NULL
+);
+CREATE INDEX watch_proofs_by_watch ON watch_proofs (watch_id);
+
+CREATE TABLE watch_rows (
+  id         INTEGER PRIMARY KEY,
+  watch_id   INTEGER NOT NULL REFERENCES watches(id) ON DELETE CASCADE,
+  row        BLOB NOT NULL,
+  table_name TEXT NOT NULL,                   -- "db.name"
+  key_json   TEXT NOT NULL,
+  doubted    TEXT NOT NULL DEFAULT '',        -- when it came under doubt last
+  outcome    TEXT NOT NULL,
+  proof_id   INTEGER,
+  differed   TEXT NOT NULL DEFAULT '',
+  plain      INTEGER NOT NULL,                -- the key is of integers
+  UNIQUE (watch_id, row)
+);
+
+CREATE TABLE watch_finding_rows (
+  finding  INTEGER NOT NULL REFERENCES watch_findings(seq) ON DELETE CASCADE,
+  row_id   INTEGER NOT NULL REFERENCES watch_rows(id) ON DELETE CASCADE,
+  outcome  TEXT NOT NULL DEFAULT '',
+  proof_id INTEGER,
+  differed TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (finding, row_id)
+) WITHOUT ROWID;
+CREATE INDEX watch_finding_rows_by_row ON watch_finding_rows (row_id);
+
+CREATE VIEW finding_outcomes AS
+  SELECT f.watch_id AS watch, f.id, f.kind, r.table_name AS "table", r.key_json AS "key",
+         iif(x.outcome <> '', x.outcome, r.outcome) AS outcome, p.at, p.old_position, p.new_position, p.reason
+  FROM watch_findings f JOIN watch_finding_rows x ON x.finding = f.seq JOIN watch_rows r ON r.id = x.row_id
+  LEFT JOIN watch_proofs p ON p.id = iif(x.outcome <> '', x.proof_id, r.proof_id);
 `
 
 // migrate brings the file to the newest layout, one transaction per step, and refuses files that are not ours or that

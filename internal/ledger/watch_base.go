@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 
 	"crosscheck/checksum"
 	"crosscheck/conflict/watch"
@@ -47,6 +48,24 @@ func (l *Ledger) BaseCheck(ctx context.Context, old, new checksum.EndpointInfo) 
 		}
 	}
 	return base, true, nil
+}
+
+// CopyRun returns the run by which the check of a run compared another node; ok is false if it did not, or did not come to its end.
+func (l *Ledger) CopyRun(ctx context.Context, run int64, node checksum.EndpointInfo) (copied RunSummary, ok bool, err error) {
+	list, err := l.Runs(ctx)
+	if err != nil {
+		return copied, false, err
+	}
+	of := slices.IndexFunc(list, func(s RunSummary) bool { return s.ID == run })
+	if of < 0 {
+		return copied, false, nil
+	}
+	for _, s := range list {
+		if s.Group == list[of].Group && s.Ended() && !s.Interrupted && identity(s.New.ServerUUID, s.New.Addr) == identity(node.ServerUUID, node.Addr) {
+			return s, true, nil
+		}
+	}
+	return copied, false, nil
 }
 
 // SameTable is a table that a run found the same.

@@ -42,3 +42,29 @@ func BenchmarkSaveCheckpoint(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSaveFates stores rows that come under doubt, what they are found by, and what becomes of them.
+func BenchmarkSaveFates(b *testing.B) {
+	w := mustWatch(b, mustOpen(b, b.TempDir(), Options{}), watchInfo())
+	n := 0
+	for b.Loop() {
+		var list []conflict.Finding
+		var open, equal []watch.Fate
+		begin, end := proofAt(2*n), proofAt(2*n+2)
+		for range 1000 {
+			n++
+			list = append(list, keyed(n, n))
+			open, equal = append(open, fateOf(n, watch.OutcomeOpen, begin)), append(equal, fateOf(n, watch.OutcomeEqual, end))
+		}
+		if err := w.SaveFates(b.Context(), open); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := w.AddFindings(b.Context(), list, begin.At); err != nil {
+			b.Fatal(err)
+		}
+		if err := w.SaveFates(b.Context(), equal); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
+}

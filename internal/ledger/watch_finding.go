@@ -33,22 +33,32 @@ type (
 		Detail   text           `json:"detail,omitempty"`
 		Session  *storedSession `json:"session,omitempty"`
 		Advice   text           `json:"advice,omitempty"`
+		Others   []storedRow    `json:"others,omitempty"`
+		Untold   bool           `json:"untold,omitempty"`
+	}
+	storedRow struct {
+		Table   text          `json:"table"`
+		Columns []text        `json:"columns"`
+		Key     []storedValue `json:"key"`
+		Plain   bool          `json:"plain,omitempty"`
 	}
 	storedAct struct {
-		File       text           `json:"file,omitempty"`
-		Pos        uint64         `json:"pos,omitempty"`
-		GTID       text           `json:"gtid,omitempty"`
-		Thread     uint64         `json:"thread,omitempty"`
-		Session    *storedSession `json:"session,omitempty"`
-		Time       *time.Time     `json:"time,omitempty"`
-		Table      text           `json:"table,omitempty"`
-		Op         binlog.Kind    `json:"op,omitempty"`
-		Columns    []text         `json:"columns,omitempty"`
-		Before     []storedValue  `json:"before,omitempty"`
-		After      []storedValue  `json:"after,omitempty"`
-		Dropped    bool           `json:"dropped,omitempty"`
-		KeyColumns []text         `json:"key_columns,omitempty"`
-		Key        []storedValue  `json:"key,omitempty"`
+		File       text            `json:"file,omitempty"`
+		Pos        uint64          `json:"pos,omitempty"`
+		GTID       text            `json:"gtid,omitempty"`
+		Thread     uint64          `json:"thread,omitempty"`
+		Session    *storedSession  `json:"session,omitempty"`
+		Time       *time.Time      `json:"time,omitempty"`
+		Table      text            `json:"table,omitempty"`
+		Op         binlog.Kind     `json:"op,omitempty"`
+		Columns    []text          `json:"columns,omitempty"`
+		Before     []storedValue   `json:"before,omitempty"`
+		After      []storedValue   `json:"after,omitempty"`
+		Dropped    bool            `json:"dropped,omitempty"`
+		KeyColumns []text          `json:"key_columns,omitempty"`
+		Key        []storedValue   `json:"key,omitempty"`
+		OtherKeys  [][]storedValue `json:"other_keys,omitempty"`
+		PlainKey   bool            `json:"plain_key,omitempty"`
 	}
 	storedSession struct {
 		Thread    uint64 `json:"thread"`
@@ -137,7 +147,10 @@ func encodeFinding(f conflict.Finding) storedFinding {
 	s := storedFinding{
 		ID: text(f.ID), Kind: f.Kind, Table: text(f.Table), Index: convert(f.Index, toText), Key: convert(f.Key, toStored),
 		More: convert(f.More, func(l []string) []text { return convert(l, toText) }), Old: encodeAct(f.Old), New: encodeAct(f.New),
-		Possible: f.Possible, Maybe: f.MaybeGiven, Reason: text(f.Reason), Detail: text(f.Detail), Advice: text(f.Advice),
+		Possible: f.Possible, Maybe: f.MaybeGiven, Reason: text(f.Reason), Detail: text(f.Detail), Advice: text(f.Advice), Untold: f.Untold,
+		Others: convert(f.Others, func(r conflict.Row) storedRow {
+			return storedRow{text(r.Table), convert(r.Columns, toText), convert(r.Key, toStored), r.Plain}
+		}),
 	}
 	s.Session = encodeSession(f.Session)
 	return s
@@ -163,7 +176,10 @@ func (s storedFinding) decode() conflict.Finding {
 	f := conflict.Finding{
 		ID: string(s.ID), Kind: s.Kind, Table: string(s.Table), Index: convert(s.Index, ofText), Key: convert(s.Key, ofStored),
 		More: convert(s.More, func(l []text) []string { return convert(l, ofText) }), Old: s.Old.decode(), New: s.New.decode(),
-		Possible: s.Possible, MaybeGiven: s.Maybe, Reason: conflict.Reason(s.Reason), Detail: string(s.Detail), Advice: string(s.Advice),
+		Possible: s.Possible, MaybeGiven: s.Maybe, Reason: conflict.Reason(s.Reason), Detail: string(s.Detail), Advice: string(s.Advice), Untold: s.Untold,
+		Others: convert(s.Others, func(r storedRow) conflict.Row {
+			return conflict.Row{Table: string(r.Table), Columns: convert(r.Columns, ofText), Key: convert(r.Key, ofStored), Plain: r.Plain}
+		}),
 	}
 	f.Session = s.Session.decode()
 	return f
@@ -177,7 +193,8 @@ func encodeAct(a *conflict.Act) *storedAct {
 		File: text(a.Place.File.File), Pos: a.Place.File.Pos, GTID: text(a.Place.GTID), Thread: a.Thread, Session: encodeSession(a.Session),
 		Table: text(a.Table), Op: a.Op, Columns: convert(a.Columns, toText), Before: convert(a.Before, toStored),
 		After: convert(a.After, toStored), Dropped: a.Dropped, KeyColumns: convert(a.KeyColumns, toText),
-		Key: convert(a.Key, toStored),
+		Key: convert(a.Key, toStored), PlainKey: a.PlainKey,
+		OtherKeys: convert(a.OtherKeys, func(k []binlog.Value) []storedValue { return convert(k, toStored) }),
 	}
 	if !a.CommitTime.IsZero() {
 		t := a.CommitTime.UTC()
@@ -194,7 +211,8 @@ func (s *storedAct) decode() *conflict.Act {
 		Place:  conflict.Place{File: gtid.FilePos{File: string(s.File), Pos: s.Pos}, GTID: string(s.GTID)},
 		Thread: s.Thread, Session: s.Session.decode(), Table: string(s.Table), Op: s.Op, Columns: convert(s.Columns, ofText),
 		Before: convert(s.Before, ofStored), After: convert(s.After, ofStored), Dropped: s.Dropped,
-		KeyColumns: convert(s.KeyColumns, ofText), Key: convert(s.Key, ofStored),
+		KeyColumns: convert(s.KeyColumns, ofText), Key: convert(s.Key, ofStored), PlainKey: s.PlainKey,
+		OtherKeys: convert(s.OtherKeys, func(k []storedValue) []binlog.Value { return convert(k, ofStored) }),
 	}
 	if s.Time != nil {
 		a.CommitTime = *s.Time
@@ -219,8 +237,8 @@ func convert[A, B any](in []A, f func(A) B) []B {
 
 const insertFinding = `INSERT OR IGNORE INTO watch_findings (watch_id, id, found_at, kind, benign, possible, table_name,
 	index_json, key_json, old_position, old_gtid, old_thread, old_time, old_op, new_position, new_gtid, new_thread,
-	new_time, new_op, reason, detail, advice, finding_json)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	new_time, new_op, reason, detail, advice, finding_json, rows_told)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // AddFindings implements watch.Store. All of the list is stored, or nothing.
 func (w *Watch) AddFindings(ctx context.Context, list []conflict.Finding, at time.Time) (fresh []bool, err error) {
@@ -234,8 +252,18 @@ func (w *Watch) AddFindings(ctx context.Context, list []conflict.Finding, at tim
 			return fail
 		}
 		defer stmt.Close() //nolint:errcheck // it is the transaction's
-		for i, f := range list {
-			if fresh[i], fail = w.addFinding(ctx, stmt, f, at); fail != nil {
+		rows, fail := prepareRows(ctx, tx)
+		if fail != nil {
+			return fail
+		}
+		defer rows.close()
+		for i := range list {
+			f := &list[i]
+			var seq int64
+			if seq, fresh[i], fail = w.addFinding(ctx, stmt, f, at); fail == nil && fresh[i] {
+				fail = rows.of(ctx, w.id, seq, f)
+			}
+			if fail != nil {
 				return fmt.Errorf("finding %s: %w", f.ID, fail)
 			}
 		}
@@ -247,27 +275,31 @@ func (w *Watch) AddFindings(ctx context.Context, list []conflict.Finding, at tim
 	return fresh, nil
 }
 
-func (w *Watch) addFinding(ctx context.Context, stmt *sql.Stmt, f conflict.Finding, at time.Time) (bool, error) {
-	whole, _, err := encodeJSON(encodeFinding(f))
+func (w *Watch) addFinding(ctx context.Context, stmt *sql.Stmt, f *conflict.Finding, at time.Time) (seq int64, fresh bool, err error) {
+	whole, _, err := encodeJSON(encodeFinding(*f))
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	index, err := json.Marshal(orEmptyList(f.Index))
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	args := []any{
 		w.id, f.ID, timeText(at), f.Kind.String(), f.Kind.Benign(), f.Possible, f.Table, string(index), keyObject(f.Index, f.Key),
 	}
 	args = append(args, actColumns(f.Old)...)
 	args = append(args, actColumns(f.New)...)
-	args = append(args, string(f.Reason), f.Detail, f.Advice, whole)
+	args = append(args, string(f.Reason), f.Detail, f.Advice, whole, f.Tells())
 	res, err := stmt.ExecContext(ctx, args...)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	n, err := res.RowsAffected()
-	return n > 0, err
+	if err != nil || n == 0 {
+		return 0, false, err
+	}
+	seq, err = res.LastInsertId()
+	return seq, true, err
 }
 
 func actColumns(a *conflict.Act) []any {
