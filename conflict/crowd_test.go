@@ -22,9 +22,12 @@ func TestCrowdsStayBounded(t *testing.T) {
 		letters         []rune
 		old, new        int
 	}{
-		{"arabic", "utf8mb4_unicode_ci", arabic, 1500, 1500}, {"many against one", "utf8mb4_unicode_ci", arabic, 6000, 1},
-		{"one bucket", "utf8mb4_persian_ci", arabic, 1500, 1500}, {"one bucket against one", "utf8mb4_persian_ci", arabic, 6000, 1},
-		{"emoji", "utf8mb4_unicode_ci", emoji, 600, 600}, {"ethiopic", "utf8mb4_unicode_ci", ethiopic, 1500, 1500},
+		{"arabic", "utf8mb4_unicode_ci", arabic, 1500, 1500},
+		{"many against one", "utf8mb4_unicode_ci", arabic, 6000, 1},
+		{"one bucket", "utf8mb4_persian_ci", arabic, 1500, 1500},
+		{"one bucket against one", "utf8mb4_persian_ci", arabic, 6000, 1},
+		{"emoji", "utf8mb4_unicode_ci", emoji, 600, 600},
+		{"ethiopic", "utf8mb4_unicode_ci", ethiopic, 1500, 1500},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			word := func(n int) string {

@@ -80,6 +80,7 @@ func (s *sim) statement(side Side) *simDDL {
 		case movesBack:
 			x.aside = slices.Sorted(maps.Keys(srv.asides))[0]
 			text = "RENAME TABLE " + aside(x.aside) + " TO " + full(names.c)
+		default:
 		}
 	case p == 0 && !srv.gone: // nothing refers to c
 		x.table, x.empties = "c", true

@@ -128,8 +128,10 @@ func undecidedStatus() watch.Status {
 	s.Scopes = []watch.Scope{{Since: s.Started, Include: []string{"shop.c*"}}, {Since: s.Started.Add(time.Hour), Exclude: []string{"shop.log"}}}
 	s.Copies = []watch.CopyStatus{
 		{Label: "old-1", State: watch.CopyVerified, Base: 8, Verified: 41, Through: s.At},
-		{Label: "new-1", Side: conflict.New, State: watch.CopyDoubted, Base: 9, Verified: 40, Doubted: 1, Through: s.At, Reason: "shop.t id=5: missing (0-1-7)",
-			Doubts: []watch.CopyDoubt{{Table: "shop.t", Columns: []string{"id"}, Key: []string{"5"}, What: "missing", Tx: "0-1-7", Rows: 1}}},
+		{
+			Label: "new-1", Side: conflict.New, State: watch.CopyDoubted, Base: 9, Verified: 40, Doubted: 1, Through: s.At, Reason: "shop.t id=5: missing (0-1-7)",
+			Doubts: []watch.CopyDoubt{{Table: "shop.t", Columns: []string{"id"}, Key: []string{"5"}, What: "missing", Tx: "0-1-7", Rows: 1}},
+		},
 		{Label: "new-2", Side: conflict.New, State: watch.CopyPending, Base: 10, Waiting: 3, Reason: "its log is not compared so far"},
 	}
 	return s

@@ -121,8 +121,8 @@ func TestWaitingStatement(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() {
-			_, err := db.Exec("TRUNCATE TABLE t")
-			done <- err
+			_, failed := db.Exec("TRUNCATE TABLE t")
+			done <- failed
 		}()
 		waited := 0 // seconds, by the server's clock
 		for begin := time.Now(); waited < 2 && time.Since(begin) < time.Minute; {
