@@ -22,6 +22,8 @@ func (w *world) advice(name string) []advised {
 	nothing := func() {}
 	d := &w.dual
 	return []advised{
+		{"crosscheck repair --state APART", func() { w.mend(replica) }},
+		{"--state APART", nothing}, // it compares a node of new with new
 		{"crosscheck repair", func() { w.mend("new"); w.mend(replica) }},
 		{"crosscheck check ", func() { w.check(w.p.Include, -1, "whole") }},
 		{"--fresh", func() { w.beginWatch(true) }},

@@ -5,20 +5,32 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"crosscheck/gate/plan"
 )
 
 // mend is what puts right the rows of the nodes that a check found different, and proves it.
 func (j *judge) mend(again string) string {
-	if len(j.plan.New.Replicas) == 0 {
-		return "mend the rows on new as what this writes says: crosscheck repair --state DIR" + Then + again
+	what, output := "mend the rows on new as what this writes says", ""
+	if len(j.plan.New.Replicas) > 0 {
+		what, output = "run the files that this writes in their order, each on its own node", " --output FOLDER"
 	}
-	return "run the files that this writes in their order, each on its own node: crosscheck repair --state DIR --output FOLDER" + Then + again
+	if j.newLeads() {
+		what = "read what this writes, and run only what undoes no write of the application on new"
+	}
+	return what + ": crosscheck repair --state DIR" + output + Then + again
 }
 
 // mendErrant is how a replica's own transactions are put out of the world: its rows first, then their names.
 func (j *judge) mendErrant(n ClusterNode, source string) string {
 	again := j.measure("", KindCheck)
 	steps := []string{"end who writes to " + n.Name, again, j.mend(again)}
+	if dsn, ok := j.plan.Address(n.Name); ok && n.Side == "new" && j.newLeads() { // old's rows are of no use to a node of new
+		steps = []string{
+			steps[0], fmt.Sprintf("crosscheck check --old '%s' --new '%s'%s --state APART", j.plan.New.DSN, dsn, j.tables()),
+			"run what this writes on " + n.Name + ": crosscheck repair --state APART --output FOLDER",
+		}
+	}
 	if n.maria() { // it goes by the names in its log only
 		return strings.Join(append(steps, "on "+n.Name+": RESET MASTER"), Then)
 	}
@@ -35,6 +47,13 @@ func (j *judge) mendErrant(n ClusterNode, source string) string {
 		steps = append(steps, "crosscheck gate status --plan PLAN") // it names the next ones
 	}
 	return strings.Join(steps, Then)
+}
+
+// newLeads tells that the application's writes have moved to new and do not come back to old: what differs may be theirs.
+func (j *judge) newLeads() bool {
+	e, _ := j.newest(KindWritesSwitch)
+	c, ok := e.Content.(WritesSwitch)
+	return ok && j.plan.Path != plan.DualWrite && (c.By != "" || c.NewByApp > 0)
 }
 
 // gtidsShown bounds how many transactions an advice names.

@@ -281,3 +281,40 @@ func TestReplicasThatWereStartedAnew(t *testing.T) {
 	w.measure(KindSync)
 	w.open("and compared", plan.GateReplicaInSync, plan.GateOldDrained)
 }
+
+// TestNothingUndoesTheApplication: once the application writes to new, no advice puts old's rows back unread.
+func TestNothingUndoesTheApplication(t *testing.T) {
+	for _, path := range []plan.Path{plan.GTIDRestart, plan.GTIDConverter, plan.RollingUpgrade} {
+		for _, switched := range []bool{true, false} {
+			p := clustered(path)
+			nodes := goodNodes()
+			nodes.Nodes[2].Errant = uuidNew + ":5"
+			list := replaced(clusterWorld(p), KindNodes, made(p, t0.Add(-2*time.Second), nodes))
+			if !switched {
+				list = replaced(list, KindWritesSwitch)
+			}
+			check, _ := good(p, KindCheck, t0).(Check)
+			check.Verdict = Different
+			list = append(list, made(p, t0.Add(-time.Second), check))
+			seen := map[string]bool{}
+			for _, g := range Judge(p, list, t0).Gates {
+				for _, r := range g.Reasons {
+					if !strings.Contains(r.Next, "repair") {
+						continue
+					}
+					seen[r.ID] = true
+					apart := strings.Contains(r.Next, "crosscheck check --old '"+p.New.DSN+"' --new '") && strings.Contains(r.Next, "repair --state APART")
+					if r.ID != ReasonNodeErrant {
+						apart = strings.HasPrefix(r.Next, "read what this writes, and run only what undoes no write of the application on new: ")
+					}
+					if apart != switched {
+						t.Errorf("%s, switched %v: %s %s: %s", path, switched, g.Gate, r.ID, r.Next)
+					}
+				}
+			}
+			if !seen[ReasonNodeErrant] {
+				t.Errorf("%s, switched %v: %v", path, switched, seen)
+			}
+		}
+	}
+}

@@ -258,8 +258,12 @@ func (j *judge) copies() string {
 
 // pair are the flags that name both sides and the plan's tables.
 func (j *judge) pair() string {
+	return fmt.Sprintf("--old '%s' --new '%s'", j.plan.Old.DSN, j.plan.New.DSN) + j.tables()
+}
+
+// tables are the flags that name the plan's tables.
+func (j *judge) tables() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "--old '%s' --new '%s'", j.plan.Old.DSN, j.plan.New.DSN)
 	for _, t := range j.plan.Include {
 		fmt.Fprintf(&b, " --table '%s'", t)
 	}
