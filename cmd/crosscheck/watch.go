@@ -293,7 +293,7 @@ func coverageOf(ctx context.Context, book *ledger.Ledger, id int64, fold bool) (
 	if tables, err = book.SameTables(ctx, id); err != nil {
 		return covered, nil, err
 	}
-	covered = watch.Coverage{Tables: map[string]bool{}, Listed: func(string, string) bool { return false }}
+	covered = watch.Coverage{Tables: map[string]bool{}}
 	for _, t := range tables {
 		name := t.Name
 		if fold {
@@ -302,11 +302,7 @@ func coverageOf(ctx context.Context, book *ledger.Ledger, id int64, fold bool) (
 		covered.Tables[name] = true
 	}
 	if run.Scope != nil && run.Scope.Unseen == "" {
-		listed, err := cluster.NewFilter(run.Scope.Include, run.Scope.Exclude)
-		if err != nil {
-			return covered, nil, fmt.Errorf("the check's scope in the state folder: %w", err)
-		}
-		covered.Listed = listed.FoldCase(fold).Match
+		covered.Scope = &watch.Scope{Include: run.Scope.Include, Exclude: run.Scope.Exclude}
 	}
 	return covered, tables, nil
 }

@@ -64,7 +64,8 @@ func (e *engine) prepare(ctx context.Context) error {
 		return ErrNothingToWatch
 	}
 	e.found = all
-	return e.cover(all)
+	e.cover(all)
+	return nil
 }
 
 // openSide gives the detector a side's tables, adds them to all, and begins to read its log.

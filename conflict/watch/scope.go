@@ -22,6 +22,15 @@ type Scope struct {
 	Exclude []string  `json:"exclude,omitempty"`
 }
 
+// matches tells whether a table's name is in the scope; nil has none.
+func (s *Scope) matches(schema, table string, fold bool) bool {
+	if s == nil {
+		return false
+	}
+	filter, err := cluster.NewFilter(s.Include, s.Exclude)
+	return err == nil && filter.FoldCase(fold).Match(schema, table)
+}
+
 func (s *Scope) equal(o *Scope) bool {
 	return slices.Equal(s.Include, o.Include) && slices.Equal(s.Exclude, o.Exclude)
 }
@@ -43,9 +52,9 @@ func (s *Scope) String() string {
 type Coverage struct {
 	// Tables are those that it found the same, every row, by cluster.Table.FullName; in lower case where a side folds case.
 	Tables map[string]bool
-	// Listed tells whether it would have listed a table of old: one that it did not was made after it began, and is in the
-	// logs with all its rows.
-	Listed func(schema, table string) bool
+	// Scope is what it was asked for, nil if that is not known: a table of old in it that it did not list was made after it
+	// began, and is in the logs with all its rows.
+	Scope *Scope
 }
 
 // maxScopes bounds the changes of scope that are remembered, the first and the newest.
@@ -58,35 +67,44 @@ type found struct {
 }
 
 // cover works out at the start which tables the account does not speak for.
-func (e *engine) cover(tables map[string]*found) error {
+func (e *engine) cover(tables map[string]*found) {
 	now := Scope{Since: e.started, Include: e.opt.Scope.Include, Exclude: e.opt.Scope.Exclude}
 	n := len(e.mem.Scopes)
 	switch {
 	case e.resumed && n > 0 && !e.mem.Scopes[n-1].equal(&now):
 		before := e.mem.Scopes[n-1]
-		filter, err := cluster.NewFilter(before.Include, before.Exclude)
-		if err != nil {
-			return fmt.Errorf("continue the account: its scope: %w", err)
-		}
-		filter = filter.FoldCase(e.foldsCase())
 		for full, t := range tables {
-			if !filter.Match(t.Schema, t.Name) {
+			if !before.matches(t.Schema, t.Name, e.foldsCase()) {
 				e.unverified(full)
 			}
 		}
+		e.mem.Begun = slices.DeleteFunc(e.mem.Begun, func(full string) bool { // what becomes of them now is not seen
+			schema, name, ok := cluster.SplitFullName(full)
+			return !ok || !now.matches(schema, name, e.foldsCase())
+		})
 		if n == maxScopes {
-			e.mem.Scopes = slices.Delete(e.mem.Scopes, 1, 2)
+			e.mem.Scopes, e.mem.ScopeLost = slices.Delete(e.mem.Scopes, 1, 2), true
 		}
 		e.opt.Observer.Notice(fmt.Sprintf("the account watched %s until now, and %s from here on", before.String(), now.String()))
 	case e.resumed && n > 0:
-		return nil
+		return
 	case e.mem.Base != nil && e.opt.Covered != nil:
+		e.mem.Checked = e.opt.Covered.Scope
 		for _, full := range uncovered(tables, e.opt.Covered, e.foldsCase()) {
 			e.unverified(full)
 		}
 	}
 	e.mem.Scopes = append(e.mem.Scopes, now)
-	return nil
+}
+
+// always tells whether a name was in the scope of the check and of each process so far: a table of that name that is not in
+// Unverified is one whose rows are known. Of any other name the rows are known only of a table that was begun since.
+func (e *engine) always(t binlog.TableName) bool {
+	fold := e.foldsCase()
+	if e.mem.ScopeLost || e.mem.Checked == nil || !e.mem.Checked.matches(t.Schema, t.Table, fold) {
+		return false
+	}
+	return !slices.ContainsFunc(e.mem.Scopes, func(s Scope) bool { return !s.matches(t.Schema, t.Table, fold) })
 }
 
 // uncovered lists the tables of which a check does not know all rows.
@@ -97,7 +115,7 @@ func uncovered(tables map[string]*found, c *Coverage, fold bool) []string {
 		if fold {
 			key = strings.ToLower(full)
 		}
-		begun := t.sides[conflict.Old] && c.Listed(t.Schema, t.Name)
+		begun := t.sides[conflict.Old] && c.Scope.matches(t.Schema, t.Name, fold)
 		if !c.Tables[key] && !begun {
 			out = append(out, full)
 		}
@@ -124,6 +142,7 @@ func (e *engine) follow(s conflict.Side, tx *binlog.Transaction) {
 		effect := tx.DDL[i].Effect()
 		for _, t := range effect.Begun() {
 			e.verified(t)
+			e.begun(t, true)
 		}
 		if e.mem.Base == nil {
 			continue // it says nothing of rows that were there before
@@ -136,13 +155,26 @@ func (e *engine) follow(s conflict.Side, tx *binlog.Transaction) {
 			} else if !m.Both {
 				e.set(m.From, true) // it is gone
 				e.set(m.To, known)
+				e.begun(m.From, false)
 			}
 		}
 	}
 }
 
+// begun remembers which tables are known since they were begun, where their names do not tell that.
+func (e *engine) begun(t binlog.TableName, known bool) {
+	full := fullName(t)
+	e.mem.Begun = slices.DeleteFunc(e.mem.Begun, func(have string) bool { return e.sameName(have, full) })
+	if known && e.mem.Base != nil && e.watches(t) && !e.always(t) {
+		e.mem.Begun = append(e.mem.Begun, full)
+	}
+}
+
 // speaksFor tells whether the account knows a table's rows.
 func (e *engine) speaksFor(t binlog.TableName) bool {
+	if !e.always(t) && !slices.ContainsFunc(e.mem.Begun, func(have string) bool { return e.sameName(have, fullName(t)) }) {
+		return false // it may have come to its name unseen
+	}
 	return e.watches(t) && !slices.ContainsFunc(e.mem.Unverified, func(have string) bool { return e.sameName(have, fullName(t)) })
 }
 
@@ -155,6 +187,7 @@ func (e *engine) set(t binlog.TableName, known bool) {
 	switch {
 	case known:
 		e.verified(t)
+		e.begun(t, true)
 	case e.watches(t):
 		e.unverified(fullName(t))
 	}

@@ -58,7 +58,7 @@ func TestOnlyWhatTheCheckCovered(t *testing.T) {
 			w := watchSet(t, set, a, &memoryStore{}, func(o *Options) {
 				scoped(t, a, b)(o)
 				o.Base, o.BaseStart = &Base{Run: 1, Tables: 1, Rows: 1}, start
-				o.Covered = &Coverage{Tables: map[string]bool{a + ".t": true}, Listed: func(schema, _ string) bool { return schema == a }}
+				o.Covered = &Coverage{Tables: map[string]bool{a + ".t": true}, Scope: &Scope{Include: []string{a + ".*"}}}
 			})
 			stands := func(want string) {
 				t.Helper()

@@ -113,6 +113,11 @@ type memory struct {
 	// and for whose rows it does not speak, sorted.
 	Scopes     []Scope  `json:"scopes,omitempty"`
 	Unverified []string `json:"unverified,omitempty"`
+	// Checked is the scope of the check that the account builds on. ScopeLost says that Scopes no longer has all. Begun are tables
+	// outside of one of these scopes whose rows are known all the same, since they were begun under watch.
+	Checked   *Scope   `json:"checked,omitempty"`
+	ScopeLost bool     `json:"scope_lost,omitempty"`
+	Begun     []string `json:"begun,omitempty"`
 	// Followed is how far each log's schema changes count in Unverified.
 	Followed [2]gtid.FilePos `json:"followed"`
 	// Copies are the copies that are followed, as copyMemory, and Compared is how far each side's log was compared with them.
