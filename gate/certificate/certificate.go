@@ -9,6 +9,7 @@ package certificate
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
@@ -39,15 +40,18 @@ type Document struct {
 	Verdict    gate.State `json:"verdict"`
 	// Complete says that all gates pass, that all that the plan names was compared, and that each thing that was found on the way
 	// is settled. Incomplete says why not.
-	Complete   bool                `json:"complete"`
-	Incomplete []string            `json:"incomplete"`
-	Old        Server              `json:"old"`
-	New        Server              `json:"new"`
-	Nodes      []Node              `json:"nodes"` // of both clusters, besides old and new themselves
-	Gates      []Gate              `json:"gates"`
-	Evidence   []Item              `json:"evidence"`
-	Coverage   *gate.Coverage      `json:"coverage"` // of the check that the gates rest on; null without one
-	Overrides  []gate.OverrideNote `json:"overrides"`
+	Complete   bool     `json:"complete"`
+	Incomplete []string `json:"incomplete"`
+	Old        Server   `json:"old"`
+	New        Server   `json:"new"`
+	Nodes      []Node   `json:"nodes"` // of both clusters, besides old and new themselves
+	// Replaced are nodes whose place another server has taken, as the plan keeps them. What was found with the former ones is not
+	// told here.
+	Replaced  []plan.Replaced     `json:"replaced"`
+	Gates     []Gate              `json:"gates"`
+	Evidence  []Item              `json:"evidence"`
+	Coverage  *gate.Coverage      `json:"coverage"` // of the check that the gates rest on; null without one
+	Overrides []gate.OverrideNote `json:"overrides"`
 	// Checks are all checks of the two servers that are remembered, and Watches all watches, whatever came later: what was
 	// found on the way, and how it was settled.
 	Checks  []Checked `json:"checks"`
@@ -223,7 +227,7 @@ func New(s gate.Status, p plan.Plan, evidence []gate.Evidence, opt Options) Docu
 		Old:       Server{ServerUUID: s.Old, DSN: p.Old.DSN, Version: opt.OldVersion},
 		New:       Server{ServerUUID: s.New, DSN: p.New.DSN, Version: opt.NewVersion},
 		Overrides: append([]gate.OverrideNote{}, s.Overrides...), CannotSee: append(CannotSee(), opt.Further...),
-		Nodes: nodesOf(p, s, evidence), Gates: []Gate{}, Evidence: []Item{}, Checks: append([]Checked{}, opt.Checks...), Watches: append([]Watched{}, opt.Watches...),
+		Nodes: nodesOf(p, s, evidence), Replaced: append([]plan.Replaced{}, p.Replaced...), Gates: []Gate{}, Evidence: []Item{}, Checks: append([]Checked{}, opt.Checks...), Watches: append([]Watched{}, opt.Watches...),
 	}
 	rested := make(map[gate.EvidenceID]bool)
 	for _, r := range s.Gates {
@@ -285,6 +289,11 @@ func (d Document) incomplete() []string {
 		out = append(out, "no check compared what the plan names")
 	case !d.Coverage.Complete:
 		out = append(out, "the check did not compare all that the plan names: "+strings.Join(d.Coverage.Missed, "; "))
+	}
+	for _, r := range d.Replaced {
+		if r.Lost != "" {
+			out = append(out, fmt.Sprintf("transactions were lost when %s was replaced at %s: %s", r.Node, r.At.Format(time.RFC3339), r.Lost))
+		}
 	}
 	for _, c := range d.Checks {
 		if c.Open {
@@ -382,6 +391,15 @@ func (d Document) Summary() string {
 	for _, n := range d.Nodes {
 		serverLine(&b, n.Name, n.Server)
 		fmt.Fprintf(&b, "              %s\n", n.Check)
+	}
+	for _, r := range d.Replaced {
+		fmt.Fprintf(&b, "replaced    %s at %s: %s took the place of %s", r.Node, r.At.UTC().Format(time.RFC3339), r.By, cmp.Or(r.ServerUUID, "a server that the plan did not name"))
+		for _, x := range [][2]string{{"proof", r.Proof}, {"lost", r.Lost}, {"reason", r.Reason}} {
+			if x[1] != "" {
+				fmt.Fprintf(&b, "; %s: %s", x[0], x[1])
+			}
+		}
+		b.WriteString("; what was found with the former one is not told here\n")
 	}
 	for _, g := range d.Gates {
 		fmt.Fprintf(&b, "gate        %-22s %s", g.Gate, g.State)

@@ -55,6 +55,15 @@ func TestComplete(t *testing.T) {
 			t.Errorf("%s: the evidence itself was changed", c.name)
 		}
 	}
+	// A node that was replaced is told, and what was lost with it keeps the document incomplete.
+	p.Replaced = []plan.Replaced{{Node: "new-1", By: "u-2", At: issued, Proof: "it has all"}, {Node: "new", ServerUUID: "u-1", By: "u-new", At: issued, Lost: "u-1:5", Reason: "it burnt"}}
+	replaced := New(gate.Judge(p, nil, issued), p, nil, Options{})
+	if text := replaced.Summary(); !strings.Contains(text, "u-2 took the place of a server that the plan did not name; proof: it has all") ||
+		!strings.Contains(text, "u-new took the place of u-1; lost: u-1:5; reason: it burnt") || !strings.Contains(strings.Join(replaced.Incomplete, "\n"), "lost when new was replaced") ||
+		strings.Contains(strings.Join(replaced.Incomplete, "\n"), "new-1") {
+		t.Errorf("%q\n%s", replaced.Incomplete, text)
+	}
+	p.Replaced = nil
 	// What is open is named up to a bound, and the total is told.
 	many := found(Outcomes{Open: MaxNamed + 7})
 	text := New(gate.Judge(p, nil, issued), p, nil, Options{Watches: many}).Summary()
