@@ -16,6 +16,8 @@ GOVERSION := $(shell $(GO) env GOVERSION)
 
 # Each package under test may start several servers: more of them at a time than this only make each other late.
 TEST_PARALLEL ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 4 ? 4 : n)))
+# Tests that run beside each other mostly wait for their servers.
+TEST_TOGETHER ?= 4
 TEST_TIMEOUT ?= 25m
 # The race detector needs a C compiler.
 RACE := $(shell command -v gcc >/dev/null 2>&1 || command -v clang >/dev/null 2>&1 && echo -race)
@@ -44,7 +46,7 @@ test: ## formatting, vet, lint and all tests, with real servers of every family
 .PHONY: go-test check-format
 go-test:
 	@[ -n "$(RACE)" ] || $(STEP) --missing "no C compiler, so no race detector (apt-get install gcc)"
-	$(GO) test $(RACE) -count=1 -p $(TEST_PARALLEL) -timeout $(TEST_TIMEOUT) ./...
+	$(GO) test $(RACE) -count=1 -p $(TEST_PARALLEL) -parallel $(TEST_TOGETHER) -timeout $(TEST_TIMEOUT) ./...
 
 check-format:
 	@bad=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .); \
