@@ -249,7 +249,7 @@ func (p *pair) preparePT(ctx context.Context) error {
 // ptChecksum runs pt-table-checksum as its manual says, and wants it to have compared the replica.
 func (p *pair) ptChecksum(ctx context.Context) (usage, error) {
 	return p.metered(ctx, func() (usage, error) {
-		cmd, err := p.pt.Command(ctx, "pt-table-checksum", "--no-check-binlog-format", "--no-version-check",
+		cmd, err := p.pt.Command(ctx, "pt-table-checksum", "--no-check-binlog-format", "--chunk-size-limit=0", "--no-version-check",
 			"--replicate=percona.checksums", "--recursion-method=dsn=D=percona,t=dsns", "--tables="+p.table.Name(),
 			fmt.Sprintf("h=127.0.0.1,P=%d,F=%s", p.set.Old.Port(), p.ptCnf))
 		if err != nil {
