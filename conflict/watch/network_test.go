@@ -34,11 +34,13 @@ func TestNetworkCuts(t *testing.T) {
 				cut.Go(func() { time.Sleep(50 * time.Millisecond); p.cut(0) })
 				w.flow(100)
 				cut.Wait()
-				p.toxic(`{"name":"slow","type":"latency","attributes":{"latency":150,"jitter":100}}`)
+				const slow = `{"name":"slow","type":"latency","attributes":{"latency":150,"jitter":100}}`
+				p.toxics(slow)
 				w.burst(nil)
 				now := time.Now()
 				before := seen.until("it reads again", func(s Status) bool { return s.At.After(now) && s.Sides[side].Read }).Sides[side].Reconnects
-				p.toxic(`{"name":"cut","type":"limit_data","attributes":{"bytes":1500000}}`)
+				p.toxics(slow, `{"name":"cut","type":"limit_data","attributes":{"bytes":1500000}}`)
+				before = seen.until("it reads up to the limit", func(s Status) bool { return s.Sides[side].Read && s.Sides[side].Reconnects > before }).Sides[side].Reconnects
 				big := w.next
 				w.next += 2000
 				pool := w.old
@@ -52,11 +54,7 @@ func TestNetworkCuts(t *testing.T) {
 				mustExec(t, pool, "INSERT INTO t (id, n, pad) VALUES "+strings.Join(rows, ","))
 				w.settle()
 				seen.until("the cut was inside of the transaction", func(s Status) bool { return s.Sides[side].Reconnects > before })
-				for _, name := range []string{"cut", "slow"} {
-					if err := p.Toxics.RemoveToxic(t.Context(), name); err != nil {
-						t.Error(err)
-					}
-				}
+				p.toxics()
 				w.burst(func() {
 					p.Stop()
 					seen.until("the tail is away", func(s Status) bool { return !s.Sides[side].Read && s.Sides[side].Lag > 4*time.Second })

@@ -236,18 +236,37 @@ func (w *watching) kill9(m *mortalStore) {
 // proxy stands between the watcher and one server.
 type proxy struct {
 	*toxiproxy.Proxy
-	t testing.TB
+	t      testing.TB
+	server *toxiproxy.ApiServer
 }
 
 func newProxy(t testing.TB, s *fixtures.Server) *proxy {
 	t.Helper()
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := &proxy{Proxy: toxiproxy.NewProxy(server, "p", "127.0.0.1:0", s.Addr()), t: t}
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Stop)
+	p := &proxy{t: t, server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())}
+	p.begin("127.0.0.1:0", s.Addr())
+	t.Cleanup(func() { p.Stop() })
 	return p
+}
+
+func (p *proxy) begin(listen, upstream string, toxics ...string) {
+	p.t.Helper()
+	p.Proxy = toxiproxy.NewProxy(p.server, "p", listen, upstream)
+	for _, x := range toxics {
+		if _, err := p.Toxics.AddToxicJson(strings.NewReader(x)); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	if err := p.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// toxics ends all connections and takes new ones, with these toxics only. It makes a proxy anew: one that adds a toxic to a connection
+// that is being closed may wait for ever.
+func (p *proxy) toxics(list ...string) {
+	p.t.Helper()
+	p.Stop()
+	p.begin(p.Listen, p.Upstream, list...)
 }
 
 // cut ends all connections and takes new ones after the pause.
@@ -256,13 +275,6 @@ func (p *proxy) cut(pause time.Duration) {
 	p.Stop()
 	time.Sleep(pause)
 	if err := p.Start(); err != nil {
-		p.t.Error(err)
-	}
-}
-
-func (p *proxy) toxic(json string) {
-	p.t.Helper()
-	if _, err := p.Toxics.AddToxicJson(strings.NewReader(json)); err != nil {
 		p.t.Error(err)
 	}
 }
