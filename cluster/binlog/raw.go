@@ -133,15 +133,11 @@ func (tm *tableMap) imageLen(b, present []byte, partial bool) (int, error) {
 func valueLen(typ byte, meta uint16, b []byte) (int, error) {
 	var n int
 	switch typ {
-	case mysql.MYSQL_TYPE_TINY:
-		n = 1
-	case mysql.MYSQL_TYPE_SHORT:
-		n = 2
-	case mysql.MYSQL_TYPE_INT24:
-		n = 3
-	case mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_FLOAT:
+	case mysql.MYSQL_TYPE_TINY, mysql.MYSQL_TYPE_SHORT, mysql.MYSQL_TYPE_INT24, mysql.MYSQL_TYPE_LONG, mysql.MYSQL_TYPE_LONGLONG:
+		n = integerLen(typ)
+	case mysql.MYSQL_TYPE_FLOAT:
 		n = 4
-	case mysql.MYSQL_TYPE_LONGLONG, mysql.MYSQL_TYPE_DOUBLE:
+	case mysql.MYSQL_TYPE_DOUBLE:
 		n = 8
 	case mysql.MYSQL_TYPE_VARCHAR, mysql.MYSQL_TYPE_VAR_STRING, mysql.MYSQL_TYPE_STRING, typeVarcharCompressed:
 		if meta > 255 {

@@ -95,20 +95,23 @@ func (c *column) decode(b []byte, v *Value, a *arena) (int, error) {
 	return decodeTemporal(c.typ, int(c.meta), b, v, a)
 }
 
-func (c *column) integer(b []byte, v *Value, a *arena) (int, error) {
-	var n int
-	switch c.typ {
+// integerLen is how many bytes an integer of a type takes.
+func integerLen(typ byte) int {
+	switch typ {
 	case mysql.MYSQL_TYPE_TINY:
-		n = 1
+		return 1
 	case mysql.MYSQL_TYPE_SHORT:
-		n = 2
+		return 2
 	case mysql.MYSQL_TYPE_INT24:
-		n = 3
+		return 3
 	case mysql.MYSQL_TYPE_LONG:
-		n = 4
-	default:
-		n = 8
+		return 4
 	}
+	return 8
+}
+
+func (c *column) integer(b []byte, v *Value, a *arena) (int, error) {
+	n := integerLen(c.typ)
 	if len(b) < n {
 		return 0, errShort
 	}

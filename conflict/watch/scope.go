@@ -22,13 +22,14 @@ type Scope struct {
 	Exclude []string  `json:"exclude,omitempty"`
 }
 
-// matches tells whether a table's name is in the scope; nil has none.
-func (s *Scope) matches(schema, table string, fold bool) bool {
-	if s == nil {
-		return false
+// matcher tells of tables' names whether they are in the scope; nil has none.
+func (s *Scope) matcher(fold bool) func(schema, table string) bool {
+	if s != nil {
+		if filter, err := cluster.NewFilter(s.Include, s.Exclude); err == nil {
+			return filter.FoldCase(fold).Match
+		}
 	}
-	filter, err := cluster.NewFilter(s.Include, s.Exclude)
-	return err == nil && filter.FoldCase(fold).Match(schema, table)
+	return func(string, string) bool { return false }
 }
 
 func (s *Scope) equal(o *Scope) bool {
@@ -73,14 +74,15 @@ func (e *engine) cover(tables map[string]*found) {
 	switch {
 	case e.resumed && n > 0 && !e.mem.Scopes[n-1].equal(&now):
 		before := e.mem.Scopes[n-1]
+		watched, stays := before.matcher(e.foldsCase()), now.matcher(e.foldsCase())
 		for full, t := range tables {
-			if !before.matches(t.Schema, t.Name, e.foldsCase()) {
+			if !watched(t.Schema, t.Name) {
 				e.unverified(full)
 			}
 		}
 		e.mem.Begun = slices.DeleteFunc(e.mem.Begun, func(full string) bool { // what becomes of them now is not seen
 			schema, name, ok := cluster.SplitFullName(full)
-			return !ok || !now.matches(schema, name, e.foldsCase())
+			return !ok || !stays(schema, name)
 		})
 		if n == maxScopes {
 			e.mem.Scopes, e.mem.ScopeLost = slices.Delete(e.mem.Scopes, 1, 2), true
@@ -101,21 +103,22 @@ func (e *engine) cover(tables map[string]*found) {
 // Unverified is one whose rows are known. Of any other name the rows are known only of a table that was begun since.
 func (e *engine) always(t binlog.TableName) bool {
 	fold := e.foldsCase()
-	if e.mem.ScopeLost || e.mem.Checked == nil || !e.mem.Checked.matches(t.Schema, t.Table, fold) {
+	if e.mem.ScopeLost || !e.mem.Checked.matcher(fold)(t.Schema, t.Table) {
 		return false
 	}
-	return !slices.ContainsFunc(e.mem.Scopes, func(s Scope) bool { return !s.matches(t.Schema, t.Table, fold) })
+	return !slices.ContainsFunc(e.mem.Scopes, func(s Scope) bool { return !s.matcher(fold)(t.Schema, t.Table) })
 }
 
 // uncovered lists the tables of which a check does not know all rows.
 func uncovered(tables map[string]*found, c *Coverage, fold bool) []string {
 	var out []string
+	listed := c.Scope.matcher(fold)
 	for full, t := range tables {
 		key := full
 		if fold {
 			key = strings.ToLower(full)
 		}
-		begun := t.sides[conflict.Old] && c.Scope.matches(t.Schema, t.Name, fold)
+		begun := t.sides[conflict.Old] && listed(t.Schema, t.Name)
 		if !c.Tables[key] && !begun {
 			out = append(out, full)
 		}
