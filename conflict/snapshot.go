@@ -191,10 +191,9 @@ func Restore(r io.Reader, cfg Config) (*Detector, error) {
 	}
 	if h.Suspects != nil {
 		d.suspects = h.Suspects
-		for hash, x := range d.suspects {
-			d.stamp, x.Row.Hash = max(d.stamp, x.Row.Stamp), hash // an earlier version did not keep the hash
+		for _, x := range d.suspects {
+			d.stamp = max(d.stamp, x.Row.Stamp)
 		}
-		d.fresh = slices.DeleteFunc(d.fresh, func(x Doubt) bool { return x.Hash == 0 })
 		for _, x := range d.fresh {
 			if have := d.suspects[x.Hash]; have != nil {
 				have.told = true
