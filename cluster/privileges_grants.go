@@ -45,7 +45,7 @@ func parseGrants(lines []string) *grants {
 			case table == all:
 				mark(g.schemas, schema, p)
 			default:
-				mark(g.tables, (&Table{Schema: schema, Name: table}).FullName(), p)
+				mark(g.tables, FullName(schema, table), p)
 			}
 		}
 	}

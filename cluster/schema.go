@@ -105,7 +105,7 @@ func Quote(ident string) string { return "`" + strings.ReplaceAll(ident, "`", "`
 // FullName returns "schema.name", for people and documents. A part that holds a
 // dot or a backtick is quoted, so that the name can be read in one way only;
 // SplitFullName reads it.
-func (t *Table) FullName() string { return namePart(t.Schema) + "." + namePart(t.Name) }
+func FullName(schema, name string) string { return namePart(schema) + "." + namePart(name) }
 
 func namePart(s string) string {
 	if strings.ContainsAny(s, ".`") {
@@ -141,6 +141,9 @@ func cutNamePart(s string) (part, rest string, ok bool) {
 	}
 	return "", "", false
 }
+
+// FullName is the function FullName of the table's name.
+func (t *Table) FullName() string { return FullName(t.Schema, t.Name) }
 
 // QuotedName returns "`schema`.`name`", for statements.
 func (t *Table) QuotedName() string { return Quote(t.Schema) + "." + Quote(t.Name) }
