@@ -28,7 +28,7 @@ func (w *world) look(name, by string) gate.Status {
 	w.derive()
 	_, seen, _ := newest[gate.Preflight](w)
 	var kinds []gate.Kind
-	for _, g := range gate.Looks(w.p.Path, cmp.Or(name, last(w.p)), w.wasOpen) {
+	for _, g := range gate.Looks(w.p, cmp.Or(name, last(w.p)), w.wasOpen) {
 		for _, k := range w.needs(g) {
 			young := w.now.Sub(seen.Taken) < w.p.Ages.Preflight
 			if k == gate.KindPreflight && young && g != name || slices.Contains(kinds, k) {
