@@ -74,7 +74,7 @@ func (j *judge) rolling(c Nodes) []NodeLine {
 		}
 		out = append(out, l)
 	}
-	return append(out, NodeLine{Name: "old", UUID: j.old, Version: c.OldVersion, State: Pass, Text: "comes last, after the switch"})
+	return append(out, NodeLine{Name: "old", UUID: j.old, Version: shown(c.OldVersion), State: Pass, Text: "comes last, after the switch"})
 }
 
 func (l *NodeLine) settle() {
@@ -91,7 +91,7 @@ func (l *NodeLine) settle() {
 
 // firstLine is that of new: the gates before prove all of it but that its version is the newer one.
 func (j *judge) firstLine(c Nodes) NodeLine {
-	l := NodeLine{Name: "new", UUID: j.new, Version: c.NewVersion, Text: "was upgraded first, and is switched to"}
+	l := NodeLine{Name: "new", UUID: j.new, Version: shown(c.NewVersion), Text: "was upgraded first, and is switched to"}
 	if !newer(c.NewVersion, c.OldVersion) {
 		was := ""
 		for _, p := range j.pieces[KindNodes] {
@@ -101,10 +101,10 @@ func (j *judge) firstLine(c Nodes) NodeLine {
 			}
 		}
 		if was != "" {
-			l.reasons = append(l.reasons, *j.fail(ReasonNodeEarly, fmt.Sprintf("old was upgraded from %s to %s: it comes last, after the switch to new", was, c.OldVersion),
-				"put old back to "+was+" while a node of that version is left"))
+			l.reasons = append(l.reasons, *j.fail(ReasonNodeEarly, fmt.Sprintf("old was upgraded from %s to %s: it comes last, after the switch to new", shown(was), shown(c.OldVersion)),
+				"put old back to "+shown(was)+" while a node of that version is left"))
 		} else {
-			l.reasons = append(l.reasons, *j.unknown(ReasonNodeNotUpgraded, fmt.Sprintf("new runs %s, old %s: new is not the newer one", orUnknown(c.NewVersion), orUnknown(c.OldVersion)),
+			l.reasons = append(l.reasons, *j.unknown(ReasonNodeNotUpgraded, fmt.Sprintf("new runs %s, old %s: new is not the newer one", shown(c.NewVersion), shown(c.OldVersion)),
 				"upgrade new first"))
 		}
 	}
@@ -114,7 +114,7 @@ func (j *judge) firstLine(c Nodes) NodeLine {
 
 func (j *judge) rollingLine(c Nodes, r plan.Replica, waitsFor string) NodeLine {
 	n, there := c.node(r.Name)
-	l := NodeLine{Name: r.Name, UUID: n.UUID, Version: n.Version, Text: "upgraded, compared, and read from"}
+	l := NodeLine{Name: r.Name, UUID: n.UUID, Version: shown(n.Version), Text: "upgraded, compared, and read from"}
 	if !there || !n.Reachable {
 		l.reasons = append(l.reasons, *j.unreached(r, n.Trouble))
 		return l
@@ -147,14 +147,14 @@ func (j *judge) notUpgraded(c Nodes, n ClusterNode, r plan.Replica, waitsFor str
 		seen, ok := p.Content.(Nodes)
 		was, there := seen.node(n.Name)
 		if ok && there && was.Reachable && j.rejects(p) == "" && AtLeast(was.Version, c.NewVersion) {
-			return *j.fail(ReasonNodeBack, fmt.Sprintf("%s ran %s at %s, and runs %s again", n.Name, was.Version, moment(p.Taken), n.Version),
+			return *j.fail(ReasonNodeBack, fmt.Sprintf("%s ran %s at %s, and runs %s again", n.Name, shown(was.Version), moment(p.Taken), shown(n.Version)),
 				"find out why it went back; then upgrade it again, and prove it anew")
 		}
 	}
 	if waitsFor != "" {
-		return *j.unknown(ReasonNodeNotUpgraded, fmt.Sprintf("%s runs %s, and waits until %s has passed", n.Name, n.Version, waitsFor), "wait")
+		return *j.unknown(ReasonNodeNotUpgraded, fmt.Sprintf("%s runs %s, and waits until %s has passed", n.Name, shown(n.Version), waitsFor), "wait")
 	}
-	return *j.unknown(ReasonNodeNotUpgraded, fmt.Sprintf("%s runs %s: it is its turn to be upgraded to %s", n.Name, n.Version, c.NewVersion),
+	return *j.unknown(ReasonNodeNotUpgraded, fmt.Sprintf("%s runs %s: it is its turn to be upgraded to %s", n.Name, shown(n.Version), shown(c.NewVersion)),
 		fmt.Sprintf("upgrade %s and let it replicate from new", n.Name)+Then+"crosscheck preflight --plan PLAN"+Then+"crosscheck check "+j.pair()+fmt.Sprintf(" --new-replica '%s'", r.DSN))
 }
 
@@ -217,11 +217,20 @@ func (j *judge) readFrom(c Nodes, n ClusterNode) []Reason {
 	return nil
 }
 
-func orUnknown(version string) string {
+// shown is a version for people: "10.11.19-MariaDB" of "10.11.19-MariaDB-0+deb12u1-log".
+func shown(version string) string {
 	if version == "" {
 		return "a version that is not known"
 	}
-	return version
+	r, ok := releaseOf(version)
+	if !ok {
+		return version
+	}
+	out := fmt.Sprintf("%d.%d.%d", r.number[0], r.number[1], r.number[2])
+	if r.maria {
+		out += "-MariaDB"
+	}
+	return out
 }
 
 // release is a version that can be compared: versions of two makers cannot.

@@ -130,7 +130,7 @@ func (l WayLook) judge(maxLag time.Duration) WayBack {
 	}
 	switch {
 	case !left && !unseen:
-		w.State, w.Causes = WayGone, []string{"no node of a version before " + l.NewVersion + " is left"}
+		w.State, w.Causes = WayGone, []string{"no node of a version before " + shown(l.NewVersion) + " is left"}
 	case l.Written && len(l.Unreadable) > 0:
 		w.State, w.Over = WayShut, nil
 	case len(w.Over) > 0 && l.Written && l.Unread != "":
