@@ -62,8 +62,8 @@ func (m *measurement) replica(ctx context.Context, r Replica, t *topology.Topolo
 		return err
 	}
 	if h.link != nil {
-		l, err := m.link(ctx, h)
-		if err != nil {
+		var l gate.Link
+		if l, err = m.link(ctx, h); err != nil {
 			return err
 		}
 		n.Link = &l

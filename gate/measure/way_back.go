@@ -35,12 +35,12 @@ func (m *measurement) wayBack(ctx context.Context) (gate.Content, error) {
 	}
 	var reader *cluster.Server // a node of the old version, which says what that can read
 	for _, n := range nodes {
-		w, old, err := m.wayNode(ctx, n, out.NewVersion)
+		w, old, failed := m.wayNode(ctx, n, out.NewVersion)
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case err != nil:
-			w = gate.WayNode{Name: n.name, Trouble: fault.Line(err.Error())}
+		case failed != nil:
+			w = gate.WayNode{Name: n.name, Trouble: fault.Line(failed.Error())}
 		case old && reader == nil:
 			reader = n.server
 		}
@@ -61,7 +61,7 @@ func (m *measurement) wayBack(ctx context.Context) (gate.Content, error) {
 // wayNode is one node, and whether it runs an earlier version than new.
 func (m *measurement) wayNode(ctx context.Context, n node, newVersion string) (w gate.WayNode, old bool, err error) {
 	w.Name = n.name
-	if err := n.server.SameServer(ctx); err != nil {
+	if err = n.server.SameServer(ctx); err != nil {
 		return w, false, err
 	}
 	if w.Version, err = versionNow(ctx, n.server); err != nil || gate.AtLeast(w.Version, newVersion) {
