@@ -75,6 +75,8 @@ type WayBack struct {
 	Over   []string  `json:"over,omitempty"`   // the nodes that it leads to
 	Causes []string  `json:"causes,omitempty"` // why it is not open
 	Risks  []string  `json:"risks,omitempty"`  // what may shut it
+	// Written tells that new is known to have taken writes of its own; looks at the gate switched tell it.
+	Written bool `json:"written"`
 }
 
 // JudgeWayBack judges looks, the oldest first, as of the newest one; nil without any. A way that is gone stays so. Which nodes are of
@@ -103,7 +105,7 @@ func JudgeWayBack(looks []WayLook, maxLag time.Duration) *WayBack {
 
 // judge judges one look by itself.
 func (l WayLook) judge(maxLag time.Duration) WayBack {
-	w := WayBack{Since: l.At, At: l.At, Risks: l.Risks}
+	w := WayBack{Since: l.At, At: l.At, Risks: l.Risks, Written: l.Written}
 	left, unseen := false, false
 	for _, n := range l.Nodes {
 		switch {
@@ -206,6 +208,9 @@ func (w WayBack) Line() string {
 	switch b.WriteString("way back to old: " + w.State); w.State {
 	case WayOpen:
 		b.WriteString(since + ", over " + Some(w.Over))
+		if !w.Written {
+			b.WriteString(": new is not known to have taken writes of its own")
+		}
 	case WayGone:
 		b.WriteString(" for good" + since + ": " + Some(w.Causes))
 	default:
