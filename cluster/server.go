@@ -311,6 +311,12 @@ func (s *Server) SameServer(ctx context.Context) error {
 	return s.same(v)
 }
 
+// Unchanged tells whether the server that Open met answers still, in the version of then: what Facts say holds.
+func (s *Server) Unchanged(ctx context.Context) bool {
+	v, err := s.variables(ctx, identityQuery)
+	return err == nil && s.same(v) == nil && v["version"] == s.facts.Version
+}
+
 // identityQuery asks for what Facts.ServerUUID is made of.
 const identityQuery = "SHOW GLOBAL VARIABLES WHERE Variable_name IN " +
 	"('server_uuid','server_uid','server_id','hostname','port','datadir','version')"

@@ -48,6 +48,7 @@ const (
 	KindNodes        Kind = "nodes"
 	KindCopy         Kind = "copy"
 	KindUnmeasured   Kind = "unmeasured"
+	KindWayBack      Kind = "way_back"
 )
 
 // Content is what one kind of evidence says. Its types are those of this package.
@@ -245,6 +246,8 @@ func decodeFurther(k Kind, text []byte) (Content, error) {
 		return decode[Copy](text)
 	case KindUnmeasured:
 		return decode[Unmeasured](text)
+	case KindWayBack:
+		return decode[WayBackSeen](text)
 	default:
 		return nil, fmt.Errorf("kind %q is unknown to this version", k)
 	}

@@ -28,6 +28,7 @@ func judgeAll(p plan.Plan, list []piece, now time.Time) Status {
 	h := &history{plan: p, hash: p.Hash(), known: make(map[int64]*Status), all: list}
 	s, j := h.judge(now, h.all, now)
 	h.explain(j, &s)
+	s.WayBack = j.wayBack()
 	return s
 }
 
@@ -35,7 +36,7 @@ func judgeAll(p plan.Plan, list []piece, now time.Time) Status {
 func JudgeGate(p plan.Plan, evidence []Evidence, now time.Time, name string) (Result, error) {
 	r, ok := Judge(p, evidence, now).Gate(name)
 	if !ok {
-		return Result{}, fmt.Errorf("the path %s has no gate %q: it has %s", p.Path, name, strings.Join(p.Path.Gates(), ", "))
+		return Result{}, fmt.Errorf("the path %s has no gate %q: it has %s", p.Path, name, strings.Join(p.Gates(), ", "))
 	}
 	return r, nil
 }
@@ -281,6 +282,7 @@ func (j *judge) own(s spec, overrides []OverrideNote) Result {
 		}
 		j.hook(&r)
 	}
+	r.Nodes = j.lines(s.name)
 	for _, o := range overrides {
 		if o.Gate == s.name && o.InForce {
 			r.Override = &o

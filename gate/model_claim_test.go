@@ -43,6 +43,22 @@ func (w *world) untrue(name string, s gate.Status) string {
 		if w.toggles.config && !after {
 			return "the configurations differ"
 		}
+	case plan.GateNodesUpgraded:
+		switch {
+		case after:
+		case !w.rolling.upgraded:
+			return "the node runs the old version"
+		case !w.rolling.readers:
+			if c, _, _ := newest[gate.Nodes](w); c.Nodes[0].Readers > 0 {
+				return "nobody reads from the node"
+			}
+		case w.rolling.oldUpgraded:
+			return "old was upgraded before its turn"
+		case w.rows[replica].has("lost"):
+			return "a transaction is lost on the node"
+		case w.damaged(replica):
+			return "a check found that rows of the node differ"
+		}
 	case plan.GateSwitched:
 		return w.untrueSwitch()
 	case plan.GateWatchPeriod:
@@ -67,7 +83,7 @@ func (w *world) untrueData(copied string, unbroken, after bool) string {
 		return "a transaction is lost"
 	case w.damaged("new"):
 		return "a check found that rows differ"
-	case copied == "" || after || w.nodes[replica] == nil || w.app.onNew:
+	case copied == "" || after || w.nodes[replica] == nil || w.p.Rolling != nil || w.app.onNew:
 	case w.damaged(replica):
 		return "a check found that rows of the replica differ"
 	case w.rows[replica].has("lost"):

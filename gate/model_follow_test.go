@@ -22,6 +22,16 @@ func (w *world) advice(name string) []advised {
 	nothing := func() {}
 	d := &w.dual
 	return []advised{
+		{"and let it replicate from new", func() { w.upgrade(true) }},
+		{"find out why it went back", nothing},
+		{"upgrade it again", func() { w.upgrade(true) }},
+		{"put old back", func() { w.upgradeOld(false) }},
+		{"upgrade no further node", nothing},
+		{"let new pass", nothing},
+		{"let the application read from", func() { w.rolling.readers = w.rolling.upgraded; w.look(name, ""); w.pass(70 * time.Second) }},
+		{"end who writes to old-1", nothing},
+		{"on old-1: STOP", nothing},
+		{"on old-1: START REPLICA", func() { w.start(w.way(replica)) }},
 		{"crosscheck repair --state APART", func() { w.mend(replica) }},
 		{"--state APART", nothing}, // it compares a node of new with new
 		{"crosscheck repair", func() { w.mend("new"); w.mend(replica) }},

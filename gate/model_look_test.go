@@ -28,7 +28,7 @@ func (w *world) look(name, by string) gate.Status {
 	w.derive()
 	_, seen, _ := newest[gate.Preflight](w)
 	var kinds []gate.Kind
-	for _, g := range gate.Looks(w.p.Path, cmp.Or(name, last(w.p)), w.wasOpen) {
+	for _, g := range gate.Looks(w.p, cmp.Or(name, last(w.p)), w.wasOpen) {
 		for _, k := range w.needs(g) {
 			young := w.now.Sub(seen.Taken) < w.p.Ages.Preflight
 			if k == gate.KindPreflight && young && g != name || slices.Contains(kinds, k) {
@@ -310,7 +310,16 @@ func (w *world) replicaNodes() gate.Content {
 	if w.replicas.gone {
 		n = gate.ClusterNode{Name: replica, Side: "new", UUID: gate.UUIDRep, Planned: true, Trouble: "it does not answer"}
 	}
+	if w.p.Rolling != nil {
+		n.Name, n.Version, n.ReadersSeen = "old-1", releaseOf(w.rolling.upgraded), true
+		if w.rolling.readers {
+			n.Readers = 2
+		}
+	}
 	out := gate.Nodes{Nodes: []gate.ClusterNode{n}}
+	if w.p.Rolling != nil {
+		out.OldVersion, out.NewVersion = releaseOf(w.rolling.oldUpgraded), releaseOf(true)
+	}
 	if w.replicas.unplanned {
 		out.Nodes = append(out.Nodes, gate.ClusterNode{Name: "10.0.0.9:3306", Side: "new", Reachable: true})
 	}

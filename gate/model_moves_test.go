@@ -223,9 +223,15 @@ func (w *world) ofPath() map[string]func() {
 	x, d := &w.toggles, &w.dual
 	switch w.p.Path {
 	case plan.RollingUpgrade:
-		return map[string]func(){
+		out := map[string]func(){
 			"new's schema": func() { x.worse = !x.worse }, "new's configuration": func() { x.config = !x.config }, "new's health": func() { x.sick = !x.sick },
 		}
+		if w.p.Rolling != nil {
+			out["the node is upgraded"], out["the node goes back"] = func() { w.upgrade(true) }, func() { w.upgrade(false) }
+			out["readers come or go"] = func() { w.rolling.readers = w.rolling.upgraded && !w.rolling.readers }
+			out["old is upgraded"] = func() { w.upgradeOld(true) }
+		}
+		return out
 	case plan.GTIDRestart:
 		return map[string]func(){"new's gtid_mode": func() { x.gtidOff = !x.gtidOff }}
 	case plan.GTIDConverter:
@@ -268,6 +274,21 @@ func (w *world) ofPath() map[string]func() {
 			w.moves()["a transaction is skipped"]()
 			w.app.onOld, w.app.writesOld = false, false
 		},
+	}
+}
+
+// upgrade gives the node at the replica's place the new version, or takes it away. It is restarted.
+func (w *world) upgrade(up bool) {
+	if w.rolling.upgraded != up {
+		w.rolling.upgraded, w.rolling.readers = up, false
+		w.restart(replica)
+	}
+}
+
+func (w *world) upgradeOld(up bool) {
+	if w.rolling.oldUpgraded != up {
+		w.rolling.oldUpgraded = up
+		w.restart("old")
 	}
 }
 

@@ -151,6 +151,7 @@ type world struct {
 	toggles   toggles
 	dual      dual
 	replicas  replicas
+	rolling   rolling
 
 	runs   []*record.Run            // of new, oldest first
 	copies map[string][]*record.Run // of its replica
@@ -177,6 +178,18 @@ type toggles struct {
 	healthy                              time.Time // from when on new's health is counted; zero: from the next look
 }
 
+// rolling is what is true of the node that a rolling upgrade goes through, which stands at the replica's place and follows new, and of
+// old.
+type rolling struct{ upgraded, readers, oldUpgraded bool }
+
+// releaseOf is the version of a node.
+func releaseOf(upgraded bool) string {
+	if upgraded {
+		return "9.7.4"
+	}
+	return "8.4.6"
+}
+
 // replicas are what is true of new's replica, and of one that the plan does not name.
 type replicas struct {
 	gone, filtered, errant, late, unplanned bool
@@ -198,6 +211,9 @@ func newWorld(t *rapid.T, path plan.Path) *world {
 	}
 	if rapid.IntRange(0, 2).Draw(t, "replicas") == 0 {
 		w.p.New.Replicas = []string{"@new1"}
+		ends = append(ends, replica)
+	} else if path == plan.RollingUpgrade && rapid.Bool().Draw(t, "node by node") {
+		w.p.Old.Replicas, w.p.Rolling = []string{"@old1"}, &plan.Rolling{ReadsFor: time.Minute}
 		ends = append(ends, replica)
 	}
 	for _, name := range ends {

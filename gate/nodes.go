@@ -24,6 +24,10 @@ type ClusterNode struct {
 	Delay    time.Duration `json:"delay,omitempty"` // that its applier is told to keep
 	Filters  []string      `json:"filters,omitempty"`
 	ReadOnly bool          `json:"read_only"`
+	// Readers are the application's sessions on a node that a rolling upgrade goes through, the most at once; ReadersSeen: all
+	// sessions there were seen.
+	Readers     int  `json:"readers,omitempty"`
+	ReadersSeen bool `json:"readers_seen,omitempty"`
 	// Errant are transactions that no node above it has; "" also where nobody can tell, as without GTIDs.
 	Errant string `json:"errant,omitempty"`
 }
@@ -31,6 +35,9 @@ type ClusterNode struct {
 // Nodes are the nodes of both sides besides old and new themselves, those that the plan names and those that were found.
 type Nodes struct {
 	Nodes []ClusterNode `json:"nodes"`
+	// OldVersion and NewVersion are those of old and new themselves, where a rolling upgrade goes through the nodes.
+	OldVersion string `json:"old_version,omitempty"`
+	NewVersion string `json:"new_version,omitempty"`
 	// Unknown says what the servers did not tell, one line each: there may be nodes besides.
 	Unknown []string `json:"unknown,omitempty"`
 	// Grants are the statements after which servers tell it, in order; where they run stands before: "on new-1: …".
@@ -97,6 +104,9 @@ func nodeProofs(p plan.Path) map[string][]proof {
 // specsOf are the gates of a plan: those of its path, and what its replicas add to them.
 func specsOf(p plan.Plan) []spec {
 	out := gates(p.Path)
+	if i := slices.IndexFunc(out, func(s spec) bool { return s.name == plan.GateHealth }); p.Rolling != nil && i >= 0 {
+		out = slices.Insert(out, i+1, nodesUpgraded())
+	}
 	if len(p.Replicas()) == 0 {
 		return out
 	}
@@ -221,13 +231,13 @@ func judgeCopies(j *judge, _ Evidence) []Reason {
 			out = append(out, *j.unreached(r, n.Trouble))
 			continue
 		}
-		out = append(out, j.copyReasons(n)...)
+		out = append(out, j.copyReasons(n, j.measure("", KindCheck), j.plan.Ages.Check)...)
 	}
 	return out
 }
 
-func (j *judge) copyReasons(n ClusterNode) []Reason {
-	again := j.measure("", KindCheck)
+// copyReasons judges the newest check of a node, which may be of an age. again is what compares it anew.
+func (j *judge) copyReasons(n ClusterNode, again string, oldest time.Duration) []Reason {
 	p, c, ok := j.copyOf(n.UUID)
 	if !ok {
 		return []Reason{*j.unknown(ReasonEvidenceMissing, fmt.Sprintf("nobody compared %s with old", n.Name), again)}
@@ -236,8 +246,8 @@ func (j *judge) copyReasons(n ClusterNode) []Reason {
 	for i := range out {
 		out[i].Text = n.Name + ": " + out[i].Text
 	}
-	if age := j.now.Sub(p.from()); age > j.plan.Ages.Check {
-		out = append(out, *j.unknown(ReasonEvidenceStale, fmt.Sprintf("the check of %s is %s old; the plan allows %s", n.Name, age.Round(time.Second), j.plan.Ages.Check), again))
+	if age := j.now.Sub(p.from()); age > oldest {
+		out = append(out, *j.unknown(ReasonEvidenceStale, fmt.Sprintf("the check of %s is %s old; the plan allows %s", n.Name, age.Round(time.Second), oldest), again))
 	}
 	if l := n.Link; l != nil && l.Running && (l.Since.IsZero() || l.Since.After(p.from())) {
 		out = append(out, *j.unknown(ReasonReplicationBroken, fmt.Sprintf("replication %s→%s is known to run without a break only since %s, its check began at %s",

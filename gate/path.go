@@ -173,8 +173,8 @@ func KeptBy(p plan.Path, name string) []string {
 // Looks lists the gates whose evidence a look at one gate measures, in the path's order: the gate, those before it, and those
 // that may keep one of these open, once they were decided to be open. A gate that is kept by what nobody measured again would
 // stay open on an old look, whatever happened since. "" is all gates.
-func Looks(p plan.Path, name string, decided func(gate string) bool) []string {
-	specs, out := gates(p), []string(nil)
+func Looks(p plan.Plan, name string, decided func(gate string) bool) []string {
+	specs, out := specsOf(p), []string(nil)
 	looked := make(map[string]bool)
 	var look func(s spec)
 	look = func(s spec) {
@@ -215,6 +215,14 @@ func Needs(p plan.Plan, name string) []Kind {
 	return nil
 }
 
+// Told lists the kinds of evidence that a look at a gate takes besides, to tell of it: no gate stands on them.
+func Told(p plan.Plan, name string) []Kind {
+	if p.Path == plan.RollingUpgrade && slices.Contains(wayBackAt(), name) {
+		return []Kind{KindWayBack}
+	}
+	return nil
+}
+
 // describe names a kind in a sentence.
 func describe(k Kind) string {
 	return map[Kind]string{
@@ -225,7 +233,7 @@ func describe(k Kind) string {
 		KindRestoredCopy: "a restored copy", KindRehearsal: "a rehearsal", KindHealth: "new's health", KindSignOff: "a signature",
 		KindOverride: "an override", KindHook: "a hook", KindAction: "an action", KindDecision: "a decision",
 		KindNodes: "the nodes of both clusters", KindCopy: "a check of new's replicas",
-		KindUnmeasured: "a failed measurement",
+		KindUnmeasured: "a failed measurement", KindWayBack: "the way back",
 	}[k]
 }
 

@@ -229,7 +229,7 @@ func TestLooksAtWhatKeeps(t *testing.T) {
 		{plan.GTIDRestart, "", "", strings.Join(plan.GTIDRestart.Gates(), " ")},
 	} {
 		open := strings.Fields(c.decided)
-		got := strings.Join(Looks(c.path, c.name, func(gate string) bool { return slices.Contains(open, gate) }), " ")
+		got := strings.Join(Looks(plan.Plan{Path: c.path}, c.name, func(gate string) bool { return slices.Contains(open, gate) }), " ")
 		if got != c.want {
 			t.Errorf("%s %s with %q open: %s, want %s", c.path, c.name, c.decided, got, c.want)
 		}

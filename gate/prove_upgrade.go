@@ -52,16 +52,45 @@ func judgeWatchPeriod(j *judge, e Evidence) []Reason {
 		return j.wrongType(e)
 	}
 	out := j.metrics(c)
+	written, back := j.writtenSince()
+	if back != nil {
+		return append(out, *back)
+	}
 	s, there := j.newest(KindWritesSwitch)
 	switched, isSwitch := s.Content.(WritesSwitch)
 	if !there || !isSwitch || switched.Switched.IsZero() {
 		return append(out, *j.unknown(ReasonNotDeclared, "nobody said when the writes were switched", j.measure(plan.GateSwitched, KindWritesSwitch)))
 	}
 	since := c.Since
-	if switched.Switched.After(since) {
-		since = switched.Switched
+	for _, t := range []time.Time{switched.Switched, written} {
+		if t.After(since) {
+			since = t
+		}
 	}
 	return append(out, j.period(e.Taken.Sub(since), " since the switch")...)
+}
+
+// writtenSince tells when a look found that old had taken writes in spite of a switch that was declared. Where the word stands, as
+// while the application was on its way, the period begins there; where it does not, the migration fell back, whatever later looks
+// found, until there is a new word.
+func (j *judge) writtenSince() (at time.Time, back *Reason) {
+	newest, _ := j.newest(KindWritesSwitch)
+	now, _ := newest.Content.(WritesSwitch)
+	for _, p := range j.pieces[KindWritesSwitch] {
+		c, ok := p.Content.(WritesSwitch)
+		if !ok || j.rejects(p) != "" || c.OldWrites == 0 || c.Switched.IsZero() {
+			continue
+		}
+		if now.Switched.IsZero() {
+			return p.Taken, j.fail(ReasonOldWritten, fmt.Sprintf("old took %s of its own after the switch, by the look of %s: the watch period begins anew with the next switch",
+				Many(c.OldWrites, "write", "writes"), moment(p.Taken)), "find who writes to old, and end it"+Then+j.measure(plan.GateSwitched, KindWritesSwitch))
+		}
+		if now.Switched.Equal(c.Switched) {
+			return p.Taken, nil
+		}
+		break
+	}
+	return time.Time{}, nil
 }
 
 func (j *judge) metrics(c Health) []Reason {

@@ -104,6 +104,12 @@ const (
 	ReasonNodeUnplanned        = "node_not_planned"
 	ReasonNodeErrant           = "node_errant"
 	ReasonNodesUnseen          = "nodes_unseen"
+	ReasonNodeNotUpgraded      = "node_not_upgraded"
+	ReasonNodeEarly            = "node_upgraded_early"
+	ReasonNodeBack             = "node_went_back"
+	ReasonNodeEarlier          = "node_compared_before"
+	ReasonNodeUnjudged         = "node_not_judged"
+	ReasonNodeReads            = "node_reads_short"
 	ReasonReplicationFiltered  = "replication_filtered"
 	ReasonGTIDOff              = "gtid_mode_not_on"
 	ReasonAnonymous            = "anonymous_transactions"
@@ -198,6 +204,12 @@ func Reasons() []ReasonInfo {
 		{ReasonNodeErrant, f, "a node has transactions that its source does not have"},
 		{ReasonNodesUnseen, u, "a server does not tell which nodes replicate from it"},
 		{ReasonReplicationFiltered, f, "a node leaves out changes"},
+		{ReasonNodeNotUpgraded, u, "a node does not run the new version yet"},
+		{ReasonNodeEarly, f, "a node was upgraded before its turn"},
+		{ReasonNodeBack, f, "a node that was upgraded runs the old version again"},
+		{ReasonNodeEarlier, u, "a node was compared before it got its version"},
+		{ReasonNodeUnjudged, u, "no preflight has judged a node since it got its version"},
+		{ReasonNodeReads, u, "the application has not read from a node for long enough"},
 		{ReasonGTIDOff, f, "GTIDs are not on"},
 		{ReasonAnonymous, f, "anonymous transactions are under way"},
 		{ReasonAnonymousUnseen, u, "whether anonymous transactions are under way is not known"},

@@ -21,6 +21,8 @@ type Result struct {
 	Stays time.Time `json:"stays,omitzero"`
 	// Override is the one in force.
 	Override *OverrideNote `json:"override,omitempty"`
+	// Nodes are the nodes that a rolling upgrade goes through, each with its own state, in their order.
+	Nodes []NodeLine `json:"nodes,omitempty"`
 }
 
 // WantsHook tells that nothing but the gate's hook is missing.
@@ -66,6 +68,8 @@ type Status struct {
 	Gates []Result `json:"gates"`
 	// Overrides are all that were ever made, in force or not.
 	Overrides []OverrideNote `json:"overrides,omitempty"`
+	// WayBack tells whether the application could go back to old; nil where nobody looked.
+	WayBack *WayBack `json:"way_back,omitempty"`
 }
 
 // Next is the first gate that is not open; ok is false if all are.

@@ -28,6 +28,8 @@ type GatesDocument struct {
 	Actions  []GateAction  `json:"actions,omitempty"`
 	Notes    []string      `json:"notes,omitempty"` // what could not be measured, and the like
 	Override []GateWaiving `json:"overrides,omitempty"`
+	// WayBack tells whether the application could go back to the old version; null where nobody looked.
+	WayBack *gate.WayBack `json:"way_back,omitempty"`
 }
 
 // GatesServer is one side.
@@ -46,6 +48,8 @@ type GateResult struct {
 	OpenSince  *time.Time   `json:"proven_at,omitempty"`     // of a gate that a later one keeps open: when it was proven last
 	By         string       `json:"overridden_by,omitempty"` // who opened it without proof
 	Reasons    []GateReason `json:"reasons"`                 // worst first
+	// Nodes are those that a rolling upgrade goes through, in their order.
+	Nodes []gate.NodeLine `json:"nodes,omitempty"`
 }
 
 // GateReason is why a gate is not open.
@@ -90,7 +94,7 @@ func NewGates(s gate.Status, o GatesOptions) GatesDocument {
 	d := GatesDocument{
 		Schema: GatesSchema, State: string(s.State), Gate: o.Gate, Path: string(s.Path), Plan: o.Plan, PlanHash: s.PlanHash,
 		Old: GatesServer{ServerUUID: s.Old, DSN: o.OldDSN}, New: GatesServer{ServerUUID: s.New, DSN: o.NewDSN},
-		At: s.At.UTC(), Offline: o.Offline, Gates: []GateResult{}, Notes: o.Notes,
+		At: s.At.UTC(), Offline: o.Offline, Gates: []GateResult{}, Notes: o.Notes, WayBack: s.WayBack,
 	}
 	for _, r := range s.Gates {
 		if o.Gate != "" && o.Gate != r.Gate {
@@ -113,7 +117,7 @@ func NewGates(s gate.Status, o GatesOptions) GatesDocument {
 }
 
 func gateResult(r gate.Result, at time.Time, command func(string) string) GateResult {
-	out := GateResult{Gate: r.Gate, State: string(r.State), Evidence: []string{}, Reasons: []GateReason{}}
+	out := GateResult{Gate: r.Gate, State: string(r.State), Evidence: []string{}, Reasons: []GateReason{}, Nodes: r.Nodes}
 	if !r.Taken.IsZero() {
 		age := int64(at.Sub(r.Taken) / time.Second)
 		out.AgeSeconds = &age

@@ -24,6 +24,7 @@ func renderGatesTerminal(w io.Writer, doc *GatesDocument, opt TermOptions) error
 	t.header()
 	t.gates()
 	for i := range doc.Gates {
+		t.nodes(&doc.Gates[i])
 		t.reasons(&doc.Gates[i], i)
 	}
 	t.actions()
@@ -118,6 +119,18 @@ func (g gatesWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// nodes writes a line of each node that a rolling upgrade goes through.
+func (t *gatesTerminal) nodes(r *GateResult) {
+	if len(r.Nodes) == 0 {
+		return
+	}
+	t.line("")
+	for _, n := range r.Nodes {
+		mark, style := t.style(string(n.State))
+		t.wrapped("  "+t.paint.in(style, mark+" "+visible(n.Name))+"  ", "", strings.TrimPrefix(n.Version+": "+n.Text, ": "))
+	}
+}
+
 // reasons writes why a gate is shut. Of gates behind the first one that is, the list says enough.
 func (t *gatesTerminal) reasons(r *GateResult, at int) {
 	list := r.Reasons
@@ -189,6 +202,9 @@ func (t *gatesTerminal) closing() {
 	}
 	for _, n := range t.doc.Notes {
 		t.wrapped("  · ", t.paint.dim, n)
+	}
+	if w := t.doc.WayBack; w != nil {
+		t.wrapped("  ↩ ", t.paint.dim, w.Line())
 	}
 	_, style := t.style(t.doc.State)
 	t.line(t.paint.in(style+t.paint.bold, t.doc.Summary()))

@@ -29,6 +29,7 @@ func (v *GatesView) Show(title string, doc GatesDocument) {
 	t.line("")
 	t.gates()
 	for i := range doc.Gates {
+		t.nodes(&doc.Gates[i])
 		t.reasons(&doc.Gates[i], i)
 	}
 	for _, n := range doc.Notes {

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,11 +92,13 @@ func (r *reader) readAccounts(ctx context.Context) error {
 	if err := read(ctx); err != nil {
 		return err
 	}
-	if err := a.grants(ctx); err != nil {
-		return err
-	}
-	if err := a.roles(ctx); err != nil {
-		return err
+	if !slices.Contains(r.without, Grants) {
+		if err := a.grants(ctx); err != nil {
+			return err
+		}
+		if err := a.roles(ctx); err != nil {
+			return err
+		}
 	}
 	r.side.Accounts, r.side.AccountsKnown = a.list, true
 	return nil

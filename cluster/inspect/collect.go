@@ -21,6 +21,8 @@ type Options struct {
 	Filter cluster.Filter // tables to look at; zero: all
 	Log    *slog.Logger   // nil: silent
 	Nodes  []NodeServer   // of the two clusters, besides the pair
+	// Without are parts that the caller has no use for, of Accounts, Grants and TimeZones: they are not read, and not known.
+	Without []string
 }
 
 // Collect asks both servers and changes nothing on them. What cannot be found
@@ -35,8 +37,8 @@ func Collect(ctx context.Context, oldSide, newSide *cluster.Server, opt Options)
 	pair := Pair{Taken: time.Now().UTC()}
 	nonce := newNonce()
 	readers := []*reader{
-		{Server: oldSide, side: &pair.Old, filter: folded(opt.Filter, oldSide), log: opt.Log, nonce: nonce},
-		{Server: newSide, side: &pair.New, filter: folded(opt.Filter, newSide), log: opt.Log, nonce: nonce},
+		{Server: oldSide, side: &pair.Old, filter: folded(opt.Filter, oldSide), log: opt.Log, nonce: nonce, without: opt.Without},
+		{Server: newSide, side: &pair.New, filter: folded(opt.Filter, newSide), log: opt.Log, nonce: nonce, without: opt.Without},
 	}
 	if err := onBoth(ctx, readers, (*reader).readFirst); err != nil {
 		return Pair{}, err
@@ -99,10 +101,11 @@ func limit(readers []*reader) {
 // reader fills one side.
 type reader struct {
 	*cluster.Server
-	side   *Side
-	filter cluster.Filter
-	log    *slog.Logger
-	nonce  string // of this collection: digests of logins mean nothing in another one
+	side    *Side
+	filter  cluster.Filter
+	log     *slog.Logger
+	nonce   string // of this collection: digests of logins mean nothing in another one
+	without []string
 }
 
 // onBoth asks both servers at the same time.
@@ -154,6 +157,9 @@ func (r *reader) readRest(ctx context.Context) error {
 		{"replication filters", r.readGlobalFilters},
 		{"free space", r.readFree},
 	} {
+		if slices.Contains(r.without, step.what) {
+			continue
+		}
 		if err := r.attempt(ctx, step.what, step.read); err != nil {
 			return err
 		}

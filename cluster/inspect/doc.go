@@ -124,6 +124,8 @@ type Gap struct {
 const (
 	Accounts  = "accounts"
 	TimeZones = "time zones"
+	// Grants are what accounts may do, and their roles: without them accounts are known by name and login only.
+	Grants = "grants"
 )
 
 // Schema is a database and what new tables in it get.

@@ -56,7 +56,7 @@ func nodeReaders(opt Options, pair *Pair, oldSide, newSide *reader) []*nodeReade
 		if n.Cluster == newSide.side.Label {
 			primary = newSide
 		}
-		r := &reader{Server: n.Server, side: &node.Side, filter: folded(opt.Filter, n.Server), log: opt.Log, nonce: primary.nonce}
+		r := &reader{Server: n.Server, side: &node.Side, filter: folded(opt.Filter, n.Server), log: opt.Log, nonce: primary.nonce, without: opt.Without}
 		out = append(out, &nodeReader{reader: r, node: node, primary: primary})
 	}
 	return out

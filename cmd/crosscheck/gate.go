@@ -175,7 +175,7 @@ func (m *migration) settle(ctx context.Context, name string) (gate.Status, error
 
 // known refuses a gate that the plan's path does not have.
 func knownGate(p plan.Plan, name string) error {
-	if gates := p.Path.Gates(); !slices.Contains(gates, name) {
+	if gates := p.Gates(); !slices.Contains(gates, name) {
 		return usageError("the path %s has no gate %s: use one of %s", p.Path, name, strings.Join(gates, ", "))
 	}
 	return nil

@@ -135,6 +135,10 @@ func (m *migration) connect(ctx context.Context) error {
 func (m *migration) reach(ctx context.Context) error {
 	for i := range m.servers.Replicas {
 		r := &m.servers.Replicas[i]
+		if r.Rolling && r.Server != nil && !r.Server.Unchanged(ctx) { // it was upgraded: what is known of it is of before
+			_ = r.Server.Close()
+			r.Server = nil
+		}
 		if r.Server != nil {
 			continue
 		}
@@ -149,6 +153,11 @@ func (m *migration) reach(ctx context.Context) error {
 		r.Addr = config.Addr
 		if r.Server, r.Err = cluster.Open(ctx, config, m.log); ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if r.Rolling && r.Server != nil { // it is a node of the cluster whose version it runs
+			if r.Side = "old"; gate.AtLeast(r.Server.Facts().Version, m.servers.New.Facts().Version) {
+				r.Side = "new"
+			}
 		}
 	}
 	return nil
@@ -412,8 +421,8 @@ func (m *migration) wanted(name string) []want {
 		return nil
 	}
 	status := m.judge()
-	for _, g := range gate.Looks(m.plan.Path, name, m.wasOpen) {
-		for _, kind := range gate.Needs(m.plan, g) {
+	for _, g := range gate.Looks(m.plan, name, m.wasOpen) {
+		for _, kind := range slices.Concat(gate.Needs(m.plan, g), gate.Told(m.plan, g)) {
 			if r, _ := status.Gate(g); kind == gate.KindPreflight && r.State.Open() && g != name {
 				continue
 			}

@@ -219,6 +219,28 @@ func parity(r *rig) {
 	if c := measured[gate.Config](r, ""); !found(c.Differences, "config_innodb_lock_wait_timeout") || found(c.Differences, "column_type") {
 		r.Errorf("%+v", c)
 	}
+	asked := func(kind gate.Kind) (out []string) { // what a look reads besides tables and settings
+		r.run(r.set.New, "TRUNCATE mysql.general_log", "SET GLOBAL log_output = 'TABLE'", "SET GLOBAL general_log = ON")
+		r.take(kind, "")
+		r.run(r.set.New, "SET GLOBAL general_log = OFF")
+		for _, t := range []string{"mysql.time_zone_name", "mysql.user", "mysql.db"} {
+			var n int
+			if err := r.set.New.DB().QueryRowContext(r.Context(), "SELECT COUNT(*) FROM mysql.general_log WHERE command_type IN ('Query', 'Execute') "+
+				"AND CONVERT(argument USING utf8mb4) LIKE ? AND CONVERT(argument USING utf8mb4) NOT LIKE '%LIMIT 0'", "%FROM "+t+"%").Scan(&n); err != nil {
+				r.Fatal(err)
+			}
+			if n > 0 {
+				out = append(out, t)
+			}
+		}
+		return out
+	}
+	if got := asked(gate.KindSchema); !slices.Equal(got, []string{"mysql.user"}) {
+		r.Errorf("the schema needs how accounts log in, not what they may do: %v was read", got)
+	}
+	if got := asked(gate.KindConfig); !slices.Equal(got, []string{"mysql.time_zone_name"}) {
+		r.Errorf("the configuration needs time zones, not accounts: %v was read", got)
+	}
 	if _, err := Take(r.Context(), r.servers, gate.KindRestoredCopy, r.request()); err == nil {
 		r.Error("nothing was checked, and the copy was")
 	}

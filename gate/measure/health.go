@@ -145,7 +145,7 @@ func (m *measurement) healthBase(taken time.Time, now counters) (base counters, 
 	started := taken.Add(-time.Duration(now[counterUptime]) * time.Second)
 	for _, e := range m.past(gate.KindHealth) {
 		c := countersOf(e)
-		if len(c) == 0 || e.Taken.Before(started) || now[counterQuestions] < c[counterQuestions] || now[counterSlow] < c[counterSlow] {
+		if e.Plan != m.r.Plan.Hash() || len(c) == 0 || e.Taken.Before(started) || now[counterQuestions] < c[counterQuestions] || now[counterSlow] < c[counterSlow] {
 			continue
 		}
 		if !ok || !e.Taken.After(taken.Add(-m.r.Plan.Limits.WatchPeriod)) {

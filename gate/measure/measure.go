@@ -132,6 +132,8 @@ func taker(kind gate.Kind) func(*measurement, context.Context) (gate.Content, er
 		return (*measurement).health
 	case gate.KindNodes:
 		return (*measurement).clusterNodes
+	case gate.KindWayBack:
+		return (*measurement).wayBack
 	case gate.KindPreflight, gate.KindCheck, gate.KindWatch, gate.KindRehearsal, gate.KindSignOff, gate.KindOverride,
 		gate.KindHook, gate.KindAction, gate.KindDecision, gate.KindCopy, gate.KindUnmeasured:
 	}

@@ -22,6 +22,9 @@ func (m *measurement) clusterNodes(ctx context.Context) (gate.Content, error) {
 	}
 	defer t.Close()
 	out := gate.Nodes{Nodes: []gate.ClusterNode{}, Unknown: slices.Concat(t.Old.Unknown, t.New.Unknown), Grants: slices.Concat(t.Old.Grants, t.New.Grants)}
+	if out.OldVersion, out.NewVersion, err = m.versions(ctx); err != nil {
+		return nil, err
+	}
 	for _, r := range m.replicas {
 		n := gate.ClusterNode{Name: r.Name, Side: r.Side, Planned: true}
 		err := r.Err
@@ -59,8 +62,8 @@ func (m *measurement) replica(ctx context.Context, r Replica, t *topology.Topolo
 		return err
 	}
 	if h.link != nil {
-		l, err := m.link(ctx, h)
-		if err != nil {
+		var l gate.Link
+		if l, err = m.link(ctx, h); err != nil {
 			return err
 		}
 		n.Link = &l
@@ -79,7 +82,56 @@ func (m *measurement) replica(ctx context.Context, r Replica, t *topology.Topolo
 	}
 	n.Reachable = len(st.Unknown) == 0
 	n.Trouble = strings.Join(st.Unknown, "; ")
-	return nil
+	if m.r.Plan.Rolling == nil {
+		return nil
+	}
+	if n.Version, err = versionNow(ctx, s); err != nil {
+		return err
+	}
+	n.Readers, n.ReadersSeen, err = m.readersOn(ctx, s)
+	return err
+}
+
+// versions are those of old and new now, where a rolling upgrade goes through the nodes: a server may be upgraded under an open
+// pool of connections, whose facts are of before.
+func (m *measurement) versions(ctx context.Context) (old, fresh string, err error) {
+	if m.r.Plan.Rolling == nil {
+		return "", "", nil
+	}
+	if old, err = versionNow(ctx, m.old); err != nil {
+		return "", "", err
+	}
+	fresh, err = versionNow(ctx, m.new)
+	return old, fresh, err
+}
+
+func versionNow(ctx context.Context, s *cluster.Server) (string, error) {
+	list, err := query(ctx, s.DB(), "SELECT VERSION() AS v")
+	if err != nil || len(list) != 1 {
+		return "", s.Explain("ask for the version", err)
+	}
+	return list[0]["v"], nil
+}
+
+// readersOn counts the application's sessions on a node, the most at once; who connects for each statement is waited for a moment.
+func (m *measurement) readersOn(ctx context.Context, s *cluster.Server) (n int, seen bool, err error) {
+	for begin := time.Now(); ; {
+		list, err := sessionsOn(ctx, s)
+		if err != nil || list == nil {
+			return 0, false, err
+		}
+		for _, c := range list {
+			if m.r.Plan.Application(c.User, c.Host) && !c.MayBeOwn {
+				n++
+			}
+		}
+		if n > 0 || time.Since(begin) >= liveWindow {
+			return n, true, nil
+		}
+		if err := pause(ctx, lookEvery); err != nil {
+			return 0, false, err
+		}
+	}
 }
 
 // sourceOf is the hop by which a replica gets its changes: from the node of its side that is its source, else from the writer
@@ -88,6 +140,9 @@ func (m *measurement) sourceOf(ctx context.Context, r Replica) (hop, error) {
 	sources := []node{{nodeOld, m.old}}
 	if r.Side == nodeNew {
 		sources = []node{{nodeNew, m.new}}
+	}
+	if m.r.Plan.Rolling != nil { // until the switch, old may feed all of them
+		sources = []node{{nodeOld, m.old}, {nodeNew, m.new}}
 	}
 	for _, x := range m.replicas {
 		if x.Side == r.Side && x.Server != nil && x.Server != r.Server {

@@ -259,3 +259,23 @@ func TestSettledByACheck(t *testing.T) {
 		}
 	}
 }
+
+// TestPeriodOfAPlan: a changed plan is another one, whose watch periods begin anew.
+func TestPeriodOfAPlan(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	p := plan.Plan{Path: plan.RollingUpgrade, Limits: plan.DefaultLimits()}
+	changed := p
+	changed.Limits.MaxLag++
+	look := func(ago time.Duration, p plan.Plan) gate.Evidence {
+		return gate.Evidence{Taken: now.Add(-ago), Plan: p.Hash(), Content: gate.Health{Metrics: []gate.Metric{{Name: counterPrefix + counterQuestions, New: 5, Measured: true}}}}
+	}
+	m := &measurement{r: Request{Plan: changed}, earlier: []gate.Evidence{look(2*time.Hour, p), look(time.Minute, changed)}}
+	_, since, ok := m.healthBase(now, counters{counterUptime: 1e6, counterQuestions: 9})
+	if !ok || !since.Equal(now.Add(-time.Minute)) {
+		t.Errorf("the period begins at %s", since)
+	}
+	m.earlier = m.earlier[:1]
+	if _, since, ok = m.healthBase(now, counters{counterUptime: 1e6, counterQuestions: 9}); ok {
+		t.Errorf("looks for another plan: since %s", since)
+	}
+}

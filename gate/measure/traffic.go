@@ -385,8 +385,22 @@ func (m *measurement) drained(ctx context.Context) (gate.Content, error) {
 	if out.OldWrites = n; !counted {
 		out.Since = time.Time{}
 	}
-	out.EchoesComplete, err = m.arrived(ctx, to, echoTimeout)
+	if out.EchoesComplete, err = m.arrived(ctx, to, echoTimeout); err != nil || out.EchoesComplete || !counted || n > 0 {
+		return out, err
+	}
+	out.EchoesComplete, err = m.arrivedBefore(ctx)
 	return out, err
+}
+
+// arrivedBefore tells, of an old that wrote nothing since the look before, that all had arrived then: after the switch of a rolling
+// upgrade, replication from old may be taken away.
+func (m *measurement) arrivedBefore(ctx context.Context) (bool, error) {
+	c, _, ok := newest[gate.Drained](m)
+	if !ok || !c.EchoesComplete || m.r.Plan.Path != plan.RollingUpgrade {
+		return false, nil
+	}
+	rel, err := cluster.Relate(ctx, m.old, m.new)
+	return err == nil && rel.OldToNew == nil, err
 }
 
 // drainedBefore is where the last measurement ended, and since when old takes no writes by it.

@@ -42,6 +42,7 @@ type document struct {
 	Rehearsal   docRehearsal       `toml:"rehearsal"`
 	Acknowledge []docAcknowledge   `toml:"acknowledge"`
 	Replaced    []docReplaced      `toml:"replaced"`
+	Rolling     *docRolling        `toml:"rolling"`
 }
 
 type (
@@ -65,6 +66,9 @@ type (
 	}
 	docApplication struct {
 		Accounts []string `toml:"accounts"`
+	}
+	docRolling struct {
+		ReadsFor string `toml:"reads_for"`
 	}
 	docRehearsal struct {
 		Keys []string `toml:"keys"`
@@ -132,7 +136,7 @@ func known() []string {
 	out := []string{
 		"path", "old", "old.dsn", "old.replicas", "old.server_uuid", "new", "new.dsn", "new.replicas", "new.server_uuid", "converter", "converter.dsn",
 		"converter.server_uuid", "tables", "tables.include", "tables.exclude", "max_evidence_age", "limits", "accept",
-		"accept.name", "accept.reason", "hooks", "application", "application.accounts", "rehearsal", "rehearsal.keys",
+		"accept.name", "accept.reason", "hooks", "application", "application.accounts", "rehearsal", "rehearsal.keys", "rolling", "rolling.reads_for",
 		"acknowledge", "acknowledge.id", "acknowledge.by", "acknowledge.reason",
 		"replaced", "replaced.node", "replaced.server_uuid", "replaced.by", "replaced.at", "replaced.proof", "replaced.lost", "replaced.reason",
 	}
@@ -240,6 +244,7 @@ func (r *reader) plan() Plan {
 	}
 	p.Old, p.New = r.node("old", d.Old), r.node("new", d.New)
 	r.replicas(&p)
+	r.rolling(&p)
 	if p.Old.ServerUUID != "" && p.Old.ServerUUID == p.New.ServerUUID {
 		r.bad("new.server_uuid", "old and new are the same server: write the server_uuid of each")
 	}
@@ -313,6 +318,23 @@ func (r *reader) replicas(p *Plan) {
 			}
 			where[dsn] = what
 		}
+	}
+}
+
+// rolling reads that the nodes of old are upgraded one after another.
+func (r *reader) rolling(p *Plan) {
+	d := r.doc.Rolling
+	switch {
+	case d == nil:
+		return
+	case p.Path != RollingUpgrade:
+		r.bad("rolling", "only the path %s upgrades node by node: remove [rolling] or change path", RollingUpgrade)
+	case len(p.Old.Replicas) == 0:
+		r.bad("rolling", "[rolling] upgrades the replicas of old after new: write them under [old] replicas, in the order in which they are upgraded, or remove [rolling]")
+	}
+	p.Rolling = &Rolling{ReadsFor: DefaultReadsFor}
+	if d.ReadsFor != "" {
+		r.durations("rolling", map[string]string{"reads_for": d.ReadsFor}, map[string]*time.Duration{"reads_for": &p.Rolling.ReadsFor})
 	}
 }
 
@@ -463,8 +485,8 @@ func (r *reader) hooks(p *Plan) {
 	slices.Sort(names)
 	for _, name := range names {
 		h, key := r.doc.Hooks[name], "hooks."+name
-		if !slices.Contains(p.Path.Gates(), name) {
-			r.bad(key, "the path %s has no gate %q: write one of %s", p.Path, name, strings.Join(p.Path.Gates(), ", "))
+		if !slices.Contains(p.Gates(), name) {
+			r.bad(key, "the path %s has no gate %q: write one of %s", p.Path, name, strings.Join(p.Gates(), ", "))
 		}
 		if len(h.Command) == 0 || h.Command[0] == "" {
 			r.bad(key+".command", "the hook of %s has no command: write command = [\"program\", \"argument\"]", name)

@@ -50,6 +50,7 @@ const (
 	GateRestoredCopy    = "restored-copy-checked"
 	GateRehearsal       = "rehearsal"
 	GateHealth          = "health"
+	GateNodesUpgraded   = "nodes-upgraded"
 	GateWatchPeriod     = "watch-period"
 )
 
@@ -74,6 +75,21 @@ func (p Path) Gates() []string {
 	return nil
 }
 
+// Gates lists the gates of the plan in their order: those of its path, and that of the nodes that a rolling upgrade goes through.
+func (p Plan) Gates() []string {
+	out := p.Path.Gates()
+	if i := slices.Index(out, GateHealth); p.Rolling != nil && i >= 0 {
+		out = slices.Insert(out, i+1, GateNodesUpgraded)
+	}
+	return out
+}
+
+// Rolling says that the nodes of old's cluster are upgraded one after another: new, which is one of them, first, then the replicas
+// of old in their order, old itself last.
+type Rolling struct {
+	ReadsFor time.Duration `json:"reads_for"` // the application reads from each node for at least this long before the next one's turn
+}
+
 // Node is one server. DSN never holds a password.
 type Node struct {
 	DSN string `json:"dsn"`
@@ -88,6 +104,8 @@ type Replica struct {
 	Name string // "old-1", "new-2": by its place in the plan
 	Side string // "old" or "new"
 	DSN  string
+	// Rolling: a rolling upgrade goes through it, from old's side to new's.
+	Rolling bool
 }
 
 // Replicas are the nodes that the plan names besides old and new themselves, those of old first.
@@ -98,7 +116,7 @@ func (p Plan) Replicas() []Replica {
 		node Node
 	}{{"old", p.Old}, {"new", p.New}} {
 		for i, dsn := range side.node.Replicas {
-			out = append(out, Replica{Name: fmt.Sprintf("%s-%d", side.name, i+1), Side: side.name, DSN: dsn})
+			out = append(out, Replica{Name: fmt.Sprintf("%s-%d", side.name, i+1), Side: side.name, DSN: dsn, Rolling: p.Rolling != nil && side.name == "old"})
 		}
 	}
 	return out
@@ -172,12 +190,15 @@ type Plan struct {
 	RehearsalKeys []string          `json:"rehearsal_keys"`
 	Acknowledge   []Acknowledgement `json:"acknowledge"`
 	Replaced      []Replaced        `json:"replaced,omitempty"` // in the order in which it happened
+	Rolling       *Rolling          `json:"rolling,omitempty"`  // of the rolling-upgrade path
 }
 
 // Hash is the SHA-256 of the plan's content in hexadecimal. Comments, order of keys and spelling of durations do not count.
 func (p Plan) Hash() string {
 	p.Include, p.Exclude = sorted(p.Include), sorted(p.Exclude)
-	p.Old.Replicas, p.New.Replicas = sorted(p.Old.Replicas), sorted(p.New.Replicas)
+	if p.New.Replicas = sorted(p.New.Replicas); p.Rolling == nil { // else their order is that of the upgrade
+		p.Old.Replicas = sorted(p.Old.Replicas)
+	}
 	p.Accounts, p.RehearsalKeys = sorted(p.Accounts), sorted(p.RehearsalKeys)
 	p.Accept = append([]Accepted{}, p.Accept...)
 	slices.SortFunc(p.Accept, func(a, b Accepted) int { return strings.Compare(a.Name+"\x00"+a.Reason, b.Name+"\x00"+b.Reason) })
@@ -268,6 +289,9 @@ func DefaultLimits() Limits {
 		ReadOnlyWindow: 5 * time.Minute,
 	}
 }
+
+// DefaultReadsFor is how long the application reads from an upgraded node when the plan does not say: one day's load.
+const DefaultReadsFor = 24 * time.Hour
 
 // DefaultHookTimeout is how long a hook may take when the plan does not say.
 const DefaultHookTimeout = 30 * time.Second

@@ -115,6 +115,11 @@ func TestMistakes(t *testing.T) {
 		{"replica of both", strings.Replace(small, "dsn = \"@old\"", "dsn = \"@old\"\nreplicas = [\"@o1\"]", 1) + "replicas = [\"@n1\", \"@o1\"]\n", "line 7, column 1: replica 2 of new is replica 1 of old, too: write each node once"},
 		{"replica that is the side", small + "replicas = [\"@old\"]\n", "line 6, column 1: replica 1 of new is the dsn of old, too"},
 		{"replicas of a converter", strings.Replace(small, "dual-write", "gtid-converter", 1) + "[converter]\ndsn = \"@c\"\nreplicas = [\"@d\"]\n", "line 8, column 1: a converter has no replicas in a plan"},
+		{"rolling of another path", small + "[rolling]\n", "line 6, column 2: only the path rolling-upgrade upgrades node by node"},
+		{"rolling without nodes", strings.Replace(small, "dual-write", "rolling-upgrade", 1) + "[rolling]\n", "line 6, column 2: [rolling] upgrades the replicas of old after new"},
+		{"rolling without reads", strings.Replace(strings.Replace(small, "dual-write", "rolling-upgrade", 1), "dsn = \"@old\"", "dsn = \"@old\"\nreplicas = [\"@o1\"]", 1) +
+			"[rolling]\nreads_for = \"0s\"\n", `line 8, column 1: reads_for = "0s" is no duration above zero`},
+		{"hook of a node without rolling", strings.Replace(small, "dual-write", "rolling-upgrade", 1) + "[hooks.nodes-upgraded]\ncommand = [\"x\"]\n", `line 6, column 2: the path rolling-upgrade has no gate "nodes-upgraded"`},
 		{"replica's key", small + "replica = [\"@n1\"]\n", `line 6, column 1: there is no key "new.replica" in a plan; write "new.replicas"`},
 		{"twice", small + "[new]\ndsn = \"@x\"\n", "line 6, column "},
 	}
@@ -246,4 +251,26 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q", err)
 		}
 	})
+}
+
+// TestRollingOrder: the replicas of old are upgraded in their order, so that another order is another plan.
+func TestRollingOrder(t *testing.T) {
+	text := "path = \"rolling-upgrade\"\n[old]\ndsn = \"@old\"\nreplicas = [\"@a\", \"@b\"]\n[new]\ndsn = \"@new\"\n"
+	turned := strings.Replace(text, `"@a", "@b"`, `"@b", "@a"`, 1)
+	hash := func(text string) string {
+		t.Helper()
+		p, err := Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Hash()
+	}
+	const rolling = "[rolling]\nreads_for = \"2h\"\n"
+	if hash(text) != hash(turned) || hash(text+rolling) == hash(turned+rolling) || hash(text) == hash(text+rolling) {
+		t.Error("the order of nodes counts where they are upgraded in it, and nowhere else")
+	}
+	p, err := Parse([]byte(text + "[rolling]\n[hooks.nodes-upgraded]\ncommand = [\"x\"]\n"))
+	if err != nil || p.Rolling.ReadsFor != DefaultReadsFor || len(p.Gates()) != len(p.Path.Gates())+1 || !p.Replicas()[1].Rolling {
+		t.Errorf("%+v, %v", p, err)
+	}
 }

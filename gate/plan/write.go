@@ -230,6 +230,8 @@ func writeExamples(b *strings.Builder, path Path) {
 		"# [hooks.%s]\n# command = [\"/usr/local/bin/may-we\"]\n# timeout = %q\n# veto = true\n", gates[1], DefaultHookTimeout.String())
 	if path == RollingUpgrade {
 		b.WriteString("\n# Fingerprints of the keys that may sign a rehearsal's certificate.\n[rehearsal]\nkeys = []\n")
+		b.WriteString("\n# The replicas of old are upgraded one after another, in their order: new first, old last.\n" +
+			"# [rolling]\n# reads_for = \"24h0m0s\"  # the application reads from each of them for this long before the next one's turn\n")
 	}
 }
 
