@@ -43,8 +43,8 @@ func (m *measurement) stepNodes(ctx context.Context, side node) (nodes []gate.St
 		if r.Side != side.name || r.Server != nil && !r.Server.Facts().Galera && !r.Server.Facts().GroupReplication {
 			continue
 		}
-		n, err := m.stepNode(ctx, r)
-		if err != nil {
+		var n gate.StepNode
+		if n, err = m.stepNode(ctx, r); err != nil {
 			return nil, nil, err
 		}
 		if nodes = append(nodes, n); r.Server != nil {
