@@ -75,6 +75,24 @@ func (v *groupView) state() string {
 	return memberOffline // one that was never started has a row without an id
 }
 
+// GroupMembers are the server_uuids of the members of a server's replication group, as it sees them now; false where it does not
+// show them. A server that is of no group now, and one without the plugin, has none.
+func (s *Server) GroupMembers(ctx context.Context) (uuids []string, shown bool, err error) {
+	if !s.facts.GroupReplication {
+		return nil, true, nil
+	}
+	v, err := reader{s}.groupView(ctx)
+	if v == nil || err != nil {
+		return nil, false, err
+	}
+	for _, m := range v.members {
+		if m.uuid != "" {
+			uuids = append(uuids, m.uuid)
+		}
+	}
+	return uuids, true, nil
+}
+
 // otherPrimaries are the members whose writes the group brings to the server.
 func (v *groupView) otherPrimaries() []string {
 	var out []string

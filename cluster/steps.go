@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -18,7 +19,8 @@ type Steps struct {
 	// server does not tell (MySQL before 5.7, MariaDB).
 	Sessions map[uint64]StepPair
 	// Driver names the setting by which a cluster's software sets the step
-	// itself: "wsrep_auto_increment_control=ON", or "" for none.
+	// itself: "wsrep_auto_increment_control=ON", or "" for none. A multi-primary group sets the step of a member that
+	// joins with 1, 1, and leaves any other one alone.
 	Driver string
 }
 
@@ -48,7 +50,9 @@ func (s *Server) Steps(ctx context.Context) (Steps, error) {
 	case s.facts.Galera && isOn(set["wsrep_auto_increment_control"]):
 		out.Driver = "wsrep_auto_increment_control=ON"
 	case s.facts.GroupReplication && !isOn(set["group_replication_single_primary_mode"]) && set["group_replication_auto_increment_increment"] != "":
-		out.Driver = "group_replication_auto_increment_increment=" + set["group_replication_auto_increment_increment"]
+		if out.Driver, err = r.groupStep(ctx, out.Global, set["group_replication_auto_increment_increment"]); err != nil {
+			return out, r.fail(op, err)
+		}
 	}
 	if out.Durable, err = r.durableStep(ctx, out.Global); err != nil {
 		return out, r.fail(op, err)
@@ -58,6 +62,29 @@ func (s *Server) Steps(ctx context.Context) (Steps, error) {
 	}
 	return out, r.fail(op, err)
 }
+
+// groupStep is the setting by which a multi-primary group gives a member its step; "" for one that has its own.
+func (r reader) groupStep(ctx context.Context, now StepPair, increment string) (string, error) {
+	driver := "group_replication_auto_increment_increment=" + increment
+	if now == (StepPair{1, 1}) {
+		return driver, nil // as soon as it joins
+	}
+	id := uint64(r.facts.ServerID)
+	if strconv.FormatUint(now.Increment, 10) != increment || now.Offset != id && id <= maxOffset {
+		return "", nil
+	}
+	kept, err := r.rows(ctx, "SELECT VARIABLE_NAME FROM performance_schema.persisted_variables WHERE VARIABLE_NAME IN ('auto_increment_increment','auto_increment_offset')")
+	if isDenied(err) || ErrorNumber(err) == errNoSuchTable {
+		return driver, nil
+	}
+	if len(kept) == 2 {
+		driver = "" // it was set by hand, to the same
+	}
+	return driver, err
+}
+
+// maxOffset is the highest auto_increment_offset.
+const maxOffset = 65535
 
 func isOn(v string) bool { return strings.EqualFold(v, "ON") || v == "1" }
 
@@ -130,8 +157,9 @@ func (r reader) durableStep(ctx context.Context, now StepPair) (*StepPair, error
 		return r.durable(ctx, now, "SELECT VARIABLE_NAME AS name, GLOBAL_VALUE_ORIGIN = 'SQL' AS volatile, DEFAULT_VALUE AS later "+
 			"FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME IN ('AUTO_INCREMENT_INCREMENT','AUTO_INCREMENT_OFFSET')")
 	case r.facts.AtLeast(8, 0, 0) && r.facts.PerformanceSchema:
-		return r.durable(ctx, now, "SELECT i.VARIABLE_NAME AS name, i.VARIABLE_SOURCE = 'DYNAMIC' AS volatile, "+
-			"p.VARIABLE_VALUE AS later FROM performance_schema.variables_info i "+
+		return r.durable(ctx, now, "SELECT i.VARIABLE_NAME AS name, i.VARIABLE_SOURCE IN ('DYNAMIC', 'COMPILED') AS volatile, "+
+			// What a group has set counts as compiled in.
+			"COALESCE(p.VARIABLE_VALUE, IF(i.VARIABLE_SOURCE = 'COMPILED', 1, NULL)) AS later FROM performance_schema.variables_info i "+
 			"LEFT JOIN performance_schema.persisted_variables p ON p.VARIABLE_NAME = i.VARIABLE_NAME "+
 			"WHERE i.VARIABLE_NAME IN ('auto_increment_increment','auto_increment_offset')")
 	}

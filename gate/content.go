@@ -175,13 +175,14 @@ type StepSide struct {
 type Steps struct {
 	Old StepSide `json:"old"`
 	New StepSide `json:"new"`
-	// Nodes are the other nodes of the sides' Galera clusters, which take writes as old and new do.
+	// Nodes are the other nodes of the sides' Galera clusters and replication groups, which take writes as old and new do, or
+	// may as soon as the group chooses another primary.
 	Nodes []StepNode `json:"nodes,omitempty"`
-	// Unplanned says of a side that its Galera cluster has nodes that the plan does not name.
+	// Unplanned says of a side that its Galera cluster or group has nodes that the plan does not name.
 	Unplanned []string `json:"unplanned,omitempty"`
 }
 
-// StepNode is the step of a further node that takes writes.
+// StepNode is the step of a further node that takes writes or may.
 type StepNode struct {
 	Name    string `json:"name"`              // as the plan names it
 	Side    string `json:"side"`              // "old" or "new"
@@ -210,9 +211,11 @@ func (c Steps) Mark(name string) (mark uint64, global Step, ok bool) {
 	return n.Mark, n.Global, ok
 }
 
-// StepRestored is new's step after old was drained.
+// StepRestored is the step of new, and of its nodes that the plan names, after old was drained.
 type StepRestored struct {
-	New StepSide `json:"new"`
+	New       StepSide   `json:"new"`
+	Nodes     []StepNode `json:"nodes,omitempty"`
+	Unplanned []string   `json:"unplanned,omitempty"` // as in Steps
 }
 
 // Watch is the status of a running watch.

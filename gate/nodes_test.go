@@ -231,11 +231,42 @@ func TestStepsOfFurtherNodes(t *testing.T) {
 		{"old's", StepNode{StepSide: kept(Step{2, 1})}, nil, ReasonStepOverlap, "on new-1: SET PERSIST auto_increment_offset = 2; SET PERSIST auto_increment_increment = 2"},
 		{"none", StepNode{StepSide: kept(Step{1, 1})}, nil, ReasonStepWrong, "on new-1: SET PERSIST auto_increment_offset = 2; SET PERSIST auto_increment_increment = 2"},
 		{"set by Galera", StepNode{StepSide: StepSide{Global: Step{2, 2}, Persisted: &Step{2, 2}, SessionsSeen: true, Overridden: "wsrep_auto_increment_control=ON"}}, nil, ReasonStepOverridden, "on new-1: turn its control of the step off"},
+		{"set by a group", StepNode{StepSide: StepSide{Global: Step{7, 2}, PersistedKnown: true, SessionsSeen: true, Overridden: "group_replication_auto_increment_increment=7"}}, nil, ReasonStepOverridden, "on new-1: SET PERSIST auto_increment_offset = 2; SET PERSIST auto_increment_increment = 2; a group leaves"},
 		{"dead", StepNode{Trouble: "refused"}, nil, ReasonNodeMissing, "see that it runs"},
 		{"one more", StepNode{StepSide: kept(Step{2, 2})}, []string{"the Galera cluster of new has 3 nodes, and the plan names 2 of them"}, ReasonNodeUnplanned, "name them in the plan"},
 	} {
 		c.node.Name, c.node.Side = "new-1", "new"
 		got := judgeSteps(j, made(p, t0, Steps{Old: kept(Step{2, 1}), New: kept(Step{2, 2}), Nodes: []StepNode{c.node}, Unplanned: c.more}))
+		switch {
+		case c.id == "" && len(got) == 0:
+		case len(got) != 1 || got[0].ID != c.id || !strings.HasPrefix(got[0].Next, c.next):
+			t.Errorf("%s: %+v, want %s", c.name, got, c.id)
+		}
+	}
+}
+
+// TestStepsOfAllNodesAreRestored: a node that may be promoted goes on with its own step, and nodes that all take writes may have
+// the step that their cluster gives them.
+func TestStepsOfAllNodesAreRestored(t *testing.T) {
+	p := testPlan(plan.DualWrite)
+	j := &judge{plan: p, hash: p.Hash(), now: t0, old: uuidOld, new: uuidNew}
+	one, two := Step{1, 1}, Step{2, 2}
+	for _, c := range []struct {
+		name string
+		node StepNode
+		more []string // Unplanned
+		id   string   // "" for none
+		next string
+	}{
+		{"restored", StepNode{StepSide: StepSide{Global: one}}, nil, "", ""},
+		{"its own still", StepNode{StepSide: StepSide{Global: two}}, nil, ReasonStepNotRestored, "on new-1: SET GLOBAL auto_increment_increment = 1"},
+		{"a restart brings it back", StepNode{StepSide: StepSide{Global: one, Persisted: &two}}, nil, ReasonStepNotRestored, "on new-1: RESET PERSIST"},
+		{"its cluster gives it", StepNode{StepSide: StepSide{Global: Step{7, 21}, Persisted: &one, Overridden: "group_replication_auto_increment_increment=7"}}, nil, "", ""},
+		{"dead", StepNode{Trouble: "refused"}, nil, ReasonNodeMissing, "see that it runs"},
+		{"one more", StepNode{StepSide: StepSide{Global: one}}, []string{"the replication group of new has 3 members, and the plan names 2 of them"}, ReasonNodeUnplanned, "name them in the plan"},
+	} {
+		c.node.Name, c.node.Side = "new-1", "new"
+		got := judgeRestored(j, made(p, t0, StepRestored{New: StepSide{Global: one}, Nodes: []StepNode{c.node}, Unplanned: c.more}))
 		switch {
 		case c.id == "" && len(got) == 0:
 		case len(got) != 1 || got[0].ID != c.id || !strings.HasPrefix(got[0].Next, c.next):

@@ -37,8 +37,7 @@ func (j *judge) stepNodes(c Steps) []Reason {
 			own, other, name, advice = c.Old, c.New, "new", Step{2, 1}
 		}
 		if n.Trouble != "" {
-			out = append(out, *j.unknown(ReasonNodeMissing, colon("the step of "+n.Name+", which takes writes, is not known", n.Trouble),
-				"see that it runs and lets crosscheck's account in; a node that is gone for good: take it out of the plan"))
+			out = append(out, *j.unknown(ReasonNodeMissing, colon("the step of "+n.Name+", which takes writes or may, is not known", n.Trouble), mendMissingStep))
 			continue
 		}
 		reasons := j.stepSide(n.Name, n.StepSide, advice)
@@ -55,10 +54,7 @@ func (j *judge) stepNodes(c Steps) []Reason {
 		}
 		out = append(out, reasons...)
 	}
-	for _, text := range c.Unplanned {
-		out = append(out, *j.unknown(ReasonNodeUnplanned, text+": their steps are not known", "name them in the plan, as replicas of their side"))
-	}
-	return out
+	return append(out, j.unplannedSteps(c.Unplanned)...)
 }
 
 // String is the step as increment and offset.
@@ -93,7 +89,11 @@ func (j *judge) stepSide(side string, s StepSide, advice Step) []Reason {
 	want := s.Global // what is wrong must not be persisted
 	switch {
 	case s.Overridden != "":
-		out = append(out, *j.fail(ReasonStepOverridden, side+"'s step is set by "+s.Overridden, on+"turn its control of the step off"))
+		next := on + "turn its control of the step off"
+		if strings.HasPrefix(s.Overridden, "group_replication_") {
+			next = on + s.set(advice) + "; a group leaves a step alone that is not 1, offset 1"
+		}
+		return append([]Reason{*j.fail(ReasonStepOverridden, side+"'s step is set by "+s.Overridden, next)}, j.staleSessions(side, s)...)
 	case s.Global.Increment < 2 || s.Global.Offset < 1:
 		want = advice
 		out = append(out, *j.fail(ReasonStepWrong, side+"'s step is "+s.Global.String(), on+s.set(want)))
@@ -177,22 +177,46 @@ func kill(list []Session) string {
 	return strings.Join(out, "; ")
 }
 
+// judgeRestored wants all nodes of new to make keys in steps of one, or in those that their own cluster gives them.
 func judgeRestored(j *judge, e Evidence) []Reason {
 	c, ok := e.Content.(StepRestored)
 	if !ok {
 		return j.wrongType(e)
 	}
+	out := j.restored("new", c.New)
+	for _, n := range c.Nodes {
+		if n.Trouble != "" {
+			out = append(out, *j.unknown(ReasonNodeMissing, colon("the step of "+n.Name+" is not known", n.Trouble), mendMissingStep))
+			continue
+		}
+		out = append(out, j.restored(n.Name, n.StepSide)...)
+	}
+	return append(out, j.unplannedSteps(c.Unplanned)...)
+}
+
+func (j *judge) restored(name string, s StepSide) []Reason {
+	if s.Overridden != "" {
+		return nil // by the nodes that take writes: nobody else does
+	}
 	var out []Reason
-	if c.New.Overridden != "" {
-		out = append(out, *j.fail(ReasonStepOverridden, "new's step is set by "+c.New.Overridden, "on new: turn its control of the step off"))
+	on := "on " + name + ": "
+	if s.Global != (Step{1, 1}) {
+		out = append(out, *j.fail(ReasonStepNotRestored, name+"'s step is "+s.Global.String(),
+			on+"SET GLOBAL auto_increment_increment = 1; SET GLOBAL auto_increment_offset = 1"))
 	}
-	if c.New.Global != (Step{1, 1}) {
-		out = append(out, *j.fail(ReasonStepNotRestored, "new's step is "+c.New.Global.String(),
-			"on new: SET GLOBAL auto_increment_increment = 1; SET GLOBAL auto_increment_offset = 1"))
+	if s.Persisted != nil && *s.Persisted != (Step{1, 1}) {
+		out = append(out, *j.fail(ReasonStepNotRestored, name+"'s persisted step is "+s.Persisted.String()+": a restart brings it back",
+			on+"RESET PERSIST auto_increment_increment; RESET PERSIST auto_increment_offset"))
 	}
-	if c.New.Persisted != nil && *c.New.Persisted != (Step{1, 1}) {
-		out = append(out, *j.fail(ReasonStepNotRestored, "new's persisted step is "+c.New.Persisted.String()+": a restart brings it back",
-			"on new: RESET PERSIST auto_increment_increment; RESET PERSIST auto_increment_offset"))
+	return out
+}
+
+const mendMissingStep = "see that it runs and lets crosscheck's account in; a node that is gone for good: take it out of the plan"
+
+func (j *judge) unplannedSteps(list []string) []Reason {
+	var out []Reason
+	for _, text := range list {
+		out = append(out, *j.unknown(ReasonNodeUnplanned, text+": their steps are not known", "name them in the plan, as replicas of their side"))
 	}
 	return out
 }

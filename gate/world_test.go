@@ -167,8 +167,6 @@ func bads(p plan.Plan, k Kind, at time.Time) map[string]Content {
 	case StepRestored:
 		c.New.Global = Step{2, 2}
 		out[ReasonStepNotRestored] = c
-		c.New.Overridden = "Galera"
-		out[ReasonStepOverridden] = c
 	case Watch:
 		change := func(id string, f func(w *Watch)) {
 			x := c

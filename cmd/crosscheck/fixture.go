@@ -31,6 +31,7 @@ type fixtureFlags struct {
 	name, topology, server, old, new, format string
 	gtid                                     string
 	replicas                                 []string
+	multiPrimary                             bool
 }
 
 func newFixtureUp(g *globals) *cobra.Command {
@@ -50,6 +51,7 @@ does not have are fetched once, without root, into ~/.cache/crosscheck.`,
 	f.StringVar(&o.name, "name", "default", "name of the set")
 	f.StringVar(&o.topology, "topology", "pair", "pair (old→new), dual (both ways, steps set), chain (A→C→B), independent,\nclusters (a pair with two replicas on each side), group (MySQL; new is a replication group of two),\nor galera (MariaDB; new is a Galera cluster of two)")
 	f.StringArrayVar(&o.replicas, "replica", nil, "a replica of a side, repeatable: old or new, with options behind a colon:\nnew:of=1,delay=60s,no-log-updates,server=mariadb118")
+	f.BoolVar(&o.multiPrimary, "multi-primary", false, "all members of a group take writes")
 	f.StringVar(&o.server, "server", "", "family of all servers: "+familyNames()+" (default mariadb; of a group mysql)")
 	f.StringVar(&o.old, "old", "", "family of the old side, if another")
 	f.StringVar(&o.new, "new", "", "family of the new side, if another")
@@ -68,7 +70,7 @@ func familyNames() string {
 
 // spec reads the flags of fixture up.
 func (o *fixtureFlags) spec(g *globals) (fixtures.Spec, error) {
-	spec := fixtures.Spec{Name: o.name, Detached: true, Provision: g.provision()}
+	spec := fixtures.Spec{Name: o.name, Detached: true, Provision: g.provision(), MultiPrimary: o.multiPrimary}
 	var err error
 	if spec.Topology, err = fixtures.ParseTopology(o.topology); err != nil {
 		return spec, usageError("--topology: %w", err)

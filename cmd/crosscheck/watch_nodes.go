@@ -60,19 +60,20 @@ func (r *replicaFlags) watched(ctx context.Context, g *globals, log *slog.Logger
 }
 
 // members are the further servers of each side whose transactions count as the side's: those that were named as such, and the
-// other nodes of its Galera cluster, since a node's log holds their transactions under their own server_ids. Those of one that
+// other nodes of its Galera cluster or replication group, since a node's log holds their transactions under their own server_ids. Those of one that
 // does not answer now are not judged, which the watch tells.
 func (o *watchFlags) members(ctx context.Context, old, new *cluster.Server, replicas []watch.Replica) [2][]string {
 	out := [2][]string{slices.Clone(o.oldMembers), slices.Clone(o.newMembers)}
 	for _, r := range replicas {
-		if ![2]*cluster.Server{old, new}[r.Side].Facts().Galera {
+		own := [2]*cluster.Server{old, new}[r.Side].Facts()
+		if !own.Galera && !own.GroupReplication {
 			continue
 		}
 		s, err := r.Open(ctx)
 		if err != nil {
 			continue
 		}
-		if f := s.Facts(); f.Galera {
+		if f := s.Facts(); f.Galera || f.GroupReplication {
 			out[r.Side] = append(out[r.Side], strconv.FormatUint(uint64(f.ServerID), 10))
 		}
 		_ = s.Close()

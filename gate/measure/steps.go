@@ -22,45 +22,97 @@ func (m *measurement) steps(ctx context.Context) (gate.Content, error) {
 		return nil, err
 	}
 	for _, n := range []node{{nodeOld, m.old}, {nodeNew, m.new}} {
-		if err := m.stepNodes(ctx, n, &out); err != nil {
+		nodes, unplanned, err := m.stepNodes(ctx, n)
+		if err != nil {
 			return nil, err
 		}
+		out.Nodes, out.Unplanned = append(out.Nodes, nodes...), append(out.Unplanned, unplanned...)
 	}
 	return out, nil
 }
 
-// stepNodes measures the other nodes of a side's Galera cluster, which take writes with steps of their own.
-func (m *measurement) stepNodes(ctx context.Context, side node, out *gate.Steps) error {
-	if !side.server.Facts().Galera {
-		return nil
+// stepNodes measures the other nodes of a side's Galera cluster or replication group, which take writes with steps of their own,
+// now or as soon as the group chooses another primary. Nodes of theirs that the plan does not name are told.
+func (m *measurement) stepNodes(ctx context.Context, side node) (nodes []gate.StepNode, unplanned []string, err error) {
+	f := side.server.Facts()
+	if !f.Galera && !f.GroupReplication {
+		return nil, nil, nil
 	}
-	named := 1
+	named := []*cluster.Server{side.server}
 	for _, r := range m.replicas {
-		if r.Side != side.name || r.Server != nil && !r.Server.Facts().Galera {
+		if r.Side != side.name || r.Server != nil && !r.Server.Facts().Galera && !r.Server.Facts().GroupReplication {
 			continue
 		}
-		named++
-		n := gate.StepNode{Name: r.Name, Side: side.name}
-		err := r.Err
-		if r.Server != nil {
-			n.StepSide, err = m.stepSide(ctx, r.Server)
+		var n gate.StepNode
+		if n, err = m.stepNode(ctx, r); err != nil {
+			return nil, nil, err
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if nodes = append(nodes, n); r.Server != nil {
+			named = append(named, r.Server)
 		}
-		if err != nil {
-			n = gate.StepNode{Name: r.Name, Side: side.name, Trouble: fault.Line(err.Error())}
-		}
-		out.Nodes = append(out.Nodes, n)
+	}
+	unplanned, err = unplannedMembers(ctx, side, named)
+	return nodes, unplanned, err
+}
+
+// stepNode measures the step of a node that the plan names; that it does not answer is evidence itself.
+func (m *measurement) stepNode(ctx context.Context, r Replica) (n gate.StepNode, err error) {
+	n = gate.StepNode{Name: r.Name, Side: r.Side}
+	trouble := r.Err
+	if r.Server != nil {
+		n.StepSide, trouble = m.stepSide(ctx, r.Server)
+	}
+	if ctx.Err() != nil {
+		return n, ctx.Err()
+	}
+	if trouble != nil {
+		n = gate.StepNode{Name: r.Name, Side: r.Side, Trouble: fault.Line(trouble.Error())}
+	}
+	return n, nil
+}
+
+// unplannedMembers says that a side's cluster has nodes besides those that are named. A node that is named and has left the
+// cluster stands for none that is in it.
+func unplannedMembers(ctx context.Context, side node, named []*cluster.Server) ([]string, error) {
+	if !side.server.Facts().Galera {
+		return unplannedOfGroup(ctx, side, named)
 	}
 	g, err := side.server.GaleraNode(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if g.Nodes > named {
-		out.Unplanned = append(out.Unplanned, fmt.Sprintf("the Galera cluster of %s has %d nodes, and the plan names %d of them", side.name, g.Nodes, named))
+	inside := 1
+	for _, s := range named[1:] {
+		if n, err := s.GaleraNode(ctx); err == nil && n.Cluster == g.Cluster && n.View == g.View {
+			inside++
+		} else if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 	}
-	return nil
+	if g.Nodes > inside {
+		return []string{fmt.Sprintf("the Galera cluster of %s has %d nodes, and the plan names %d of them", side.name, g.Nodes, inside)}, nil
+	}
+	return nil, nil
+}
+
+func unplannedOfGroup(ctx context.Context, side node, named []*cluster.Server) ([]string, error) {
+	members, shown, err := side.server.GroupMembers(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case !shown:
+		return []string{side.name + " does not show the members of its replication group"}, nil
+	}
+	inside := 0
+	for _, uuid := range members {
+		if slices.ContainsFunc(named, func(s *cluster.Server) bool { return strings.EqualFold(s.Facts().ServerUUID, uuid) }) {
+			inside++
+		}
+	}
+	if len(members) > inside {
+		return []string{fmt.Sprintf("the replication group of %s has %d members, and the plan names %d of them", side.name, len(members), inside)}, nil
+	}
+	return nil, nil
 }
 
 // stepName is what the steps' evidence calls a server.
@@ -77,9 +129,27 @@ func (m *measurement) stepName(s *cluster.Server) string {
 	return nodeOld
 }
 
+// stepRestored measures new and all of its nodes: those that take writes besides it, and those that may be promoted.
 func (m *measurement) stepRestored(ctx context.Context) (gate.Content, error) {
 	side, err := m.stepSide(ctx, m.new)
-	return gate.StepRestored{New: side}, err
+	if err != nil {
+		return nil, err
+	}
+	out := gate.StepRestored{New: side}
+	if _, out.Unplanned, err = m.stepNodes(ctx, node{nodeNew, m.new}); err != nil {
+		return nil, err
+	}
+	for _, r := range m.replicas {
+		if r.Side != nodeNew {
+			continue
+		}
+		n, err := m.stepNode(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		out.Nodes = append(out.Nodes, n)
+	}
+	return out, nil
 }
 
 func (m *measurement) stepSide(ctx context.Context, s *cluster.Server) (gate.StepSide, error) {
@@ -250,6 +320,9 @@ func persisted(ctx context.Context, s *cluster.Server, now gate.Step) (step *gat
 	out := now
 	for _, r := range list {
 		value, kept := r.int("persisted")
+		if !kept && strings.EqualFold(r["source"], "COMPILED") {
+			value, kept = 1, true // if it is another one, a group has set it
+		}
 		switch atRunTime := strings.EqualFold(r["source"], "DYNAMIC") || strings.EqualFold(r["source"], "SQL"); {
 		case kept && strings.EqualFold(r["name"], "auto_increment_increment"):
 			out.Increment = int(value)
