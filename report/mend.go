@@ -127,7 +127,7 @@ type MendPlan struct {
 	In     *MendInput
 	Groups []MendGroup
 	Files  []MendFile
-	pass   []bool // of In.Stops: it is passed
+	pass   []bool            // of In.Stops: it is passed
 	extra  map[int]*MendStop // rows of passed transactions that no finding is about, with who waits for them
 }
 
@@ -275,7 +275,9 @@ func (p *MendPlan) source(g *MendGroup, r int, s conflict.Side) (writer int, ok 
 }
 
 // collides tells kinds apart in which each side made a version of a row.
-func collides(k conflict.Kind) bool { return k >= conflict.InsertInsertPK && k <= conflict.ForeignKeyOrphan }
+func collides(k conflict.Kind) bool {
+	return k >= conflict.InsertInsertPK && k <= conflict.ForeignKeyOrphan
+}
 
 func joinKeeps(list []Keep) string {
 	var out []string

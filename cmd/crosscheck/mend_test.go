@@ -176,7 +176,9 @@ func (m *mendTest) mend(want int, args ...string) string {
 	return p.stdout.String()
 }
 
-func (m *mendTest) folder() string { return filepath.Join(filepath.Dir(m.state), fmt.Sprintf("mend-%d", m.runs)) }
+func (m *mendTest) folder() string {
+	return filepath.Join(filepath.Dir(m.state), fmt.Sprintf("mend-%d", m.runs))
+}
 
 // run runs the files of the last mend in their order, each on its node.
 func (m *mendTest) run() {

@@ -69,4 +69,3 @@ func (w *Watch) mends(ctx context.Context) (map[string][]record.Mend, error) {
 	}
 	return out, classify(w.l.path, op, rows.Err())
 }
-
