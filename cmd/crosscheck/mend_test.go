@@ -35,6 +35,7 @@ func TestMend(t *testing.T) {
 		Name: "mysql-dual-nodes", Topology: fixtures.Dual, Old: fixtures.MySQL, OldReplicas: make([]fixtures.ReplicaSpec, 1), NewReplicas: make([]fixtures.ReplicaSpec, 1),
 	}} {
 		t.Run(spec.Name, func(t *testing.T) {
+			t.Parallel() // they mostly wait
 			m := &mendTest{T: t, set: pool.get(t, spec), state: filepath.Join(t.TempDir(), "state")}
 			m.story()
 		})

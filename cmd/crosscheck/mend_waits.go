@@ -104,7 +104,7 @@ func (m *mender) queue(ctx context.Context, node, src *cluster.Server, c *cluste
 	if at, cerr := c.Exec.Compare(end.File); cerr == nil && at >= 0 {
 		return nil
 	}
-	tail, err := binlog.Tail(ctx, src, from, binlog.Options{AnyFormat: true})
+	tail, err := binlog.Tail(ctx, src, from, binlog.Options{AnyFormat: true, HeartbeatPeriod: 200 * time.Millisecond})
 	if err != nil {
 		return err
 	}
