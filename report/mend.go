@@ -77,6 +77,7 @@ type MendFinding struct {
 	Found time.Time
 	Rows  []int // places in MendInput.Rows
 	Keep  Keep  // "": nobody chose
+	Aside bool  // it was not asked for
 }
 
 // MendStop is what waits for the applier of a node, read in its source's log. The applier may be stopped at it.
@@ -206,6 +207,10 @@ func (p *MendPlan) choose(g *MendGroup) {
 		if g.Left = why; first.Kind != conflict.WrongStepKey && first.Kind != conflict.StaleSession && first.Kind != conflict.DDLRace {
 			g.Left = "only by hand: it names no row; " + first.Advice
 		}
+		return
+	}
+	if !slices.ContainsFunc(g.Findings, func(f int) bool { return !p.In.Findings[f].Aside }) {
+		g.Left = "it was not asked for"
 		return
 	}
 	if why := p.unknown(g); why != "" {
@@ -398,7 +403,7 @@ func (p *MendPlan) settle() (again bool) {
 			if in[r] && mended[r] == nil {
 				p.pass[i] = false
 			}
-			if b := p.In.Rows[r].Beside; !in[r] && slices.ContainsFunc(b[s.Side], func(x checksum.Beside) bool { return x.Why != "" }) {
+			if !in[r] && !p.follows(s, r) {
 				p.pass[i] = false
 			}
 		}
@@ -426,6 +431,16 @@ func (p *MendPlan) settle() (again bool) {
 	return again
 }
 
+// follows tells whether a node may get a row that no finding is about from the transaction's side: it is told, and a writer
+// holds what the transaction found where it was made. Else it has a version of its own, which nobody chose to drop.
+func (p *MendPlan) follows(s *MendStop, r int) bool {
+	row := &p.In.Rows[r]
+	if slices.ContainsFunc(row.Beside[s.Side], func(x checksum.Beside) bool { return x.Why != "" }) {
+		return false
+	}
+	return p.In.Nodes[s.Node].Side == sideName(s.Side) || row.Beside[conflict.Old][1].Holds[s.Side.Other()][s.Side.Other()]
+}
+
 func (p *MendPlan) cannotPass(s *MendStop, mended map[int]*MendGroup, in map[int]bool) string {
 	if s.Why != "" {
 		return s.Why
@@ -433,6 +448,11 @@ func (p *MendPlan) cannotPass(s *MendStop, mended map[int]*MendGroup, in map[int
 	for _, r := range s.Rows {
 		if in[r] && mended[r] == nil {
 			return rowName(p.In.Rows[r].Row) + ", which it changes too, is left out"
+		}
+	}
+	for _, r := range s.Rows {
+		if !in[r] && !p.follows(s, r) {
+			return fmt.Sprintf("it changes %s too, which no finding is about, and which is not there as that transaction found it", rowName(p.In.Rows[r].Row))
 		}
 	}
 	return "it changes rows that cannot be told"

@@ -124,7 +124,8 @@ func TestMendPlan(t *testing.T) {
 	behind := mendRowOf("5", [3]string{"a", "b", "a"}, [2]string{"a", "b"}) // new's replica already holds old's
 	fresh := apart
 	fresh.Fresh = [2]string{"105", "106"}
-	beside := mendRowOf("7", [3]string{"", "x", "x"}, [2]string{"-", "-"})
+	beside := mendRowOf("7", [3]string{"", "x", "x"}, [2]string{"", "-"}) // what the transaction found there, nothing, is there still
+	own := mendRowOf("7", [3]string{"y", "x", "x"}, [2]string{"", "-"})
 	stop := func(rows ...int) MendStop {
 		return MendStop{Node: 0, Side: conflict.New, Source: "new", Errno: 1062, GTID: "u:7", Rows: rows}
 	}
@@ -185,6 +186,11 @@ func TestMendPlan(t *testing.T) {
 			in.Findings[0].Rows = []int{0}
 			return in
 		}(), left: "must not be passed"},
+		{name: "not passed, for another row is old's own", in: func() *MendInput {
+			in := mendInput(conflict.InsertInsertPK, KeepOld, []MendRow{apart, own}, stop(0, 1))
+			in.Findings[0].Rows = []int{0}
+			return in
+		}(), left: "not there as that transaction found it"},
 		{name: "not passed, for it is not known", in: mendInput(conflict.InsertInsertPK, KeepOld, []MendRow{apart}, MendStop{Node: 0, Side: conflict.New, Errno: 1062, Rows: []int{0}, Why: "a statement waits"}), left: "a statement waits"},
 		{name: "more of it waits", in: mendInput(conflict.UpdateUpdate, KeepOld, []MendRow{apart}, waits(0)), left: "let them arrive"},
 		{name: "more of what stays waits", in: mendInput(conflict.UpdateUpdate, KeepNew, []MendRow{apart}, waits(0)), sql: "old: " + toB, dropped: 1},

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"crosscheck/checksum"
@@ -135,7 +136,8 @@ func (p *MendPlan) Left() int {
 	n := 0
 	for i := range p.Groups {
 		k := p.In.Findings[p.Groups[i].Findings[0]].Kind
-		if p.Groups[i].Left != "" && k != conflict.StaleSession && k != conflict.WrongStepKey {
+		aside := !slices.ContainsFunc(p.Groups[i].Findings, func(f int) bool { return !p.In.Findings[f].Aside })
+		if !aside && p.Groups[i].Left != "" && k != conflict.StaleSession && k != conflict.WrongStepKey {
 			n++
 		}
 	}
@@ -167,6 +169,9 @@ func (p *MendPlan) Mended() map[string]Keep {
 func (p *MendPlan) Tell(w io.Writer, show bool) error {
 	var b strings.Builder
 	for i := range p.Groups {
+		if !slices.ContainsFunc(p.Groups[i].Findings, func(f int) bool { return !p.In.Findings[f].Aside }) {
+			continue
+		}
 		b.WriteString(strings.Join(p.Groups[i].words(p, show), "\n") + "\n\n")
 	}
 	for i := range p.In.Stops {

@@ -18,6 +18,7 @@ import (
 
 	"crosscheck/checksum"
 	"crosscheck/cluster"
+	"crosscheck/cluster/binlog"
 	"crosscheck/cluster/topology"
 	"crosscheck/gate/record"
 	"crosscheck/internal/ledger"
@@ -110,6 +111,12 @@ func runMend(ctx context.Context, g *globals, o *mendFlags) error {
 	defer closeAll()
 	if err = o.choose(m.in.Findings, keeps); err != nil {
 		return err
+	}
+	for i := range m.in.Findings { // the others are looked at all the same: a transaction that is passed may be about them too
+		f := &m.in.Findings[i]
+		if f.Aside = len(o.findings) > 0 && !slices.Contains(o.findings, f.ID); f.Aside {
+			f.Keep = ""
+		}
 	}
 	plan := report.PlanMend(m.in)
 	if err = plan.Tell(g.std.out, o.showValues); err != nil {
@@ -253,7 +260,7 @@ func (o *mendFlags) look(ctx context.Context, g *globals, account *ledger.Watch,
 		in: &report.MendInput{
 			Written: time.Now(), By: o.by, State: o.state, Unread: found.Gaps(), SplitTable: cluster.SplitFullName, Recheck: o.recheck,
 		},
-		index: map[string]int{}, keys: map[string][]string{}, fresh: map[string]uint64{}, log: g.logger(g.std.err),
+		index: map[string]int{}, keys: map[string][]string{}, before: map[int][2]*binlog.Change{}, fresh: map[string]uint64{}, log: g.logger(g.std.err),
 	}
 	ids := map[string]bool{}
 	for _, id := range o.findings {
@@ -271,6 +278,11 @@ func (o *mendFlags) look(ctx context.Context, g *globals, account *ledger.Watch,
 	}
 	for _, n := range m.nodes {
 		m.in.Nodes = append(m.in.Nodes, mendNode(n))
+		channels, err := n.Server.Channels(ctx)
+		if err != nil {
+			return nil, err
+		}
+		m.stopped = m.stopped || slices.ContainsFunc(channels, func(c cluster.ReplicaChannel) bool { return !c.SQLRunning && c.SQLErrno != 0 })
 	}
 	if err := m.findings(ctx, account, ids); err != nil {
 		return nil, err

@@ -26,9 +26,13 @@ type mender struct {
 	nodes []*topology.Node // the writers of old and new first
 	index map[string]int   // of rows, by conflict.Row.ID
 	keys  map[string][]string
-	log   *slog.Logger
-	fresh map[string]uint64 // the last key that was given out, by side and table
-	doubt int               // rows under doubt whose key is not kept as it is
+	// before is, of a row that only a waiting transaction changes, what that found: it must be there still.
+	before map[int][2]*binlog.Change
+	log    *slog.Logger
+	// stopped says that an applier is stopped by an error, be it at a change that left both sides equal.
+	stopped bool
+	fresh   map[string]uint64 // the last key that was given out, by side and table
+	doubt   int               // rows under doubt whose key is not kept as it is
 }
 
 // add adds a row once.
@@ -62,7 +66,7 @@ func (m *mender) findings(ctx context.Context, w *ledger.Watch, ids map[string]b
 	seen := map[string]bool{}
 	err = w.EachFinding(ctx, func(at time.Time, f conflict.Finding) error {
 		seen[f.ID] = true
-		if len(ids) > 0 && !ids[f.ID] || len(ids) == 0 && !open[f.ID] && !f.Kind.Benign() {
+		if !ids[f.ID] && !open[f.ID] && !(f.Kind.Benign() && m.stopped) {
 			return nil
 		}
 		x := report.MendFinding{Finding: f, Found: at}
@@ -81,9 +85,6 @@ func (m *mender) findings(ctx context.Context, w *ledger.Watch, ids map[string]b
 		if !seen[id] {
 			return usageError("--finding %s: the watch has no such finding", id)
 		}
-	}
-	if len(ids) > 0 {
-		return nil
 	}
 	return w.EachFate(ctx, func(f record.Fate) error {
 		if f.Outcome != watch.OutcomeDiffers && f.Outcome != watch.OutcomeOpen {
@@ -167,6 +168,9 @@ func (m *mender) read(ctx context.Context) error {
 
 // logged are the last changes that both sides made to a row of which findings tell.
 func (m *mender) logged(row int) (out [2]*binlog.Change) {
+	if b, ok := m.before[row]; ok {
+		return b
+	}
 	id := m.in.Rows[row].ID()
 	var last [2]time.Time
 	for i := range m.in.Findings {

@@ -164,7 +164,7 @@ func (q *waiting) take(ctx context.Context, tx *binlog.Transaction) error {
 	}
 	for i := range tx.Changes {
 		ch := &tx.Changes[i]
-		rows, err := q.m.rowsOf(ctx, q.src, ch, stopped)
+		rows, err := q.m.rowsOf(ctx, q.src, ch, stopped, q.s.Side.Other())
 		if err != nil {
 			if stopped {
 				q.s.Why = err.Error()
@@ -240,8 +240,8 @@ func (q *waiting) named(ctx context.Context) error {
 }
 
 // rowsOf finds the rows of a change among those that are looked at, by the keys before and after it; with add they are
-// added.
-func (m *mender) rowsOf(ctx context.Context, src *cluster.Server, ch *binlog.Change, add bool) ([]int, error) {
+// added, and what the change found there is remembered: a node of side that holds something else has a version of its own.
+func (m *mender) rowsOf(ctx context.Context, src *cluster.Server, ch *binlog.Change, add bool, side conflict.Side) ([]int, error) {
 	name := (&cluster.Table{Schema: ch.Schema, Name: ch.Table}).FullName()
 	columns := m.keys[name]
 	if columns == nil {
@@ -276,6 +276,14 @@ func (m *mender) rowsOf(ctx context.Context, src *cluster.Server, ch *binlog.Cha
 		i, ok := m.index[row.ID()]
 		if !ok && add {
 			i, ok = m.add(row), true
+			found := &binlog.Change{Def: ch.Def, Partial: ch.Partial}
+			if len(out) == 0 && ch.Before != nil { // else there was no row of this key
+				found.After = ch.Before
+			}
+			m.before[i] = [2]*binlog.Change{}
+			b := m.before[i]
+			b[side] = found
+			m.before[i] = b
 		}
 		if ok && !slices.Contains(out, i) {
 			out = append(out, i)
