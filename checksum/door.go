@@ -23,6 +23,7 @@ type (
 	RowKey     = onerow.Key      // a row by the columns of its key
 	RowVerdict = onerow.Verdict  // what became of a row that was compared on its own
 	Rechecker  = prove.Rechecker // compares single rows
+	Beside     = prove.Beside    // what two servers hold of a row at a moment
 )
 
 // The kinds of difference, and the proofs, strongest first.

@@ -54,7 +54,7 @@ func help(t *testing.T) map[string][]string {
 	flags := make(map[string][]string)
 	for _, command := range []string{
 		"check", "preflight", "watch", "topology", "plan init", "plan replace-node", "gate status", "gate check", "gate wait", "gate override", "gate certify",
-		"keygen", "verify", "repair", "report", "demo", "fixture up", "fixture down", "fixture list",
+		"keygen", "verify", "repair", "mend", "report", "demo", "fixture up", "fixture down", "fixture list",
 	} {
 		out, err := exec.CommandContext(t.Context(), binary, append(strings.Fields(command), "--help")...).Output()
 		if err != nil {
@@ -73,7 +73,7 @@ func TestFlagsExist(t *testing.T) {
 	if len(known["check"]) < 10 {
 		t.Fatalf("the help of check was not understood: %v", known["check"])
 	}
-	commandLine := regexp.MustCompile(`crosscheck (check|preflight|topology|plan init|gate (?:status|check|wait|override|certify)|keygen|verify|repair|report|demo|fixture (?:up|down|list))\b([^\x60\n]*)`)
+	commandLine := regexp.MustCompile(`crosscheck (check|preflight|topology|plan init|gate (?:status|check|wait|override|certify)|keygen|verify|repair|mend|report|demo|fixture (?:up|down|list))\b([^\x60\n]*)`)
 	for path, text := range documents(t) {
 		for _, m := range flagText.FindAllStringSubmatch(text, -1) {
 			if !slices.Contains(known[""], m[1]) && !slices.Contains(foreign, m[1]) {

@@ -377,7 +377,7 @@ func (j *judge) watch(e Evidence, c Watch) []Reason {
 			quiet.Round(time.Second), j.plan.Limits.QuietPeriod, counts(c.Failures)), "mend its cause; wait"))
 	}
 	if c.Differ > 0 {
-		out = append(out, *j.fail(ReasonRowsDiffer, Many(c.Differ, "row is proven different", "rows are proven different"), "mend the rows on new as what this writes says: crosscheck repair --state DIR; wait until the watch has checked them again"))
+		out = append(out, *j.fail(ReasonRowsDiffer, Many(c.Differ, "row is proven different", "rows are proven different"), "choose which version stays and run what this writes: crosscheck mend --plan PLAN --state DIR; wait until the watch has checked them again"))
 	}
 	if c.Open > 0 {
 		out = append(out, *j.unknown(ReasonRowsUndecided, Many(c.Open, "row is under doubt", "rows are under doubt"), "wait until the watch has checked them again"))

@@ -99,7 +99,11 @@ func (r *repair) takeOrPut(table string, d checksum.Difference, n int, back bool
 			return
 		}
 		r.statement(stmt.sql)
-		r.printf("SET @crosscheck_%d = ROW_COUNT();\n", n)
+		count := "ROW_COUNT()"
+		if r.whole { // it was read already
+			count = "@crosscheck_last"
+		}
+		r.printf("SET @crosscheck_%d = %s;\n", n, count)
 		return
 	}
 	stmt, _, err := insertRow(table, d)

@@ -154,7 +154,7 @@ func updateRow(table string, d checksum.Difference) (repeated, error) {
 		}
 	}
 	key := guards(d.NewRow, func(c checksum.Cell) bool { return c.Key })
-	values := guards(d.NewRow, func(c checksum.Cell) bool { return !c.Key && differs[strings.ToLower(c.Column)] })
+	values := guards(d.NewRow, func(c checksum.Cell) bool { return !c.Key && (d.Whole || differs[strings.ToLower(c.Column)]) })
 	switch {
 	case generatedOnly:
 		return repeated{}, errNotWritable

@@ -55,6 +55,9 @@ type Difference struct {
 	OldRow []Cell `json:"-"`
 	NewRow []Cell `json:"-"`
 
+	// Whole says that the images are of all columns, and that a statement may act only where all of them are as they were.
+	Whole bool `json:"-"`
+
 	// Packed is what Unpack makes Columns, OldRow and NewRow of; nil if they are made.
 	Packed *PackedRows `json:"-"`
 }

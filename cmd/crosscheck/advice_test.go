@@ -104,7 +104,7 @@ func words() []string {
 	return []string{
 		"wait", "wait until it has caught up", "wait until new has caught up", "wait until it has ended", "wait until the watch has checked them again",
 		"wait for a watch period without it", "find who writes to old", "find what wrote to new and undo it", "find its cause on new", "mend its cause",
-		"end it", "go back", "begin a new window", "mend the rows on new as what this writes says", "wait until rows were written on old", "see that the application sets none",
+		"end it", "go back", "begin a new window", "mend the rows on new as what this writes says", "choose which version stays and run what this writes", "wait until rows were written on old", "see that the application sets none",
 		"see that the plan names all of its accounts under [application]", "measure again",
 		"run the files that this writes in their order, each on its own node", "take it out of those that are read",
 	}

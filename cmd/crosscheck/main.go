@@ -110,7 +110,7 @@ Exit codes: 0 same, 1 different, 2 undecided, 3 could not run, 64 usage error.`,
 	f.StringVar(&g.defaultsFile, "defaults-file", "", "option file for @group addresses (default ~/.my.cnf)")
 	f.BoolVarP(&g.verbose, "verbose", "v", false, "log what is done, on stderr")
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "no progress, only the result and errors")
-	root.AddCommand(newCheckCommand(g), newWatchCommand(g), newPreflightCommand(g), newPlanCommand(g), newGateCommand(g), newRepairCommand(g), newReportCommand(g), newFixtureCommand(g), newDemoCommand(g),
+	root.AddCommand(newCheckCommand(g), newWatchCommand(g), newPreflightCommand(g), newPlanCommand(g), newGateCommand(g), newRepairCommand(g), newMendCommand(g), newReportCommand(g), newFixtureCommand(g), newDemoCommand(g),
 		newKeygenCommand(g), newVerifyCommand(g), newTopologyCommand(g))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	wrapArgs(root)

@@ -103,9 +103,12 @@ numbered in the order in which they are to be run, or with --node the file of on
 			}
 			book, sum, err := state.open(c.Context(), g)
 			if err != nil {
-				return err
+				return noRun(c.Context(), g, state.dir, err)
 			}
 			defer book.Close()
+			if err = leadToMend(c.Context(), g, book, state.dir); err != nil {
+				return err
+			}
 			group, err := groupOf(c.Context(), book, sum)
 			if err != nil {
 				return err

@@ -146,6 +146,7 @@ type Outcomes struct {
 	Equal      uint64 `json:"equal,omitempty"`      // found equal
 	Superseded uint64 `json:"superseded,omitempty"` // a later change of the row arrived unchanged
 	Repaired   uint64 `json:"repaired,omitempty"`   // proven different, and equal later
+	Mended     uint64 `json:"mended,omitempty"`     // equal after a mend was written for it
 	Differs    uint64 `json:"differs,omitempty"`    // proven different
 	Open       uint64 `json:"open,omitempty"`       // without a decision
 	NotKnown   uint64 `json:"not_known,omitempty"`  // nobody looked

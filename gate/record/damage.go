@@ -35,6 +35,7 @@ type Found struct {
 	At         time.Time
 	Told       bool // Rows are all that it is about
 	Rows       []Fate
+	Mends      []Mend // that were written for it, oldest first
 }
 
 // Listing says whether a check names a row among its differences.
@@ -67,6 +68,7 @@ const (
 	endEqual                 // found equal
 	endSuperseded            // a later change of the row arrived unchanged
 	endRepaired              // proven different, and equal later
+	endMended                // equal after a mend was written for it
 	endUnknown               // nobody looked
 	endOpen                  // no decision
 	endDiffers               // proven different
@@ -74,7 +76,7 @@ const (
 
 func (e end) settled() bool { return e < endUnknown }
 
-var endNames = [...]string{"harmless", "equal", "superseded", "repaired", "not_known", "open", "differs"}
+var endNames = [...]string{"harmless", "equal", "superseded", "repaired", "mended", "not_known", "open", "differs"}
 
 func (e end) String() string { return endNames[e] }
 

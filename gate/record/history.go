@@ -72,6 +72,7 @@ func (t *Tally) Found(f Found) error {
 	if err != nil {
 		return err
 	}
+	x = x.mended(f)
 	c := t.of(f.Kind)
 	c.Count++
 	t.count(&c.Outcomes, x.end)
@@ -123,7 +124,7 @@ func (t *Tally) of(k conflict.Kind) *certificate.Found {
 }
 
 func (*Tally) count(o *certificate.Outcomes, e end) {
-	*[...]*uint64{&o.Harmless, &o.Equal, &o.Superseded, &o.Repaired, &o.NotKnown, &o.Open, &o.Differs}[e]++
+	*[...]*uint64{&o.Harmless, &o.Equal, &o.Superseded, &o.Repaired, &o.Mended, &o.NotKnown, &o.Open, &o.Differs}[e]++
 }
 
 // maxCredited bounds who is named for what was settled.
@@ -216,7 +217,7 @@ func outcome(k conflict.Kind, c certificate.Found) string {
 		return strings.Join(out, ", ")
 	}
 	text := fmt.Sprintf("%d settled", c.Count-c.Unsettled)
-	if how := parts(o.Equal, "found equal again", o.Superseded, "superseded by a later change that arrived", o.Repaired, "repaired", o.Harmless, "harmless"); how != "" {
+	if how := parts(o.Equal, "found equal again", o.Superseded, "superseded by a later change that arrived", o.Repaired, "repaired", o.Mended, "mended by a plan that names what it drops", o.Harmless, "harmless"); how != "" {
 		text += " (" + how + ")"
 	}
 	text += fmt.Sprintf(", %d open", c.Unsettled)

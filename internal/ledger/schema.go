@@ -42,6 +42,8 @@ import (
 //	watch_proofs       when and through which ends of the logs outcomes became known
 //	watch_checkpoints  from where another process goes on; the detector's state is in watch_snapshots, in pieces
 //
+//	mends              SQL that was written to mend findings, and by whom; mend_findings: of which, and what stays
+//
 // Of gates:
 //
 //	evidence       what gates are judged by, and every decision: rows are added and never changed or removed. id is the
@@ -59,7 +61,7 @@ const applicationID = 0x63726f73 // "cros", so that file(1) and we tell a ledger
 
 // migrations bring a file from user_version i to i+1.
 func migrations() []string {
-	return []string{schemaV1, schemaV2, schemaV3, schemaV4, schemaV5, schemaV6}
+	return []string{schemaV1, schemaV2, schemaV3, schemaV4, schemaV5, schemaV6, schemaMend}
 }
 
 const schemaV1 = `

@@ -145,6 +145,10 @@ func (w *Watch) EachFate(ctx context.Context, fn func(record.Fate) error) error 
 // in memory. An error of fn ends the walk and is returned as it is.
 func (w *Watch) EachFound(ctx context.Context, fn func(record.Found) error) error {
 	const op = "read what became of findings"
+	mends, err := w.mends(ctx)
+	if err != nil {
+		return err
+	}
 	rows, err := w.l.read.QueryContext(ctx, `SELECT f.seq, f.id, f.kind, f.table_name, f.key_json, f.found_at, f.rows_told,
 		x.row_id IS NOT NULL, `+fateColumns+`, iif(x.outcome <> '', x.outcome, r.outcome), iif(x.outcome <> '', x.differed, r.differed)
 		FROM watch_findings f LEFT JOIN watch_finding_rows x ON x.finding = f.seq LEFT JOIN watch_rows r ON r.id = x.row_id
@@ -171,6 +175,7 @@ func (w *Watch) EachFound(ctx context.Context, fn func(record.Found) error) erro
 			}
 		}
 		last, f = seq, next
+		f.Mends = mends[f.ID]
 	}
 	if err = rows.Err(); err != nil || last == 0 {
 		return classify(w.l.path, op, err)
