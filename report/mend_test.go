@@ -142,8 +142,10 @@ func TestMendPlan(t *testing.T) {
 		{name: "one key, keep old", in: mendInput(conflict.InsertInsertPK, KeepOld, []MendRow{apart}), sql: "new-1: " + toA + "; new: " + toA, dropped: 1},
 		{name: "one key, keep new", in: mendInput(conflict.InsertInsertPK, KeepNew, []MendRow{apart}), sql: "old: " + toB, dropped: 1},
 		{name: "newer", in: mendInput(conflict.UpdateUpdate, KeepNewer, []MendRow{apart}), sql: "old: " + toB, dropped: 1},
-		{name: "one key, both", in: mendInput(conflict.InsertInsertPK, KeepBoth, []MendRow{fresh}),
-			sql: "new-1: " + toA + "; new-1: " + strings.ReplaceAll(inB, "5", "106") + "; new: " + toA + "; new: " + strings.ReplaceAll(inB, "5", "106") + "; old: " + strings.ReplaceAll(inB, "5", "106")},
+		{
+			name: "one key, both", in: mendInput(conflict.InsertInsertPK, KeepBoth, []MendRow{fresh}),
+			sql: "new-1: " + toA + "; new-1: " + strings.ReplaceAll(inB, "5", "106") + "; new: " + toA + "; new: " + strings.ReplaceAll(inB, "5", "106") + "; old: " + strings.ReplaceAll(inB, "5", "106"),
+		},
 		{name: "one key, both, no step", in: mendInput(conflict.InsertInsertPK, KeepBoth, []MendRow{apart}), left: "keep both is not to be had"},
 		{name: "both of one row", in: mendInput(conflict.UpdateUpdate, KeepBoth, []MendRow{apart}), left: "it is one row"},
 		{name: "both of a value", in: mendInput(conflict.InsertInsertUnique, KeepBoth, []MendRow{oldOnly}), left: "the application's to say"},

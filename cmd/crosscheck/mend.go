@@ -187,8 +187,8 @@ func (o *mendFlags) writeFiles(plan *report.MendPlan) (hash string, err error) {
 			if own := ownFile(w); own != nil {
 				return own
 			}
-			_, err := w.Write(texts[i].Bytes())
-			return err
+			_, wrote := w.Write(texts[i].Bytes())
+			return wrote
 		})
 		if err != nil {
 			return "", err

@@ -66,7 +66,7 @@ func (m *mender) findings(ctx context.Context, w *ledger.Watch, ids map[string]b
 	seen := map[string]bool{}
 	err = w.EachFinding(ctx, func(at time.Time, f conflict.Finding) error {
 		seen[f.ID] = true
-		if !ids[f.ID] && !open[f.ID] && !(f.Kind.Benign() && m.stopped) {
+		if !ids[f.ID] && !open[f.ID] && (!f.Kind.Benign() || !m.stopped) {
 			return nil
 		}
 		x := report.MendFinding{Finding: f, Found: at}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -312,7 +313,7 @@ func column(t testing.TB, s *fixtures.Server, query, name string) string {
 	for i := range values {
 		into[i] = &values[i]
 	}
-	if err = rows.Scan(into...); err != nil {
+	if err = errors.Join(rows.Scan(into...), rows.Err()); err != nil {
 		t.Fatal(err)
 	}
 	return values[slices.Index(names, name)].String
