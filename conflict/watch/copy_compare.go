@@ -129,28 +129,33 @@ func (c *followed) differ(table string, w, r *logged, a, b []part) {
 		return
 	}
 	def := c.kin.tables[table]
-	for _, x := range mine {
-		what := "missing"
-		columns, key := keyText(def, x)
-		at := slices.IndexFunc(theirs, func(y *binlog.Change) bool {
-			_, other := keyText(def, y)
-			return y.Kind == x.Kind && slices.Equal(key, other)
-		})
-		if at >= 0 {
-			what = "differs"
-			y := theirs[at]
-			theirs = slices.Delete(theirs, at, at+1)
-			if rowEqual(x.Before, y.Before) && rowEqual(x.After, y.After) {
-				c.mem.Verified++
-				continue
+	doubt := func(what string, changes ...*binlog.Change) {
+		for _, x := range changes {
+			columns, keys, _ := rowKeys(def, x)
+			for _, key := range keys {
+				c.doubt(CopyDoubt{Table: table, Columns: columns, Key: key, What: what, Tx: tx, Rows: 1})
 			}
 		}
-		c.doubt(CopyDoubt{Table: table, Columns: columns, Key: key, What: what, Tx: tx, Rows: 1})
 	}
-	for _, y := range theirs {
-		columns, key := keyText(def, y)
-		c.doubt(CopyDoubt{Table: table, Columns: columns, Key: key, What: "extra", Tx: tx, Rows: 1})
+	for _, x := range mine {
+		_, keys, _ := rowKeys(def, x)
+		at := slices.IndexFunc(theirs, func(y *binlog.Change) bool {
+			_, others, _ := rowKeys(def, y)
+			return y.Kind == x.Kind && slices.Equal(keys[0], others[0])
+		})
+		if at < 0 {
+			doubt("missing", x)
+			continue
+		}
+		y := theirs[at]
+		theirs = slices.Delete(theirs, at, at+1)
+		if rowEqual(x.Before, y.Before) && rowEqual(x.After, y.After) {
+			c.mem.Verified++
+			continue
+		}
+		doubt("differs", x, y)
 	}
+	doubt("extra", theirs...)
 	same := 0
 	for _, p := range a {
 		same += p.Rows
@@ -194,26 +199,54 @@ func rowsLeft(known *cluster.Table, table string, w, r *logged) (mine, theirs []
 	return mine, theirs, true
 }
 
-// keyText is a changed row's key as it was before the change, or as it was inserted. A table without a key has all columns as one.
-func keyText(def *cluster.Table, x *binlog.Change) (columns, key []string) {
+// rowKeys are the keys under which a change touches a row: as it was before, and as it is after where the key changed. sure tells
+// that no two rows of the table can have one. A table without such a key has all columns as one, cut to be shown.
+func rowKeys(def *cluster.Table, x *binlog.Change) (columns []string, keys [][]string, sure bool) {
+	if def != nil {
+		if k := rowKey(def); k != nil {
+			columns, keys, sure = keysOf(k, x)
+		}
+	}
+	if len(keys) > 0 {
+		return columns, keys, sure
+	}
 	row := x.Before
 	if row == nil {
 		row = x.After
 	}
-	if def != nil {
-		if k := rowKey(def); k != nil {
-			if tuple, ok := binlog.KeyTuple(x.Def, k, row); ok {
-				for i, v := range tuple {
-					columns, key = append(columns, k.Parts[i].Column), append(key, v.String())
-				}
-				return columns, key
-			}
-		}
-	}
+	var key []string
 	for i, v := range row {
 		columns, key = append(columns, x.Def.Columns[i].Name), append(key, fmt.Sprintf("%.60s", v.String()))
 	}
-	return columns, key
+	return columns, [][]string{key}, false
+}
+
+// keysOf are a change's values of a key; sure tells that none is NULL, which a unique key takes of any number of rows.
+func keysOf(k *cluster.Key, x *binlog.Change) (columns []string, keys [][]string, sure bool) {
+	for i := range k.Parts {
+		columns = append(columns, k.Parts[i].Column)
+	}
+	sure = !k.Overlaps
+	for _, row := range []binlog.Row{x.Before, x.After} {
+		if row == nil {
+			continue
+		}
+		tuple, ok := binlog.KeyTuple(x.Def, k, row)
+		if !ok && len(keys) > 0 { // the log leaves out what did not change
+			return columns, keys, false
+		}
+		if !ok {
+			return nil, nil, false
+		}
+		var key []string
+		for _, v := range tuple {
+			key, sure = append(key, v.String()), sure && !v.IsNull()
+		}
+		if len(keys) == 0 || !slices.Equal(keys[0], key) {
+			keys = append(keys, key)
+		}
+	}
+	return columns, keys, sure
 }
 
 // rowKey is the key that names a row: the primary one, or else the first that is unique.
@@ -234,7 +267,8 @@ func rowEqual(a, b binlog.Row) bool {
 	return slices.EqualFunc(a, b, binlog.Value.Equal)
 }
 
-// heal takes rows from under doubt of which a change was seen to arrive as it was made: a copy logs what it held before.
+// heal takes rows from under doubt of which a change was seen to arrive as it was made: a copy logs what it held before. That
+// proves of each key of the change what is there now, and of no other: a row that no key names stays under doubt.
 func (c *followed) heal(table string, w *logged) {
 	named := func(d CopyDoubt) bool { return d.Table == table && d.Key != nil }
 	if !slices.ContainsFunc(c.mem.Doubts, named) {
@@ -246,7 +280,12 @@ func (c *followed) heal(table string, w *logged) {
 		if def == nil || x.Partial || fullName(binlog.TableName{Schema: x.Schema, Table: x.Table}) != table {
 			continue
 		}
-		_, key := keyText(def, x)
-		c.mem.Doubts = slices.DeleteFunc(c.mem.Doubts, func(d CopyDoubt) bool { return named(d) && slices.Equal(d.Key, key) })
+		columns, keys, sure := rowKeys(def, x)
+		if !sure {
+			continue
+		}
+		c.mem.Doubts = slices.DeleteFunc(c.mem.Doubts, func(d CopyDoubt) bool {
+			return named(d) && slices.Equal(d.Columns, columns) && slices.ContainsFunc(keys, func(key []string) bool { return slices.Equal(d.Key, key) })
+		})
 	}
 }

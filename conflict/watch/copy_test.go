@@ -3,7 +3,9 @@ package watch
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,6 +147,90 @@ func TestTwoLogs(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestDoubtsThatStay: a change that arrives proves the rows of its own keys, and takes no other row from under doubt.
+func TestDoubtsThatStay(t *testing.T) {
+	null := binlog.Value{State: binlog.Null}
+	value := func(s string) binlog.Value { return binlog.Value{Text: []byte(s)} }
+	long := strings.Repeat("x", 60)
+	type change struct{ before, after binlog.Row }
+	row := func(values ...binlog.Value) binlog.Row { return values }
+	for name, c := range map[string]struct {
+		key                  string   // of t(id, v); "" none
+		writer, copy, arrive []change // one transaction of the writer, of the copy, and one that arrives afterwards
+		want                 []string
+	}{
+		"the row itself": {key: "PRIMARY", writer: []change{{nil, row(value("5"), value("a"))}}, arrive: []change{{nil, row(value("5"), value("b"))}}},
+		"a second row without a key": {
+			writer: []change{{nil, row(value("5"), value("a"))}}, arrive: []change{{nil, row(value("5"), value("a"))}}, want: []string{"[5 a] missing"},
+		},
+		"long values without a key": {
+			writer: []change{{nil, row(value("5"), value(long+"a"))}}, arrive: []change{{row(value("5"), value(long+"b")), nil}}, want: []string{"[5 " + long + "] missing"},
+		},
+		"NULL in a unique key": {
+			key: "u", writer: []change{{nil, row(null, value("a"))}}, arrive: []change{{nil, row(null, value("b"))}}, want: []string{"[<null>] missing"},
+		},
+		"a key that changed": {
+			key: "PRIMARY", writer: []change{{row(value("5"), value("a")), row(value("6"), value("a"))}},
+			arrive: []change{{nil, row(value("5"), value("b"))}}, want: []string{"[6] missing"},
+		},
+		"both of its keys": {
+			key: "PRIMARY", writer: []change{{row(value("5"), value("a")), row(value("6"), value("a"))}},
+			arrive: []change{{row(value("6"), value("b")), row(value("5"), value("b"))}},
+		},
+		"another new key": {
+			key: "PRIMARY", writer: []change{{row(value("5"), value("a")), row(value("6"), value("a"))}},
+			copy: []change{{row(value("5"), value("a")), row(value("7"), value("a"))}}, arrive: []change{{row(value("6"), value("a")), nil}},
+			want: []string{"[5] differs", "[7] differs"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPairOfLogs()
+			def := p.k.tables["d.t"]
+			def.Keys[0].Name, def.Keys[0].Primary = c.key, c.key == "PRIMARY"
+			if c.key == "" {
+				def.Keys = nil
+			}
+			tx := func(log int, number uint64, changes []change) *binlog.Transaction {
+				tx := p.tx(log, number, 0, 0)
+				like := tx.Changes[0]
+				tx.Changes = nil
+				for _, x := range changes {
+					like.Kind, like.Before, like.After = binlog.Update, x.before, x.after
+					switch {
+					case x.before == nil:
+						like.Kind = binlog.Insert
+					case x.after == nil:
+						like.Kind = binlog.Delete
+					}
+					h := fnv.New64a()
+					fmt.Fprint(h, x.before, x.after)
+					like.Sum = h.Sum64()
+					tx.Changes = append(tx.Changes, like)
+				}
+				return tx
+			}
+			give := func(number uint64, writer, copied []change) {
+				if writer != nil {
+					p.k.fromWriter(tx(0, number, writer), 10)
+				}
+				if copied != nil {
+					copied := tx(1, number, copied)
+					p.k.fromCopy(p.c, p.digest.add(copied, 10), copied.Position)
+				}
+				p.fence()
+			}
+			give(1, c.writer, c.copy)
+			if len(p.doubts()) == 0 {
+				t.Fatal("no doubt to begin with")
+			}
+			give(2, c.arrive, c.arrive)
+			if got := p.doubts(); !slices.Equal(got, c.want) {
+				t.Errorf("doubts %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 
