@@ -344,11 +344,13 @@ func unprovoked() map[string]string {
 		worlds = "it says to take another server, path, file or plan, or to build something anew"
 		given  = "package measure provokes it on servers of its own; its advice is a measurement or a GRANT as others are"
 		bound  = "it needs data or a server's software that the scripts do not have; its advice is that of another reason"
+		rolls  = "no fixture upgrades a node in place: the random walks follow its words, and TestRollingNodes has a node that was built anew"
 	)
 	out := map[string]string{}
 	for why, ids := range map[string][]string{
 		files: {gate.ReasonEvidenceMalformed, gate.ReasonContradicting, gate.ReasonServersUnknown},
 		clock: {gate.ReasonEvidenceFuture},
+		rolls: {"node_not_upgraded", "node_upgraded_early", "node_went_back", "node_compared_before", "node_not_judged", "node_reads_short"},
 		passes: {
 			gate.ReasonEvidenceStale, gate.ReasonForeignPlan, gate.ReasonEarlierGate, gate.ReasonInvalidated, gate.ReasonHookNotRun,
 			gate.ReasonHookTimedOut, gate.ReasonReplicationLagUnseen, gate.ReasonWatchShort, gate.ReasonCollision,
